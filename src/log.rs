@@ -1,0 +1,84 @@
+//! The log: errors always, routine activity when verbose; bounded; it never fails and never speaks to Codex.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::file;
+
+/// Where and how much is logged.
+#[derive(Debug, Clone)]
+pub struct Log {
+    path: PathBuf,
+    verbose: bool,
+}
+
+impl Log {
+    pub fn new(path: PathBuf, verbose: bool) -> Log {
+        Log { path, verbose }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes something that went wrong.
+    pub fn error(&self, message: impl std::fmt::Display) {
+        self.line("error", &message.to_string());
+    }
+
+    /// Notes routine activity, when the log is verbose.
+    pub fn info(&self, message: impl std::fmt::Display) {
+        if self.verbose {
+            self.line("info", &message.to_string());
+        }
+    }
+
+    fn line(&self, level: &str, message: &str) {
+        // What cannot be logged is let go: there is nobody left to tell.
+        let _ = self.try_line(level, message);
+    }
+
+    fn try_line(&self, level: &str, message: &str) -> std::io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            if !folder.exists() {
+                file::create_private_dir(folder)?;
+            }
+        }
+        let mut out = file::private_options().create(true).append(true).open(&self.path)?;
+        if out.metadata()?.len() > MAX_BYTES {
+            let mut old = self.path.clone().into_os_string();
+            old.push(".1");
+            std::fs::rename(&self.path, old)?;
+            out = file::private_options().create(true).append(true).open(&self.path)?;
+        }
+        let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let mut text = message.replace(|c: char| c.is_control(), " ");
+        if text.len() > MAX_LINE_BYTES {
+            text.truncate(text.floor_char_boundary(MAX_LINE_BYTES));
+        }
+        out.write_all(format!("{at} {level} [{}] {text}\n", std::process::id()).as_bytes())
+    }
+}
+
+const MAX_BYTES: u64 = 1024 * 1024;
+const MAX_LINE_BYTES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded_and_one_line_stays_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::new(folder.path().join("logs/codex.log"), false);
+        log.info("not verbose");
+        assert!(!log.path().exists());
+        log.error("two\nlines");
+        assert_eq!(std::fs::read_to_string(log.path()).unwrap().lines().count(), 1);
+        for _ in 0..1200 {
+            log.error("x".repeat(2000));
+        }
+        let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+        assert!(size("logs/codex.log") <= MAX_BYTES + 4096 && size("logs/codex.log.1") <= MAX_BYTES + 4096);
+    }
+}

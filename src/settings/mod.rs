@@ -1,0 +1,273 @@
+//! Settings: what the person wants, from the environment, `arize-env.sh` and `config.yaml`.
+//!
+//! The first that is set wins: process environment, `$CODEX_HOME/arize-env.sh`, `harnesses.codex.*` in
+//! config.yaml, its top level, the default (DESIGN.md, "Settings"). [`keys`] lists every setting once,
+//! [`document`] reads and edits config.yaml, [`env_file`] reads the shell file without running it. Writing
+//! config.yaml is for `cli`; hooks only read.
+
+pub mod document;
+pub mod env_file;
+pub mod keys;
+mod resolve;
+
+pub use resolve::{Resolved, Resolver, Source};
+
+use crate::context::{Context, Paths, var};
+use crate::log::Log;
+use document::{Document, DocumentError};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Every setting, resolved.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub enabled: bool,
+    /// Where spans go; none when nothing has been configured yet.
+    pub target: Option<Target>,
+    pub endpoint: Option<String>,
+    pub api_key: Option<Secret>,
+    pub space_id: Option<String>,
+    /// Extra request headers for an OTLP target, from OTEL_EXPORTER_OTLP_HEADERS or `headers`.
+    pub headers: Vec<(String, Secret)>,
+    /// The wire protocol of an OTLP target.
+    pub protocol: Protocol,
+    /// Lets a key travel over plain http to a host that is not loopback.
+    pub allow_insecure: bool,
+    /// What shapes the spans, fixed when a turn is closed.
+    pub profile: Profile,
+    pub export_mode: ExportMode,
+    pub archive_days: u64,
+    pub archive_mb: u64,
+    pub outbox_mb: u64,
+    /// The largest request body in bytes.
+    pub max_request_bytes: usize,
+    pub dry_run: bool,
+    pub trace_debug: bool,
+    /// Another tool's notify program, called after ours with the same payload.
+    pub notify_chain: Vec<String>,
+    pub log: Log,
+    /// What was wrong with single settings; the default holds for each.
+    pub problems: Vec<String>,
+}
+
+/// The part of the settings that decides what a span says.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Profile {
+    pub project_name: String,
+    pub user_id: Option<String>,
+    /// Attributes put on every root span.
+    pub attributes: Vec<(String, String)>,
+    pub tags: Vec<String>,
+    pub span_tree: SpanTree,
+    pub logging: Logging,
+    pub redact_secrets: bool,
+    /// Regular expressions of the person's own secrets.
+    pub redact_patterns: Vec<String>,
+    pub max_value_bytes: usize,
+}
+
+/// What may be recorded at all; what is off is replaced by its length before anything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Logging {
+    /// Prompts, answers and reasoning.
+    pub prompts: bool,
+    /// Tool arguments: commands, paths, patches.
+    pub tool_details: bool,
+    /// What tools returned.
+    pub tool_content: bool,
+}
+
+/// A kind of backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    Phoenix,
+    Arize,
+    Otlp,
+    /// The local archive alone.
+    Local,
+}
+
+/// OTLP over gRPC or over HTTP with protobuf bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Grpc,
+    HttpProtobuf,
+}
+
+/// Which tree a turn becomes (DESIGN.md, "Span trees").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpanTree {
+    Turn,
+    Calls,
+}
+
+/// Whether delivery is left to a detached process or done before the hook returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportMode {
+    Background,
+    Sync,
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: String) -> Secret {
+        Secret(value)
+    }
+
+    /// The value itself, for the request that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Why no settings could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}
+
+impl Settings {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    /// When config.yaml exists and cannot be read or parsed.
+    pub fn load(context: &Context) -> Result<Settings, SettingsError> {
+        Ok(Settings::from_resolver(&Resolver::load(context)?, context.paths()))
+    }
+
+    /// What holds while config.yaml cannot be read: the environment and the defaults, no delivery, and no
+    /// content at all when the broken text so much as mentions the logging switches.
+    pub fn without_config(context: &Context) -> Settings {
+        let mut settings = Settings::from_resolver(&Resolver::without_document(context), context.paths());
+        settings.target = None;
+        let raw = std::fs::read(context.paths().config_yaml()).unwrap_or_default();
+        if memchr::memmem::find(&raw, b"logging").is_some() {
+            settings.profile.logging = Logging { prompts: false, tool_details: false, tool_content: false };
+        }
+        settings
+    }
+
+    /// Works every setting out of its sources.
+    pub fn from_resolver(resolver: &Resolver, paths: &Paths) -> Settings {
+        let mut problems = Vec::new();
+        let mut flag = |name: &str| resolver.flag(name, &mut problems);
+        let logging = Logging {
+            prompts: flag("logging.prompts"),
+            tool_details: flag("logging.tool_details"),
+            tool_content: flag("logging.tool_content"),
+        };
+        let redact_secrets = flag("redact_secrets");
+        let (enabled, dry_run, verbose) = (flag("trace_enabled"), flag("dry_run"), flag("verbose"));
+        let (trace_debug, allow_insecure) = (flag("trace_debug"), flag("allow_insecure"));
+        let mut number = |name: &str| resolver.number(name, &mut problems);
+        let max_value_bytes = usize::try_from(number("max_value_bytes")).unwrap_or(usize::MAX).max(64);
+        let (archive_days, archive_mb, outbox_mb) =
+            (number("archive_days"), number("archive_mb"), number("outbox_mb"));
+        let max_request_bytes = usize::try_from(number("max_request_bytes")).unwrap_or(usize::MAX).max(4096);
+        let target = resolver.target(&mut problems);
+        let log_file = resolver.text("log_file").map(|p| crate::context::expand_home(&p, &home_of(paths)));
+        let profile = Profile {
+            project_name: resolver.project_name(target),
+            user_id: resolver.text("user_id"),
+            attributes: resolver.pairs("attributes"),
+            tags: resolver.list("tags"),
+            span_tree: resolver.choice(
+                "span_tree",
+                &[("turn", SpanTree::Turn), ("calls", SpanTree::Calls)],
+                &mut problems,
+            ),
+            logging,
+            redact_secrets,
+            redact_patterns: resolver.list("redact_patterns"),
+            max_value_bytes,
+        };
+        Settings {
+            enabled,
+            target,
+            endpoint: resolver.backend_text("endpoint", target),
+            api_key: resolver.backend_text("api_key", target).map(Secret::new),
+            space_id: resolver.backend_text("space_id", target),
+            headers: resolver.headers(target),
+            protocol: resolver.protocol(target, &mut problems),
+            allow_insecure,
+            profile,
+            export_mode: resolver.choice(
+                "export_mode",
+                &[("background", ExportMode::Background), ("sync", ExportMode::Sync)],
+                &mut problems,
+            ),
+            archive_days,
+            archive_mb,
+            outbox_mb,
+            max_request_bytes,
+            dry_run,
+            trace_debug,
+            notify_chain: resolver.list("notify_chain"),
+            log: Log::new(log_file.unwrap_or_else(|| paths.log_file()), verbose),
+            problems,
+        }
+    }
+
+    /// Logs what was wrong with single settings.
+    pub fn report_problems(&self) {
+        for problem in &self.problems {
+            self.log.error(problem);
+        }
+    }
+}
+
+/// The log to use before, or without, any settings.
+pub fn early_log(context: &Context) -> Log {
+    let file = context.var(var::LOG_FILE).map(PathBuf::from);
+    Log::new(file.unwrap_or_else(|| context.paths().log_file()), false)
+}
+
+fn home_of(paths: &Paths) -> PathBuf {
+    home::home_dir().unwrap_or_else(|| paths.harness().to_path_buf())
+}
+
+impl Target {
+    pub const NAMES: [(&'static str, Target); 4] = [
+        ("phoenix", Target::Phoenix),
+        ("arize", Target::Arize),
+        ("otlp", Target::Otlp),
+        ("local", Target::Local),
+    ];
+
+    pub fn parse(name: &str) -> Option<Target> {
+        Target::NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.trim())).map(|(_, t)| *t)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Target::Phoenix => "phoenix",
+            Target::Arize => "arize",
+            Target::Otlp => "otlp",
+            Target::Local => "local",
+        }
+    }
+}
+
+/// Reads config.yaml, or the Python edition's config.json beside it when that is all there is.
+///
+/// # Errors
+/// When the file cannot be read or parsed.
+pub fn load_document(paths: &Paths) -> Result<Document, DocumentError> {
+    match Document::load(&paths.config_yaml())? {
+        Some(document) => Ok(document),
+        None => Ok(Document::load(&paths.config_json())?.unwrap_or_default()),
+    }
+}
+
+pub(crate) type Variables = BTreeMap<String, String>;

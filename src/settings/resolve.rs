@@ -1,0 +1,388 @@
+//! Looks each setting up in its sources, in their order, and remembers where a value came from.
+
+use serde_yml::Value;
+use std::collections::BTreeMap;
+
+use super::document::{Document, DocumentError, scalar_text};
+use super::keys::{self, Key};
+use super::{Protocol, Secret, Target, Variables, env_file, load_document};
+use crate::context::{Context, var};
+use crate::file;
+
+/// The sources of the settings, loaded.
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    process: Variables,
+    file: Variables,
+    document: Document,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Environment(&'static str),
+    EnvFile(&'static str),
+    /// The dotted path in config.yaml.
+    Config(String),
+    Default,
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    pub value: String,
+    pub source: Source,
+}
+
+impl Resolver {
+    /// Loads all sources.
+    ///
+    /// # Errors
+    /// When config.yaml exists and cannot be read or parsed.
+    pub fn load(context: &Context) -> Result<Resolver, DocumentError> {
+        let document = load_document(context.paths())?;
+        Ok(Resolver { document, ..Resolver::without_document(context) })
+    }
+
+    /// Loads all sources but config.yaml.
+    pub fn without_document(context: &Context) -> Resolver {
+        let mut process = Variables::new();
+        let names = keys::KEYS.iter().flat_map(|k| k.variables);
+        for name in names {
+            if let Some(value) = context.var(name) {
+                process.insert((*name).to_owned(), value);
+            }
+        }
+        let text = file::read_bounded(&context.paths().env_file(), env_file::MAX_BYTES).ok().flatten();
+        let file = text.map(|t| env_file::parse(&String::from_utf8_lossy(&t), |name| context.var(name)));
+        Resolver { process, file: file.unwrap_or_default(), document: Document::default() }
+    }
+
+    /// The document behind the settings.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// A setting's value and source; `None` when nothing sets it and it has no default.
+    pub fn resolve(&self, name: &str) -> Option<Resolved> {
+        let key = keys::find(name)?;
+        let target = self.target(&mut Vec::new());
+        self.from_variables(key, target).or_else(|| self.from_document(key.name)).or_else(|| {
+            let default = default_of(key, target);
+            (!default.is_empty()).then(|| Resolved { value: default.to_owned(), source: Source::Default })
+        })
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.resolve(name).map(|r| r.value)
+    }
+
+    /// A setting that belongs to a backend. A value in config.yaml written for another target does not count:
+    /// one backend's key must never be sent to another.
+    pub(super) fn backend_text(&self, name: &str, target: Option<Target>) -> Option<String> {
+        let key = keys::find(name)?;
+        let configured = self.from_document("target").and_then(|r| Target::parse(&r.value));
+        let ours = configured.is_none() || configured == target;
+        self.from_variables(key, target)
+            .or_else(|| self.from_document(name).filter(|_| ours))
+            .map(|r| r.value)
+            .or_else(|| Some(default_of(key, target).to_owned()).filter(|d| !d.is_empty()))
+    }
+
+    pub(super) fn flag(&self, name: &str, problems: &mut Vec<String>) -> bool {
+        let default = keys::find(name).is_some_and(|k| k.default == "true");
+        let Some(found) = self.resolve(name) else { return default };
+        match found.value.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" => true,
+            "false" | "0" | "no" => false,
+            _ => {
+                problems.push(format!("{name} is neither true nor false, so {default} holds"));
+                default
+            }
+        }
+    }
+
+    pub(super) fn number(&self, name: &str, problems: &mut Vec<String>) -> u64 {
+        let default = keys::find(name).and_then(|k| k.default.parse().ok()).unwrap_or(0);
+        let Some(found) = self.resolve(name) else { return default };
+        found.value.trim().parse().unwrap_or_else(|_| {
+            problems.push(format!("{name} is not a whole number, so {default} holds"));
+            default
+        })
+    }
+
+    /// One of the named choices; the first when nothing, or something unknown, is set.
+    pub(super) fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)], problems: &mut Vec<String>) -> T {
+        let found = self.text(name).unwrap_or_default();
+        if let Some((_, choice)) = choices.iter().find(|(n, _)| n.eq_ignore_ascii_case(found.trim())) {
+            return *choice;
+        }
+        problems.push(format!("{name} is none of its choices, so {} holds", choices[0].0));
+        choices[0].1
+    }
+
+    /// The backend. Variables choose before config.yaml does; when they name two, config.yaml decides.
+    pub(super) fn target(&self, problems: &mut Vec<String>) -> Option<Target> {
+        let configured = self.from_document("target").map(|r| r.value).filter(|v| v != "none");
+        let parsed = configured.as_deref().and_then(Target::parse);
+        if let (Some(name), None) = (&configured, parsed) {
+            problems.push(format!("target {name} is none of phoenix, arize, otlp, local"));
+        }
+        for variables in [&self.process, &self.file] {
+            let has = |name: &str| variables.get(name).is_some_and(|v| !v.is_empty());
+            let phoenix = has(var::PHOENIX_ENDPOINT);
+            let arize = has(var::ARIZE_API_KEY) && has(var::ARIZE_SPACE_ID);
+            match (phoenix, arize) {
+                (true, true) if parsed == Some(Target::Arize) => return parsed,
+                (true, _) => return Some(Target::Phoenix),
+                (false, true) => return Some(Target::Arize),
+                (false, false) => {}
+            }
+        }
+        parsed
+    }
+
+    pub(super) fn project_name(&self, target: Option<Target>) -> String {
+        let key = keys::find("project_name");
+        let found =
+            key.and_then(|k| self.from_variables(k, target)).or_else(|| self.from_document("project_name"));
+        found.map(|r| r.value).unwrap_or_else(|| "codex".to_owned())
+    }
+
+    pub(super) fn protocol(&self, target: Option<Target>, problems: &mut Vec<String>) -> Protocol {
+        match target {
+            Some(Target::Arize) => return Protocol::Grpc,
+            Some(Target::Otlp) => {}
+            _ => return Protocol::HttpProtobuf,
+        }
+        match self.text("protocol").as_deref() {
+            Some("grpc") => Protocol::Grpc,
+            Some("http/protobuf") => Protocol::HttpProtobuf,
+            other => {
+                if let Some(name) = other {
+                    problems.push(format!("protocol {name} is neither grpc nor http/protobuf"));
+                }
+                let endpoint = self.backend_text("endpoint", target).unwrap_or_default();
+                if looks_like_http(&endpoint) { Protocol::HttpProtobuf } else { Protocol::Grpc }
+            }
+        }
+    }
+
+    pub(super) fn headers(&self, target: Option<Target>) -> Vec<(String, Secret)> {
+        if target != Some(Target::Otlp) {
+            return Vec::new();
+        }
+        self.pairs("headers").into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
+    }
+
+    /// A mapping in config.yaml, or `key=value,…` text; variables override single keys of the mapping.
+    pub(super) fn pairs(&self, name: &str) -> Vec<(String, String)> {
+        let Some(key) = keys::find(name) else { return Vec::new() };
+        let mut pairs = BTreeMap::new();
+        for path in paths_of(name).into_iter().rev() {
+            match self.document.get(&path) {
+                Some(Value::Mapping(map)) => {
+                    pairs.extend(map.iter().filter_map(|(k, v)| Some((scalar_text(k)?, scalar_text(v)?))))
+                }
+                Some(Value::String(text)) => pairs.extend(parse_pairs(text)),
+                _ => {}
+            }
+        }
+        for variables in [&self.file, &self.process] {
+            for text in key.variables.iter().filter_map(|name| variables.get(*name)) {
+                pairs.extend(parse_pairs(text));
+            }
+        }
+        pairs.into_iter().collect()
+    }
+
+    /// A sequence in config.yaml, or one text.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        for path in paths_of(name) {
+            match self.document.get(&path) {
+                Some(Value::Sequence(items)) => return items.iter().filter_map(scalar_text).collect(),
+                Some(value) => return scalar_text(value).into_iter().collect(),
+                None => {}
+            }
+        }
+        Vec::new()
+    }
+
+    fn from_variables(&self, key: &Key, target: Option<Target>) -> Option<Resolved> {
+        let applies = |name: &&&'static str| applies_to(name, target);
+        for name in key.variables.iter().filter(applies) {
+            if let Some(value) = self.process.get(*name).filter(|v| !v.is_empty()) {
+                return Some(Resolved { value: value.clone(), source: Source::Environment(name) });
+            }
+        }
+        for name in key.variables.iter().filter(applies) {
+            if let Some(value) = self.file.get(*name).filter(|v| !v.is_empty()) {
+                return Some(Resolved { value: value.clone(), source: Source::EnvFile(name) });
+            }
+        }
+        None
+    }
+
+    fn from_document(&self, name: &str) -> Option<Resolved> {
+        paths_of(name).into_iter().find_map(|path| {
+            let value = scalar_text(self.document.get(&path)?)?;
+            Some(Resolved { value, source: Source::Config(path) })
+        })
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Environment(name) => write!(f, "{name} in the environment"),
+            Source::EnvFile(name) => write!(f, "{name} in arize-env.sh"),
+            Source::Config(path) => write!(f, "{path} in config.yaml"),
+            Source::Default => f.write_str("default"),
+        }
+    }
+}
+
+fn paths_of(name: &str) -> [String; 2] {
+    [format!("{CODEX_PREFIX}{name}"), name.to_owned()]
+}
+
+/// Whether a backend's variable counts for the target in force.
+fn applies_to(variable: &str, target: Option<Target>) -> bool {
+    match variable {
+        var::PHOENIX_ENDPOINT | var::PHOENIX_API_KEY | var::PHOENIX_PROJECT | var::PHOENIX_PROJECT_NAME => {
+            target == Some(Target::Phoenix)
+        }
+        var::ARIZE_OTLP_ENDPOINT | var::ARIZE_API_KEY | var::ARIZE_SPACE_ID => target == Some(Target::Arize),
+        var::OTLP_ENDPOINT | var::OTLP_HEADERS | var::OTLP_PROTOCOL => target == Some(Target::Otlp),
+        _ => true,
+    }
+}
+
+fn default_of(key: &Key, target: Option<Target>) -> &'static str {
+    match (key.name, target) {
+        ("endpoint", Some(Target::Phoenix)) => "http://localhost:6006",
+        ("endpoint", Some(Target::Arize)) => "otlp.arize.com:443",
+        _ => key.default,
+    }
+}
+
+/// An OTLP endpoint with HTTP's port or a path is HTTP; anything else is gRPC, as Arize and collectors take it.
+fn looks_like_http(endpoint: &str) -> bool {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    rest.trim_end_matches('/').contains('/') || rest.trim_end_matches('/').ends_with(":4318")
+}
+
+/// `key=value` pairs between commas, percent-decoded, as OTEL_RESOURCE_ATTRIBUTES and
+/// OTEL_EXPORTER_OTLP_HEADERS are written (W3C Baggage).
+fn parse_pairs(text: &str) -> Vec<(String, String)> {
+    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| (percent_decoded(key.trim()), percent_decoded(value.trim())))
+        .filter(|(key, _)| !key.is_empty())
+        .collect()
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Where our own settings stand in config.yaml.
+pub const CODEX_PREFIX: &str = "harnesses.codex.";
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ExportMode, Settings, SpanTree};
+    use super::*;
+
+    fn settings(vars: &[(&str, &str)], env_sh: &str, yaml: &str) -> Settings {
+        let home = tempfile::tempdir().unwrap();
+        let mut all: Variables = vars.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        all.insert("HOME".into(), home.path().to_str().unwrap().into());
+        let context = Context::given(vec![], all);
+        std::fs::create_dir_all(context.paths().codex()).unwrap();
+        std::fs::create_dir_all(context.paths().harness()).unwrap();
+        std::fs::write(context.paths().env_file(), env_sh).unwrap();
+        std::fs::write(context.paths().config_yaml(), yaml).unwrap();
+        Settings::load(&context).unwrap()
+    }
+
+    const PHOENIX: &str = "harnesses:\n  codex:\n    target: phoenix\n    endpoint: http://p:1\n    api_key: pk\n    project_name: mine\nproject_name: top\nuser_id: me\n";
+
+    #[test]
+    fn the_first_source_that_is_set_wins() {
+        let s = settings(&[], "", PHOENIX);
+        assert_eq!((s.target, s.profile.project_name.as_str()), (Some(Target::Phoenix), "mine"));
+        assert_eq!(s.profile.user_id.as_deref(), Some("me"), "top level");
+        let s = settings(&[], "export ARIZE_PROJECT_NAME=file\nARIZE_SPAN_TREE=calls", PHOENIX);
+        assert_eq!((s.profile.project_name.as_str(), s.profile.span_tree), ("file", SpanTree::Calls));
+        let s = settings(
+            &[(var::ARIZE_PROJECT_NAME, "env"), (var::EXPORT_MODE, "SYNC")],
+            "export ARIZE_PROJECT_NAME=file",
+            PHOENIX,
+        );
+        assert_eq!((s.profile.project_name.as_str(), s.export_mode), ("env", ExportMode::Sync));
+        let s = settings(&[(var::ARIZE_PROJECT_NAME, "a"), (var::PHOENIX_PROJECT, "p")], "", PHOENIX);
+        assert_eq!(s.profile.project_name, "p", "on Phoenix its own variable comes first");
+    }
+
+    #[test]
+    fn one_backends_key_never_goes_to_another() {
+        let s = settings(&[(var::ARIZE_API_KEY, "ak"), (var::ARIZE_SPACE_ID, "sp")], "", PHOENIX);
+        assert_eq!(s.target, Some(Target::Arize));
+        assert_eq!(s.endpoint.as_deref(), Some("otlp.arize.com:443"));
+        assert_eq!(s.api_key.as_ref().map(Secret::expose), Some("ak"));
+        let s = settings(&[(var::ARIZE_API_KEY, "ak")], "", PHOENIX);
+        assert_eq!((s.target, s.api_key.as_ref().map(Secret::expose)), (Some(Target::Phoenix), Some("pk")));
+        let s = settings(
+            &[(var::PHOENIX_ENDPOINT, "http://q:2")],
+            "",
+            "harnesses: {codex: {target: arize, api_key: ak, space_id: sp}}",
+        );
+        assert_eq!((s.target, s.api_key), (Some(Target::Phoenix), None));
+    }
+
+    #[test]
+    fn nothing_configured_means_no_target_and_the_defaults() {
+        let s = settings(&[], "", "");
+        assert_eq!(
+            (s.target, s.profile.project_name.as_str(), s.profile.max_value_bytes),
+            (None, "codex", 65536)
+        );
+        assert!(s.enabled && s.profile.logging.prompts && s.profile.redact_secrets && !s.dry_run);
+        assert!(s.problems.is_empty(), "{:?}", s.problems);
+    }
+
+    #[test]
+    fn a_wrong_value_is_a_problem_and_the_default_holds() {
+        let s = settings(&[(var::TRACE_ENABLED, "perhaps"), (var::MAX_VALUE_BYTES, "-1")], "", PHOENIX);
+        assert!(s.enabled && s.profile.max_value_bytes == 65536 && s.problems.len() == 2, "{:?}", s.problems);
+    }
+
+    #[test]
+    fn attributes_are_merged_and_decoded() {
+        let s = settings(
+            &[(var::RESOURCE_ATTRIBUTES, "team=a%20b,broken,x=1")],
+            "",
+            "attributes: {x: 0, y: 2}\nharnesses: {codex: {target: otlp, endpoint: 'http://c:4318', attributes: {z: true}}}",
+        );
+        let pairs: Vec<_> = s.profile.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(pairs, [("team", "a b"), ("x", "1"), ("y", "2"), ("z", "true")]);
+        assert_eq!(s.protocol, Protocol::HttpProtobuf);
+    }
+}
