@@ -39,10 +39,10 @@ impl Log {
     }
 
     fn try_line(&self, level: &str, message: &str) -> std::io::Result<()> {
-        if let Some(folder) = self.path.parent() {
-            if !folder.exists() {
-                file::create_private_dir(folder)?;
-            }
+        if let Some(folder) = self.path.parent()
+            && !folder.exists()
+        {
+            file::create_private_dir(folder)?;
         }
         let mut out = file::private_options().create(true).append(true).open(&self.path)?;
         if out.metadata()?.len() > MAX_BYTES {

@@ -125,10 +125,10 @@ impl Document {
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
         let yaml = self.to_yaml().map_err(std::io::Error::other)?;
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if let Some(folder) = real.parent() {
-            if !folder.exists() {
-                file::create_private_dir(folder)?;
-            }
+        if let Some(folder) = real.parent()
+            && !folder.exists()
+        {
+            file::create_private_dir(folder)?;
         }
         file::write_atomic(&real, yaml.as_bytes())
     }

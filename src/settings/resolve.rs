@@ -67,7 +67,7 @@ impl Resolver {
     pub fn resolve(&self, name: &str) -> Option<Resolved> {
         let key = keys::find(name)?;
         let target = self.target(&mut Vec::new());
-        self.from_variables(key, target).or_else(|| self.from_document(key.name)).or_else(|| {
+        self.in_variables(key, target).or_else(|| self.in_document(key.name)).or_else(|| {
             let default = default_of(key, target);
             (!default.is_empty()).then(|| Resolved { value: default.to_owned(), source: Source::Default })
         })
@@ -81,10 +81,10 @@ impl Resolver {
     /// one backend's key must never be sent to another.
     pub(super) fn backend_text(&self, name: &str, target: Option<Target>) -> Option<String> {
         let key = keys::find(name)?;
-        let configured = self.from_document("target").and_then(|r| Target::parse(&r.value));
+        let configured = self.in_document("target").and_then(|r| Target::parse(&r.value));
         let ours = configured.is_none() || configured == target;
-        self.from_variables(key, target)
-            .or_else(|| self.from_document(name).filter(|_| ours))
+        self.in_variables(key, target)
+            .or_else(|| self.in_document(name).filter(|_| ours))
             .map(|r| r.value)
             .or_else(|| Some(default_of(key, target).to_owned()).filter(|d| !d.is_empty()))
     }
@@ -123,7 +123,7 @@ impl Resolver {
 
     /// The backend. Variables choose before config.yaml does; when they name two, config.yaml decides.
     pub(super) fn target(&self, problems: &mut Vec<String>) -> Option<Target> {
-        let configured = self.from_document("target").map(|r| r.value).filter(|v| v != "none");
+        let configured = self.in_document("target").map(|r| r.value).filter(|v| v != "none");
         let parsed = configured.as_deref().and_then(Target::parse);
         if let (Some(name), None) = (&configured, parsed) {
             problems.push(format!("target {name} is none of phoenix, arize, otlp, local"));
@@ -145,7 +145,7 @@ impl Resolver {
     pub(super) fn project_name(&self, target: Option<Target>) -> String {
         let key = keys::find("project_name");
         let found =
-            key.and_then(|k| self.from_variables(k, target)).or_else(|| self.from_document("project_name"));
+            key.and_then(|k| self.in_variables(k, target)).or_else(|| self.in_document("project_name"));
         found.map(|r| r.value).unwrap_or_else(|| "codex".to_owned())
     }
 
@@ -208,7 +208,7 @@ impl Resolver {
         Vec::new()
     }
 
-    fn from_variables(&self, key: &Key, target: Option<Target>) -> Option<Resolved> {
+    fn in_variables(&self, key: &Key, target: Option<Target>) -> Option<Resolved> {
         let applies = |name: &&&'static str| applies_to(name, target);
         for name in key.variables.iter().filter(applies) {
             if let Some(value) = self.process.get(*name).filter(|v| !v.is_empty()) {
@@ -223,7 +223,7 @@ impl Resolver {
         None
     }
 
-    fn from_document(&self, name: &str) -> Option<Resolved> {
+    fn in_document(&self, name: &str) -> Option<Resolved> {
         paths_of(name).into_iter().find_map(|path| {
             let value = scalar_text(self.document.get(&path)?)?;
             Some(Resolved { value, source: Source::Config(path) })
