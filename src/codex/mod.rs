@@ -4,3 +4,7 @@
 //! harmless, a missing one is none. Nothing here writes anything but Codex's configuration.
 
 pub mod ids;
+mod lenient;
+pub mod payload;
+pub mod process;
+pub mod shorten;

@@ -1,0 +1,307 @@
+//! What Codex hands to a hook (JSON on stdin) and to notify (JSON as an argument), read tolerantly.
+//!
+//! Fields as observed in shared/CODEX.md, "Calls".
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::ids::{ThreadId, TurnId};
+use super::lenient;
+
+/// The payload of a hook.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HookPayload {
+    #[serde(deserialize_with = "lenient::text")]
+    pub hook_event_name: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub session_id: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub turn_id: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub agent_id: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub agent_type: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub transcript_path: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub agent_transcript_path: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub cwd: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub model: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub permission_mode: Option<String>,
+    /// Why a session started: startup, resume, fork, clear or compact.
+    #[serde(deserialize_with = "lenient::text")]
+    pub source: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub prompt: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub tool_name: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub tool_use_id: Option<String>,
+    pub tool_input: Option<Box<RawValue>>,
+    pub tool_response: Option<Box<RawValue>>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub last_assistant_message: Option<String>,
+    #[serde(deserialize_with = "lenient::flag")]
+    pub stop_hook_active: Option<bool>,
+    /// What caused a compaction: auto or manual.
+    #[serde(deserialize_with = "lenient::text")]
+    pub trigger: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub reason: Option<String>,
+}
+
+/// A point of a session at which Codex calls a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    SessionStart,
+    UserPromptSubmit,
+    SubagentStart,
+    PreToolUse,
+    PostToolUse,
+    PermissionRequest,
+    PreCompact,
+    PostCompact,
+    Stop,
+    SubagentStop,
+    Interrupt,
+    SessionEnd,
+}
+
+impl Event {
+    /// Every event with the name Codex gives it.
+    pub const ALL: [(&'static str, Event); 12] = [
+        ("SessionStart", Event::SessionStart),
+        ("UserPromptSubmit", Event::UserPromptSubmit),
+        ("SubagentStart", Event::SubagentStart),
+        ("PreToolUse", Event::PreToolUse),
+        ("PostToolUse", Event::PostToolUse),
+        ("PermissionRequest", Event::PermissionRequest),
+        ("PreCompact", Event::PreCompact),
+        ("PostCompact", Event::PostCompact),
+        ("Stop", Event::Stop),
+        ("SubagentStop", Event::SubagentStop),
+        ("Interrupt", Event::Interrupt),
+        ("SessionEnd", Event::SessionEnd),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Event::ALL.iter().find(|(_, e)| *e == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl HookPayload {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// When it is no JSON object; the position is in the message.
+    pub fn parse(json: &[u8]) -> Result<HookPayload, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
+
+    /// The event, when it is one that is known.
+    pub fn event(&self) -> Option<Event> {
+        let name = self.hook_event_name.as_deref()?;
+        Event::ALL.iter().find(|(n, _)| *n == name).map(|(_, event)| *event)
+    }
+
+    /// The thread the call is about: the subagent's own, else the session's.
+    pub fn thread(&self) -> Option<ThreadId> {
+        let id = self.agent_id.as_deref().or(self.session_id.as_deref())?;
+        ThreadId::parse(id).ok()
+    }
+
+    /// The thread of the whole session, also when a subagent calls.
+    pub fn root_thread(&self) -> Option<ThreadId> {
+        ThreadId::parse(self.session_id.as_deref()?).ok()
+    }
+
+    pub fn turn(&self) -> Option<TurnId> {
+        TurnId::parse(self.turn_id.as_deref()?).ok()
+    }
+
+    /// Whether a subagent calls.
+    pub fn is_subagent(&self) -> bool {
+        self.agent_id.is_some()
+    }
+
+    /// The rollout of the thread the call is about. SubagentStop names the subagent's apart from the root's.
+    pub fn rollout(&self) -> Option<&str> {
+        self.agent_transcript_path.as_deref().or(self.transcript_path.as_deref())
+    }
+}
+
+/// The payload of notify, which fires when an agent's turn is complete.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct NotifyPayload {
+    #[serde(rename = "type", deserialize_with = "lenient::text")]
+    pub kind: Option<String>,
+    #[serde(alias = "thread_id", deserialize_with = "lenient::text")]
+    pub thread_id: Option<String>,
+    #[serde(alias = "turn_id", deserialize_with = "lenient::text")]
+    pub turn_id: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub cwd: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub client: Option<String>,
+    #[serde(alias = "input_messages")]
+    input_messages: Option<Messages>,
+    #[serde(alias = "last_assistant_message", deserialize_with = "lenient::text")]
+    pub last_assistant_message: Option<String>,
+    #[serde(alias = "token_usage")]
+    token_usage: Option<serde_json::Value>,
+}
+
+/// A list from Codex, a single text from a person who tries the command by hand.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Messages {
+    One(String),
+    Many(Vec<serde_json::Value>),
+    #[allow(dead_code, reason = "stands for any other kind of value, which counts as no messages")]
+    Other(serde_json::Value),
+}
+
+impl NotifyPayload {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// When it is no JSON object; the position is in the message.
+    pub fn parse(json: &[u8]) -> Result<NotifyPayload, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
+
+    /// The user's messages of the thread so far; after a compaction the last is its summary.
+    pub fn input_messages(&self) -> Vec<&str> {
+        match &self.input_messages {
+            Some(Messages::One(text)) => vec![text],
+            Some(Messages::Many(list)) => list.iter().filter_map(|m| m.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Token usage, should a release send it, under any of the names releases have used.
+    pub fn usage(&self) -> Option<Usage> {
+        Usage::from_value(self.token_usage.as_ref()?)
+    }
+
+    /// Whether this is one of the terminal UI's own threads that make a title: they are no turns of a person.
+    pub fn is_title_thread(&self) -> bool {
+        self.input_messages().last().is_some_and(|m| m.starts_with(TITLE_PROMPT))
+    }
+}
+
+/// Tokens of one model response, or of several added up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Tokens read, cached ones included.
+    pub input_tokens: u64,
+    pub cached_input_tokens: u64,
+    /// None where the release does not tell.
+    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
+    pub cache_write_input_tokens: Option<u64>,
+    /// Tokens written, reasoning included.
+    pub output_tokens: u64,
+    pub reasoning_output_tokens: u64,
+    pub total_tokens: u64,
+}
+
+impl Usage {
+    /// Reads usage from an object, tolerating the names of different releases and missing details.
+    pub fn from_value(value: &serde_json::Value) -> Option<Usage> {
+        let number = |names: &[&str]| names.iter().find_map(|n| value.get(n)?.as_u64());
+        let input = number(&["input_tokens", "prompt_tokens", "input-tokens"])?;
+        let output = number(&["output_tokens", "completion_tokens", "output-tokens"]).unwrap_or(0);
+        Some(Usage {
+            input_tokens: input,
+            cached_input_tokens: number(&[
+                "cached_input_tokens",
+                "cache_read_input_tokens",
+                "cached-input-tokens",
+            ])
+            .unwrap_or(0),
+            cache_write_input_tokens: number(&["cache_write_input_tokens"]),
+            output_tokens: output,
+            reasoning_output_tokens: number(&["reasoning_output_tokens", "reasoning_tokens"]).unwrap_or(0),
+            total_tokens: number(&["total_tokens"]).unwrap_or(input.saturating_add(output)),
+        })
+    }
+
+    /// Adds what another response used.
+    pub fn add(&mut self, other: &Usage) {
+        self.combine(other, u64::saturating_add);
+    }
+
+    /// What was used beyond `earlier`, of two running totals.
+    pub fn minus(mut self, earlier: &Usage) -> Usage {
+        self.combine(earlier, u64::saturating_sub);
+        self
+    }
+
+    fn combine(&mut self, other: &Usage, with: fn(u64, u64) -> u64) {
+        self.input_tokens = with(self.input_tokens, other.input_tokens);
+        self.cached_input_tokens = with(self.cached_input_tokens, other.cached_input_tokens);
+        self.output_tokens = with(self.output_tokens, other.output_tokens);
+        self.reasoning_output_tokens = with(self.reasoning_output_tokens, other.reasoning_output_tokens);
+        self.total_tokens = with(self.total_tokens, other.total_tokens);
+        self.cache_write_input_tokens = match (self.cache_write_input_tokens, other.cache_write_input_tokens)
+        {
+            (None, None) => None,
+            (mine, theirs) => Some(with(mine.unwrap_or(0), theirs.unwrap_or(0))),
+        };
+    }
+}
+
+/// How the prompt of a title thread begins (Codex 0.146 to 0.169).
+const TITLE_PROMPT: &str = "Generate a concise, single-line task title";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_of_unexpected_kinds_is_read_as_far_as_it_goes() {
+        let payload = HookPayload::parse(
+            br#"{"hook_event_name":"PreToolUse","session_id":7,"turn_id":["x"],"agent_id":null,"prompt":{"a":1},
+                "tool_input":{"command":"ls"},"tool_use_id":"c1","new_field":1.5}"#,
+        )
+        .unwrap();
+        assert_eq!(payload.event(), Some(Event::PreToolUse));
+        assert_eq!((payload.thread(), payload.turn(), payload.prompt.as_deref()), (None, None, None));
+        assert_eq!(payload.tool_input.unwrap().get(), r#"{"command":"ls"}"#);
+        assert!(HookPayload::parse(b"{\"a\":").is_err() && HookPayload::parse(b"").is_err());
+    }
+
+    #[test]
+    fn a_subagents_call_is_about_its_own_thread() {
+        let payload = HookPayload::parse(
+            br#"{"hook_event_name":"SubagentStop","session_id":"root","agent_id":"agent","transcript_path":"/r","agent_transcript_path":"/a"}"#,
+        )
+        .unwrap();
+        assert_eq!(payload.thread().unwrap().as_str(), "agent");
+        assert_eq!(payload.root_thread().unwrap().as_str(), "root");
+        assert_eq!(payload.rollout(), Some("/a"));
+    }
+
+    #[test]
+    fn notify_takes_one_message_or_many_and_usage_under_any_name() {
+        let one = NotifyPayload::parse(
+            br#"{"type":"agent-turn-complete","thread-id":"t","input-messages":"hello"}"#,
+        );
+        assert_eq!(one.unwrap().input_messages(), ["hello"]);
+        let many = NotifyPayload::parse(
+            br#"{"thread_id":"t","input-messages":["a",5,"Generate a concise, single-line task title of x"],
+                 "token_usage":{"input_tokens":10,"cached_input_tokens":4,"output_tokens":2}}"#,
+        )
+        .unwrap();
+        assert!(many.is_title_thread());
+        assert_eq!(many.usage().unwrap().total_tokens, 12);
+        let odd = NotifyPayload::parse(br#"{"input-messages":{"a":1},"token_usage":"many"}"#).unwrap();
+        assert!(odd.input_messages().is_empty() && odd.usage().is_none());
+    }
+}
