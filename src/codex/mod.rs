@@ -7,4 +7,5 @@ pub mod ids;
 mod lenient;
 pub mod payload;
 pub mod process;
+pub mod rollout;
 pub mod shorten;

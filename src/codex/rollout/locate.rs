@@ -1,0 +1,191 @@
+//! Finds the rollout of a thread and the place of a turn in it, without walking trees or reading whole files.
+
+use memchr::memmem;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::reader::{Reader, open_regular, read_range};
+use super::{Fact, SessionMeta};
+use crate::codex::ids::ThreadId;
+use crate::time::Timestamp;
+
+/// The rollout of a thread: in the folder of the day inside its id, plain or compressed, or archived.
+pub fn find_rollout(codex_home: &Path, thread: &ThreadId) -> Option<PathBuf> {
+    let wanted = |name: &str| {
+        let stem = name.strip_suffix(".zst").unwrap_or(name);
+        name.starts_with("rollout-")
+            && stem.strip_suffix(".jsonl").is_some_and(|s| s.ends_with(&format!("-{thread}")))
+    };
+    let in_folder = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).ok()?;
+        entries.flatten().find(|e| e.file_name().to_str().is_some_and(wanted)).map(|e| e.path())
+    };
+    day_folders(codex_home, thread)
+        .into_iter()
+        .chain([codex_home.join("archived_sessions")])
+        .find_map(in_folder)
+}
+
+/// The folders a thread's day may be: Codex names them by local time, so a day to each side is looked at too.
+fn day_folders(codex_home: &Path, thread: &ThreadId) -> Vec<PathBuf> {
+    let Some(created) = Timestamp::of_uuid_v7(thread.as_str()) else { return Vec::new() };
+    let days = [0i64, 1, -1].into_iter().filter_map(|shift| {
+        let seconds = i64::try_from(created.as_millis() / 1000).ok()? + shift * 86_400;
+        jiff::Timestamp::from_second(seconds).ok()
+    });
+    days.map(|day| codex_home.join(day.strftime("sessions/%Y/%m/%d").to_string())).collect()
+}
+
+/// Where the line that starts `turn` begins; `None` when it is not among the last [`MAX_LOOK_BACK_BYTES`].
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn find_turn_start(path: &Path, turn: &str) -> io::Result<Option<u64>> {
+    let is_start = |line: &[u8]| {
+        let kinds = ["\"task_started\"", "\"turn_started\""];
+        kinds.iter().any(|kind| memmem::find(line, kind.as_bytes()).is_some())
+            && memmem::find(line, format!("\"{turn}\"").as_bytes()).is_some()
+    };
+    find_line_backwards(path, turn.as_bytes(), is_start)
+}
+
+/// Looks from the end of a file for a line that holds `needle` and satisfies `wanted`; returns where it begins.
+fn find_line_backwards(
+    path: &Path,
+    needle: &[u8],
+    wanted: impl Fn(&[u8]) -> bool,
+) -> io::Result<Option<u64>> {
+    let mut file = open_regular(path)?;
+    let size = file.metadata()?.len();
+    let overlap = needle.len() as u64 + MAX_START_LINE_BYTES;
+    let mut end = size;
+    while end > 0 && size - end < MAX_LOOK_BACK_BYTES {
+        let from = end.saturating_sub(BLOCK_BYTES);
+        let block = read_range(&mut file, from, (end + overlap).min(size))?;
+        let hits = memmem::rfind_iter(&block, needle).filter(|at| from + (*at as u64) < end);
+        for at in hits {
+            let begin = memchr::memrchr(b'\n', &block[..at]).map_or(0, |n| n + 1);
+            let stop = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
+            // A line that began in an earlier block is longer than any line that starts a turn.
+            if (begin > 0 || from == 0) && wanted(&block[begin..stop]) {
+                return Ok(Some(from + begin as u64));
+            }
+        }
+        // Lines of this kind are short, so one that straddles two blocks is found in the overlap.
+        end = if from == 0 { 0 } else { from + MAX_START_LINE_BYTES.min(BLOCK_BYTES / 2) };
+        if end >= size && from > 0 {
+            end = from;
+        }
+    }
+    Ok(None)
+}
+
+/// The session's own meta line, the first of its file.
+pub fn read_session_meta(path: &Path) -> Option<SessionMeta> {
+    match Reader::open(path).ok()?.next()?.fact {
+        Fact::Session(meta) => Some(*meta),
+        _ => None,
+    }
+}
+
+/// The call by which a thread's rollout says it started, or last spoke to, another agent before `until`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpawnCall {
+    pub call_id: String,
+    pub turn: Option<String>,
+    pub path: Option<String>,
+    /// What the agent was asked to do, from the call's arguments.
+    pub task: Option<String>,
+}
+
+/// Finds the call in `parent`'s rollout that set `agent` to work on the turn that began at `started`.
+pub fn find_spawn_call(parent: &Path, agent: &str, started: Timestamp) -> Option<SpawnCall> {
+    let mentions = |line: &[u8]| {
+        memmem::find(line, b"SubAgentActivity").is_some()
+            || memmem::find(line, b"collab_agent_").is_some()
+            || memmem::find(line, b"CollabAgentToolCall").is_some()
+    };
+    let near = find_line_backwards(parent, agent.as_bytes(), |l| mentions(l) && !is_completion(l)).ok()??;
+    let margin = std::time::Duration::from_secs(2);
+    let mut found: Option<SpawnCall> = None;
+    // The call's own line stands before the activity: start far enough back to see its arguments.
+    let mut requests: Vec<(String, String)> = Vec::new();
+    for record in Reader::open_at(parent, near.saturating_sub(BLOCK_BYTES)).ok()? {
+        match record.fact {
+            Fact::Output(super::ModelOutput::Call(call)) => requests.push((call.call_id, call.arguments)),
+            Fact::Subagent { call_id, kind, thread, path } if thread == agent && kind != "completed" => {
+                if found.is_some() && record.at > started.plus(margin) {
+                    break;
+                }
+                let arguments = requests.iter().rev().find(|(id, _)| *id == call_id).map(|(_, a)| a);
+                found = Some(SpawnCall {
+                    task: arguments.and_then(|a| task_of(a)),
+                    call_id,
+                    turn: record.turn,
+                    path,
+                });
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn is_completion(line: &[u8]) -> bool {
+    memmem::find(line, b"\"subagent-completed-").is_some()
+}
+
+fn task_of(arguments: &str) -> Option<String> {
+    let arguments: serde_json::Value = serde_json::from_str(arguments).ok()?;
+    let names = ["message", "prompt", "task", "input"];
+    names.iter().find_map(|name| arguments.get(*name)?.as_str()).map(str::to_owned)
+}
+
+const BLOCK_BYTES: u64 = 1024 * 1024;
+/// No line that starts a turn or tells of a subagent is longer.
+const MAX_START_LINE_BYTES: u64 = 64 * 1024;
+/// How far from its end a rollout is searched for the beginning of a turn.
+pub const MAX_LOOK_BACK_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_is_found_by_the_day_inside_its_threads_id() {
+        let home = tempfile::tempdir().unwrap();
+        let thread = ThreadId::parse("01a20338-12a8-70e0-af71-2abbd9056370").unwrap();
+        let folder = home.path().join("sessions/2026/11/23");
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(format!("rollout-2026-11-23T01-25-36-{thread}.jsonl.zst"));
+        assert_eq!(find_rollout(home.path(), &thread), None);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(find_rollout(home.path(), &thread), Some(path));
+        let archived = home.path().join("archived_sessions");
+        std::fs::create_dir_all(&archived).unwrap();
+        let other = ThreadId::parse("not-a-uuid").unwrap();
+        std::fs::write(archived.join("rollout-x-not-a-uuid.jsonl"), "").unwrap();
+        assert!(find_rollout(home.path(), &other).is_some());
+    }
+
+    #[test]
+    fn a_turns_start_is_found_wherever_the_blocks_fall() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        let start = |turn: &str| {
+            format!(
+                "{{\"type\":\"event_msg\",\"payload\":{{\"type\":\"task_started\",\"turn_id\":\"{turn}\"}}}}\n"
+            )
+        };
+        let filler = format!("{{\"x\":\"turn-b {}\"}}\n", "y".repeat(3000));
+        for before in [0, 1, 340, 347, 348, 349, 700] {
+            let head = filler.repeat(before);
+            let content = format!("{}{head}{}{}", start("turn-a"), start("turn-b"), filler.repeat(800));
+            std::fs::write(&path, &content).unwrap();
+            let want = (start("turn-a").len() + head.len()) as u64;
+            assert_eq!(find_turn_start(&path, "turn-b").unwrap(), Some(want), "{before} before");
+            assert_eq!(find_turn_start(&path, "turn-a").unwrap(), Some(0));
+            assert_eq!(find_turn_start(&path, "turn-c").unwrap(), None);
+        }
+    }
+}

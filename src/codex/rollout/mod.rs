@@ -1,0 +1,195 @@
+//! Codex's rollouts: the session files of every release, as one stream of facts.
+//!
+//! [`reader`] turns a file into [`Record`]s in bounded memory, [`wire`] knows the two history modes and the names
+//! of older releases, [`locate`] finds the file of a thread and the place of a turn in it. What the facts mean
+//! for a turn is decided in `trace`.
+
+pub mod locate;
+pub mod reader;
+mod wire;
+
+use crate::codex::payload::Usage;
+use crate::time::Timestamp;
+
+/// One line of a rollout that says something about a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub at: Timestamp,
+    /// The turn the line names, where it names one.
+    pub turn: Option<String>,
+    pub fact: Fact,
+}
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    Session(Box<SessionMeta>),
+    TurnStarted {
+        root_turn: Option<String>,
+        parent_turn: Option<String>,
+    },
+    Context(Box<TurnContext>),
+    TurnEnded(TurnEnd),
+    User(UserMessage),
+    /// A finished part of a model response.
+    Output(ModelOutput),
+    /// An assistant text told as an event; `Output` tells the same text again in every release seen.
+    AssistantEvent {
+        text: String,
+    },
+    ToolOutput(ToolOutput),
+    ToolDetail(Box<ToolDetail>),
+    /// Exact usage of one response (from about 0.151).
+    ResponseUsage {
+        response_id: String,
+        usage: Usage,
+    },
+    /// A running total, which older releases repeat.
+    TokenCount {
+        total: Usage,
+        last: Usage,
+    },
+    /// The history was replaced by a summary.
+    Compacted {
+        summary: String,
+    },
+    /// The bounds of a compaction.
+    Compaction {
+        started: Option<Timestamp>,
+        completed: Option<Timestamp>,
+    },
+    /// Something happened to a subagent of this thread, by this thread's call.
+    Subagent {
+        call_id: String,
+        kind: String,
+        thread: String,
+        path: Option<String>,
+    },
+    /// A message from another agent.
+    AgentMessage {
+        author: String,
+        text: String,
+    },
+    /// An error shown to the person while the turn ran.
+    Error {
+        message: String,
+    },
+}
+
+/// The first line of a rollout.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SessionMeta {
+    pub id: Option<String>,
+    pub cwd: Option<String>,
+    pub originator: Option<String>,
+    pub cli_version: Option<String>,
+    pub model_provider: Option<String>,
+    /// cli, exec, vscode, mcp, or the kind of subagent.
+    pub source: Option<String>,
+    pub subagent: Option<SubagentSource>,
+    pub git_branch: Option<String>,
+    pub git_commit: Option<String>,
+    pub git_remote: Option<String>,
+}
+
+/// Where a subagent's thread came from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SubagentSource {
+    /// thread_spawn, review, compact, memory_consolidation, …
+    pub kind: String,
+    pub parent_thread: Option<String>,
+    pub path: Option<String>,
+    pub nickname: Option<String>,
+    pub role: Option<String>,
+}
+
+/// The settings a turn ran under.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TurnContext {
+    pub cwd: Option<String>,
+    pub model: Option<String>,
+    pub effort: Option<String>,
+    pub summary: Option<String>,
+    pub approval_policy: Option<String>,
+    pub approvals_reviewer: Option<String>,
+    pub sandbox: Option<String>,
+    pub collaboration_mode: Option<String>,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnEnd {
+    Completed { last_message: Option<String>, error: Option<String>, duration_ms: Option<u64> },
+    Aborted { reason: Option<String>, duration_ms: Option<u64> },
+}
+
+/// What a person, or a hook on a person's behalf, said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UserMessage {
+    pub text: String,
+    pub images: Vec<Image>,
+}
+
+/// An image, by data URL, address or path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image(pub String);
+
+/// A part of what the model answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelOutput {
+    Message { text: String },
+    Reasoning { text: String },
+    Call(ToolRequest),
+}
+
+/// A tool the model asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolRequest {
+    /// Empty where an old release gives none.
+    pub call_id: String,
+    pub name: String,
+    pub namespace: Option<String>,
+    /// JSON, or free text of a custom tool.
+    pub arguments: String,
+    /// Run by the model's provider: request and result are one line.
+    pub hosted: bool,
+    pub status: Option<String>,
+}
+
+/// What went back to the model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolOutput {
+    pub call_id: String,
+    pub text: String,
+    pub images: Vec<Image>,
+    /// Told by older releases.
+    pub success: Option<bool>,
+}
+
+/// What Codex itself notes about a tool call.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolDetail {
+    pub call_id: String,
+    pub kind: String,
+    pub exit_code: Option<i64>,
+    /// completed, failed, declined, in_progress.
+    pub status: Option<String>,
+    pub output: Option<String>,
+    pub error: Option<String>,
+    pub started: Option<Timestamp>,
+    pub completed: Option<Timestamp>,
+    pub server: Option<String>,
+    pub tool: Option<String>,
+    pub query: Option<String>,
+    pub changes: Vec<FileChange>,
+}
+
+/// A file a patch touched.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FileChange {
+    pub path: String,
+    /// add, update, delete.
+    pub kind: String,
+    pub lines_added: u64,
+    pub lines_removed: u64,
+}

@@ -1,0 +1,205 @@
+//! Reads a rollout line by line, from any place in it, in bounded memory; plain or compressed (`.zst`).
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::{Record, wire};
+use crate::codex::shorten::Shortener;
+
+/// The records of a rollout, in the file's order.
+pub struct Reader {
+    input: Box<dyn BufRead>,
+    line: Vec<u8>,
+    skipped: u64,
+}
+
+impl Reader {
+    /// Reads from the first line.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is no regular file.
+    pub fn open(path: &Path) -> io::Result<Reader> {
+        Reader::open_at(path, 0)
+    }
+
+    /// Reads from the first line that begins at or after byte `from`; of a compressed file, from its beginning.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no regular file, or cannot be sought in.
+    pub fn open_at(path: &Path, from: u64) -> io::Result<Reader> {
+        let mut file = open_regular(path)?;
+        let compressed = path.extension().is_some_and(|e| e == "zst");
+        if compressed {
+            let decoder =
+                ruzstd::decoding::StreamingDecoder::new(BufReader::new(file)).map_err(io::Error::other)?;
+            return Ok(Reader::new(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))));
+        }
+        // A file shorter than the place asked for was rewritten: every line of it is looked at again.
+        let from = if from > file.metadata()?.len() { 0 } else { from };
+        file.seek(SeekFrom::Start(from.saturating_sub(1)))?;
+        let mut reader = Reader::new(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
+        if from > 0 {
+            reader.skip_line()?;
+        }
+        Ok(reader)
+    }
+
+    fn new(input: Box<dyn BufRead>) -> Reader {
+        Reader { input, line: Vec::new(), skipped: 0 }
+    }
+
+    /// How many lines could not be read as JSON.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Copies the next line into `self.line`, shortened when it is long; false at the end of the file. A last line
+    /// without its newline is still being written and counts as not there.
+    fn next_line(&mut self) -> io::Result<bool> {
+        self.line.clear();
+        let mut shortener: Option<Shortener> = None;
+        loop {
+            let chunk = self.input.fill_buf()?;
+            if chunk.is_empty() {
+                return Ok(false);
+            }
+            let end = memchr::memchr(b'\n', chunk);
+            let part = &chunk[..end.unwrap_or(chunk.len())];
+            let taken = part.len() + usize::from(end.is_some());
+            match &mut shortener {
+                Some(shortener) => shortener.push(part),
+                None if self.line.len() + part.len() <= WHOLE_LINE_BYTES => self.line.extend_from_slice(part),
+                None => {
+                    let mut started = Shortener::new(MAX_STRING_BYTES);
+                    started.push(&self.line);
+                    started.push(part);
+                    shortener = Some(started);
+                }
+            }
+            self.input.consume(taken);
+            if end.is_some() {
+                if let Some(shortener) = shortener {
+                    self.line = shortener.finish().unwrap_or_default();
+                }
+                return Ok(true);
+            }
+        }
+    }
+
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let chunk = self.input.fill_buf()?;
+            let end = memchr::memchr(b'\n', chunk);
+            let (taken, done) = (end.map_or(chunk.len(), |e| e + 1), end.is_some() || chunk.is_empty());
+            self.input.consume(taken);
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn parse_line(&mut self) -> Option<Record> {
+        if self.line.is_empty() {
+            return None;
+        }
+        wire::parse(&self.line)
+            .or_else(|_| {
+                // What the JSON library refuses, lone surrogates above all, the shortener mends.
+                let mut shortener = Shortener::new(MAX_STRING_BYTES);
+                shortener.push(&self.line);
+                wire::parse(&shortener.finish().unwrap_or_default())
+            })
+            .unwrap_or_else(|_| {
+                self.skipped += 1;
+                None
+            })
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Record;
+
+    /// The next line that says something. A file that cannot be read on counts as ended.
+    fn next(&mut self) -> Option<Record> {
+        while self.next_line().unwrap_or(false) {
+            if let Some(record) = self.parse_line() {
+                return Some(record);
+            }
+        }
+        None
+    }
+}
+
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("{} is not a file", path.display())));
+    }
+    Ok(file)
+}
+
+/// Reads what lies between two places of a file.
+pub(super) fn read_range(file: &mut File, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut content = Vec::new();
+    file.take(to.saturating_sub(from)).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Lines up to this length are read as they are; longer ones have their long strings cut.
+const WHOLE_LINE_BYTES: usize = 512 * 1024;
+/// The most that is kept of a string in a long line; well above the largest useful `max_value_bytes`.
+const MAX_STRING_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::super::Fact;
+    use super::*;
+
+    fn user_line(text: &str) -> String {
+        format!(
+            "{{\"timestamp\":\"2026-11-22T12:25:36.172Z\",\"type\":\"event_msg\",\"payload\":{{\"type\":\"user_message\",\"message\":\"{text}\"}}}}\n"
+        )
+    }
+
+    fn texts(reader: Reader) -> Vec<String> {
+        reader
+            .filter_map(|r| match r.fact {
+                Fact::User(message) => Some(message.text),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn reading_starts_at_the_first_whole_line_and_ends_before_a_torn_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        let (a, b) = (user_line("a"), user_line("b"));
+        std::fs::write(&path, format!("{a}not json\n{b}{}", &a[..20])).unwrap();
+        assert_eq!(texts(Reader::open(&path).unwrap()), ["a", "b"]);
+        assert_eq!(texts(Reader::open_at(&path, a.len() as u64).unwrap()), ["b"]);
+        assert_eq!(texts(Reader::open_at(&path, 5).unwrap()), ["b"]);
+        assert_eq!(texts(Reader::open_at(&path, 1 << 40).unwrap()), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_huge_line_is_cut_and_a_lone_surrogate_is_mended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        std::fs::write(&path, user_line(&"x".repeat(3_000_000)) + &user_line("a\\ud800b")).unwrap();
+        let found = texts(Reader::open(&path).unwrap());
+        assert!(found[0].len() < 1_100_000 && found[0].ends_with("of 3000000 bytes]"));
+        assert_eq!(found[1], "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_folder_or_a_pipe_is_no_rollout() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Reader::open(folder.path()).is_err());
+        assert!(Reader::open(Path::new("/dev/zero")).is_err());
+    }
+}
