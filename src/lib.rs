@@ -8,3 +8,4 @@ pub mod file;
 pub mod log;
 pub mod settings;
 pub mod time;
+pub mod trace;

@@ -1,0 +1,52 @@
+//! A turn as hooks leave it when it ends: all they know of it, and the settings it is to be told under.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::{OpenTurn, Root, Session};
+use crate::codex::ids::{ThreadId, TurnId};
+use crate::settings::Profile;
+use crate::time::Timestamp;
+
+/// What hooks, or notify, or a rollout of the past know of a turn that is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Closing {
+    pub version: u32,
+    pub thread: ThreadId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<Root>,
+    pub session: Session,
+    pub turn: OpenTurn,
+    pub reason: Reason,
+    /// When the turn was closed.
+    pub at: Timestamp,
+    pub profile: Profile,
+}
+
+/// What closed a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Stop,
+    Interrupt,
+    /// Another turn of the same thread began.
+    NextTurn,
+    SessionEnd,
+    /// The Codex process is gone.
+    Orphaned,
+    /// Nothing was heard of it for a day.
+    Idle,
+    /// Notify told of its end and no Stop hook followed.
+    Notified,
+    /// No hook fires at all; notify alone told of it.
+    NotifyOnly,
+    Backfill,
+}
+
+impl Closing {
+    pub const VERSION: u32 = 1;
+
+    /// The turn's id.
+    pub fn turn_id(&self) -> &TurnId {
+        &self.turn.id
+    }
+}

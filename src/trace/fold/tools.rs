@@ -1,0 +1,383 @@
+//! One tool call out of its up to five tellings: the model's request, its output, Codex's own note, two hooks.
+
+use serde_json::value::RawValue;
+
+use super::super::rows::Row;
+use super::super::turn::{Decision, Permission, Status, ToolCall};
+use crate::codex::rollout::{ToolDetail, ToolOutput, ToolRequest};
+use crate::time::Timestamp;
+
+/// A tool call as far as it has been told.
+#[derive(Debug)]
+pub(super) struct ToolDraft {
+    pub call_id: String,
+    /// The first moment anything was heard of it.
+    first_at: Timestamp,
+    pub asked_at: Option<Timestamp>,
+    pub request: Option<ToolRequest>,
+    pub output_at: Option<Timestamp>,
+    pub output: Option<ToolOutput>,
+    pub detail_at: Option<Timestamp>,
+    pub detail: Option<ToolDetail>,
+    pub hook_at: Option<Timestamp>,
+    hook_name: Option<String>,
+    hook_input: Option<String>,
+    pub finished_at: Option<Timestamp>,
+    hook_output: Option<String>,
+    permission_at: Option<Timestamp>,
+    permission_reason: Option<String>,
+    /// The thread of the subagent this call started.
+    pub spawned: Option<String>,
+}
+
+impl ToolDraft {
+    pub fn new(call_id: &str, at: Timestamp) -> ToolDraft {
+        ToolDraft {
+            call_id: call_id.to_owned(),
+            first_at: at,
+            asked_at: None,
+            request: None,
+            output_at: None,
+            output: None,
+            detail_at: None,
+            detail: None,
+            hook_at: None,
+            hook_name: None,
+            hook_input: None,
+            finished_at: None,
+            hook_output: None,
+            permission_at: None,
+            permission_reason: None,
+            spawned: None,
+        }
+    }
+
+    /// Whether only an event told of this call, as of a search in old releases.
+    pub fn is_hosted_detail(&self) -> bool {
+        self.detail
+            .as_ref()
+            .is_some_and(|d| d.kind.starts_with("web_search") || d.kind.starts_with("image_gen"))
+    }
+
+    /// Takes what a hook said before, or after, the tool ran.
+    pub fn hooked(&mut self, at: Timestamp, name: &str, input: Option<&RawValue>) {
+        self.hook_at.get_or_insert(at);
+        if !name.is_empty() {
+            self.hook_name.get_or_insert_with(|| name.to_owned());
+        }
+        if let Some(input) = input {
+            self.hook_input.get_or_insert_with(|| input.get().to_owned());
+        }
+    }
+
+    /// Takes what PostToolUse said.
+    pub fn finished(&mut self, at: Timestamp, output: Option<&RawValue>) {
+        self.finished_at.get_or_insert(at);
+        self.hook_output = output.map(|o| plain_or_json(o.get())).or(self.hook_output.take());
+    }
+
+    /// The call as it is known once the turn is over; none for a draft that is no tool call.
+    pub fn finish(
+        self,
+        turn_started: Timestamp,
+        turn_ended: Timestamp,
+        status: &Status,
+        reviewer: Option<&str>,
+    ) -> Option<ToolCall> {
+        if self.request.is_none() && self.detail.is_none() && self.hook_name.is_none() {
+            return None;
+        }
+        let (name, model_name, mcp) = self.names();
+        let exit_code = self.exit_code();
+        let finished = [self.output_at, self.finished_at, self.detail_at].into_iter().flatten().next();
+        let hosted = self.request.as_ref().is_some_and(|r| r.hosted);
+        let abandoned = finished.is_none() && !hosted;
+        let error = self.failure(exit_code, abandoned.then_some(status));
+        let permission = self.permission(finished, turn_ended, error.as_deref(), reviewer);
+        let started =
+            self.asked_at.or(self.hook_at).unwrap_or(self.first_at).max(turn_started).min(turn_ended);
+        let ended = match (finished, hosted) {
+            (Some(at), _) => at,
+            (None, true) => started,
+            (None, false) => turn_ended,
+        };
+        let detail = self.detail.unwrap_or_default();
+        let started = if hosted {
+            detail.started.map_or(started, |at| at.max(turn_started).min(started))
+        } else {
+            started
+        };
+        let request = self.request.unwrap_or_default();
+        let (output, images) = match self.output {
+            Some(output) => (Some(output.text), output.images),
+            None => (self.hook_output.or(detail.output), Vec::new()),
+        };
+        Some(ToolCall {
+            call_id: self.call_id,
+            name,
+            model_name,
+            mcp,
+            arguments: [
+                request.arguments,
+                self.hook_input.unwrap_or_default(),
+                detail.query.unwrap_or_default(),
+            ]
+            .into_iter()
+            .find(|a| !a.is_empty())
+            .unwrap_or_default(),
+            output,
+            images,
+            started,
+            ended: ended.max(started).min(turn_ended.max(started)),
+            exit_code,
+            error,
+            permission,
+            changes: detail.changes,
+        })
+    }
+
+    /// The name shown, the model's own where it differs, and an MCP tool's server and tool.
+    fn names(&self) -> (String, Option<String>, Option<(String, String)>) {
+        let asked = self.request.as_ref();
+        let raw = asked.map(|r| r.name.clone()).filter(|n| !n.is_empty());
+        let namespace = asked.and_then(|r| r.namespace.as_deref());
+        let hook = self.hook_name.clone();
+        let told = self.detail.as_ref().and_then(|d| Some((d.server.clone()?, d.tool.clone()?)));
+        let mcp = told
+            .or_else(|| mcp_parts(namespace, raw.as_deref()))
+            .or_else(|| mcp_parts(None, hook.as_deref()));
+        if let Some((server, tool)) = &mcp {
+            return (format!("mcp__{server}__{tool}"), raw.filter(|r| r != tool), mcp);
+        }
+        let name = match raw.as_deref() {
+            Some("exec_command" | "shell" | "shell_command" | "local_shell" | "container.exec") => {
+                "Bash".to_owned()
+            }
+            Some(name) => name.to_owned(),
+            None => hook.or_else(|| self.detail.as_ref().map(|d| detail_name(&d.kind))).unwrap_or_default(),
+        };
+        let model_name = raw.filter(|r| *r != name);
+        (name, model_name, None)
+    }
+
+    fn exit_code(&self) -> Option<i64> {
+        let noted = self.detail.as_ref().and_then(|d| d.exit_code);
+        noted.or_else(|| exit_code_in(&self.output.as_ref()?.text))
+    }
+
+    /// Why the call failed, in a line or in the tool's own words.
+    fn failure(&self, exit_code: Option<i64>, abandoned: Option<&Status>) -> Option<String> {
+        let text =
+            self.output.as_ref().map(|o| o.text.as_str()).or(self.hook_output.as_deref()).unwrap_or_default();
+        let detail = self.detail.as_ref();
+        if text.contains(ABORTED) && text.len() < 200 {
+            return Some(ABORTED.to_owned());
+        }
+        if let Some(code) = exit_code.filter(|c| *c != 0) {
+            return Some(format!("exit code {code}"));
+        }
+        if let Some(error) = detail.and_then(|d| d.error.clone()) {
+            return Some(error);
+        }
+        let status =
+            detail.and_then(|d| d.status.as_deref()).or_else(|| self.request.as_ref()?.status.as_deref());
+        let failed_status = status.filter(|s| matches!(*s, "failed" | "declined" | "errored" | "incomplete"));
+        let told_false = self.output.as_ref().and_then(|o| o.success) == Some(false);
+        let mcp_error = self.hook_output.as_deref().is_some_and(|o| o.contains("\"isError\":true"));
+        if failed_status.is_some()
+            || told_false
+            || mcp_error
+            || (exit_code.is_none() && reads_as_failure(text))
+        {
+            let said = if text.is_empty() { failed_status.unwrap_or("failed") } else { text };
+            return Some(said.to_owned());
+        }
+        abandoned
+            .filter(|s| **s != Status::Completed)
+            .map(|s| format!("unfinished: the turn was {}", s.name()))
+    }
+
+    fn permission(
+        &self,
+        finished: Option<Timestamp>,
+        turn_ended: Timestamp,
+        error: Option<&str>,
+        reviewer: Option<&str>,
+    ) -> Option<Permission> {
+        let asked = self.permission_at?;
+        let error = error.unwrap_or_default();
+        let ran = self.finished_at.is_some()
+            || self.detail.as_ref().is_some_and(|d| d.status.as_deref() != Some("declined"));
+        let refused = error.contains("rejected") || error.contains("denied by") || error == "declined";
+        let decision = match (ran, finished.is_some()) {
+            _ if refused => Decision::Denied,
+            (true, _) => Decision::Approved,
+            (false, true) if error == ABORTED => Decision::Denied,
+            (false, true) => Decision::Approved,
+            (false, false) => Decision::Unanswered,
+        };
+        let decided = match decision {
+            Decision::Approved => self.detail.as_ref().and_then(|d| d.started),
+            Decision::Denied => finished,
+            Decision::Unanswered => Some(turn_ended),
+        };
+        Some(Permission {
+            decision,
+            decided_by: reviewer.unwrap_or("user").to_owned(),
+            asked,
+            wait: decided.map(|at| at.since(asked)),
+            reason: self.permission_reason.clone(),
+        })
+    }
+}
+
+/// Gives a permission request to the call it is about. It names no id (CODEX.md): the tool and what it is asked
+/// to do decide, and of several identical calls the earliest that still waits.
+pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {
+    let wanted = row.input.as_deref().map(|i| request_of(i.get()));
+    let waiting = |t: &ToolDraft| {
+        t.permission_at.is_none()
+            && t.hook_at.is_some_and(|at| at <= row.at)
+            && t.finished_at.is_none_or(|at| at >= row.at)
+            && t.hook_name.as_deref() == Some(row.name.as_str())
+    };
+    let same = |t: &ToolDraft| t.hook_input.as_deref().map(request_of) == wanted;
+    let mut found: Vec<&mut ToolDraft> = tools.iter_mut().filter(|t| waiting(t)).collect();
+    found.sort_by_key(|t| t.hook_at);
+    let exact = found.iter().position(|t| same(t));
+    if let Some(tool) = exact.or(if found.len() == 1 { Some(0) } else { None }).map(|at| &mut found[at]) {
+        tool.permission_at = Some(row.at);
+        tool.permission_reason = row.input.as_deref().and_then(|i| description_of(i.get()));
+    }
+}
+
+/// What a call is asked to do, without the description that only a permission request carries.
+fn request_of(input: &str) -> serde_json::Value {
+    let mut value: serde_json::Value = serde_json::from_str(input).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        map.remove("description");
+    }
+    value
+}
+
+fn description_of(input: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(input).ok()?;
+    value.get("description")?.as_str().map(str::to_owned)
+}
+
+/// `mcp__server` and a name, or `mcp__server__tool` in one.
+fn mcp_parts(namespace: Option<&str>, name: Option<&str>) -> Option<(String, String)> {
+    let name = name?;
+    if let Some(server) = namespace.and_then(|n| n.strip_prefix("mcp__")) {
+        return Some((server.trim_end_matches("__").to_owned(), name.to_owned()));
+    }
+    let (server, tool) = name.strip_prefix("mcp__")?.split_once("__")?;
+    Some((server.to_owned(), tool.to_owned()))
+}
+
+fn detail_name(kind: &str) -> String {
+    match kind {
+        "CommandExecution" | "exec_command_end" => "Bash",
+        "FileChange" | "patch_apply_end" => "apply_patch",
+        "WebSearch" | "web_search_end" => "web_search",
+        "ImageView" | "view_image_tool_call" => "view_image",
+        "ImageGeneration" | "image_generation_end" => "image_generation",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// The exit code in the text Codex gives to the model: in the lines before `Output:`, or in the JSON of old
+/// releases.
+fn exit_code_in(text: &str) -> Option<i64> {
+    if text.starts_with('{') {
+        let value: serde_json::Value = serde_json::from_str(text).ok()?;
+        return value.get("metadata")?.get("exit_code")?.as_i64();
+    }
+    let head = text.lines().take(8).take_while(|l| !l.starts_with("Output:"));
+    let mut codes = head.filter_map(|line| {
+        let code =
+            line.strip_prefix("Process exited with code ").or_else(|| line.strip_prefix("Exit code: "));
+        code?.trim().parse().ok()
+    });
+    codes.next()
+}
+
+/// Whether an output without any status is one of Codex's own refusals.
+fn reads_as_failure(text: &str) -> bool {
+    FAILURES.iter().any(|start| text.starts_with(start))
+}
+
+/// A JSON string as its text, other JSON as it is.
+fn plain_or_json(json: &str) -> String {
+    serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())
+}
+
+const ABORTED: &str = "aborted by user";
+/// How Codex's own failure texts begin (0.135 to 0.169).
+const FAILURES: &[&str] = &[
+    "unsupported call",
+    "unsupported custom tool call",
+    "unable to locate",
+    "unable to read",
+    "unable to process",
+    "failed to parse",
+    "apply_patch verification failed",
+    "apply_patch handler received",
+    "exec_command failed",
+    "write_stdin failed",
+    "execution error",
+    "tool call error",
+    "collab ",
+    "Unknown process id",
+    "patch rejected",
+    "exec command rejected",
+    "Rejected",
+    "rejected",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_read_from_the_head_alone() {
+        assert_eq!(
+            exit_code_in("Chunk ID: x\nWall time: 0.1\nProcess exited with code 3\nOutput:\noops"),
+            Some(3)
+        );
+        assert_eq!(exit_code_in("Wall time: 1\nOutput:\nExit code: 9"), None);
+        assert_eq!(exit_code_in("{\"output\":\"\",\"metadata\":{\"exit_code\":2}}"), Some(2));
+        assert_eq!(exit_code_in("{broken"), None);
+    }
+
+    #[test]
+    fn mcp_names_are_split_whoever_writes_them() {
+        let pair = Some(("demo".to_owned(), "add_it".to_owned()));
+        assert_eq!(mcp_parts(Some("mcp__demo"), Some("add_it")), pair);
+        assert_eq!(mcp_parts(Some("mcp__demo__"), Some("add_it")), pair);
+        assert_eq!(mcp_parts(None, Some("mcp__demo__add_it")), pair);
+        assert_eq!(mcp_parts(Some("collaboration"), Some("spawn_agent")), None);
+    }
+
+    #[test]
+    fn identical_requests_are_answered_in_their_order() {
+        let row = |at: i64| Row {
+            at: Timestamp::from_millis(at),
+            name: "Bash".into(),
+            input: RawValue::from_string(r#"{"command":"x","description":"why"}"#.into()).ok(),
+            ..Row::default()
+        };
+        let input = RawValue::from_string(r#"{"command":"x"}"#.into()).unwrap();
+        let mut tools =
+            vec![ToolDraft::new("b", Timestamp::default()), ToolDraft::new("a", Timestamp::default())];
+        tools[0].hooked(Timestamp::from_millis(20), "Bash", Some(&input));
+        tools[1].hooked(Timestamp::from_millis(10), "Bash", Some(&input));
+        ask_permission(&mut tools, &row(25));
+        ask_permission(&mut tools, &row(30));
+        ask_permission(&mut tools, &row(40));
+        assert_eq!(tools[1].permission_at, Some(Timestamp::from_millis(25)));
+        assert_eq!(tools[0].permission_at, Some(Timestamp::from_millis(30)));
+        assert_eq!(tools[0].permission_reason.as_deref(), Some("why"));
+    }
+}

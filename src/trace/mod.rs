@@ -1,0 +1,12 @@
+//! From what hooks, rollout and notify said to the spans of a turn.
+//!
+//! [`state`] and [`rows`] are what hooks leave behind, [`fold`] is the pure step from all three sources to a
+//! [`turn::Turn`], [`spans`] the pure step from there to OpenInference. [`redact`] decides what may be written.
+
+pub mod closing;
+pub mod fold;
+pub mod ids;
+pub mod redact;
+pub mod rows;
+pub mod state;
+pub mod turn;
