@@ -8,5 +8,6 @@ pub mod fold;
 pub mod ids;
 pub mod redact;
 pub mod rows;
+pub mod spans;
 pub mod state;
 pub mod turn;

@@ -37,6 +37,11 @@ impl Redactor {
         Redactor { logging, limit }
     }
 
+    /// The longest text that is written whole, in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Whether texts of a class may be recorded.
     pub fn shows(&self, class: Class) -> bool {
         match class {

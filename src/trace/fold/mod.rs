@@ -163,12 +163,14 @@ impl<'a> Fold<'a> {
                 self.tell_untold_text();
                 let draft = self.tool(&output.call_id, at);
                 draft.output_at = Some(at);
-                draft.output = Some(output.clone());
+                let call_id = output.call_id.clone();
+                draft.output = Some(output);
+                // The text stays with the tool: it may be large.
                 let message = Message {
                     role: Role::Tool,
-                    text: output.text,
-                    images: output.images,
-                    call_id: Some(output.call_id),
+                    text: String::new(),
+                    images: Vec::new(),
+                    call_id: Some(call_id),
                 };
                 self.input_arrived(at, Some(message));
             }
