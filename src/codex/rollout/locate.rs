@@ -49,6 +49,23 @@ pub fn find_turn_start(path: &Path, turn: &str) -> io::Result<Option<u64>> {
     find_line_backwards(path, turn.as_bytes(), is_start)
 }
 
+/// Whether the last lines of a rollout say that `turn` has ended.
+pub fn has_ended(path: &Path, turn: &str) -> bool {
+    let tail = || {
+        let mut file = open_regular(path)?;
+        let size = file.metadata()?.len();
+        read_range(&mut file, size.saturating_sub(MAX_START_LINE_BYTES), size)
+    };
+    let Ok(tail) = tail() else { return false };
+    let ends = |line: &[u8]| {
+        let kinds = ["\"task_complete\"", "\"turn_complete\"", "\"turn_aborted\""];
+        kinds.iter().any(|kind| memmem::find(line, kind.as_bytes()).is_some())
+            && memmem::find(line, turn.as_bytes()).is_some()
+    };
+    let complete = memchr::memrchr(b'\n', &tail).map_or(0, |end| end);
+    tail[..complete].split(|b| *b == b'\n').any(ends)
+}
+
 /// Looks from the end of a file for a line that holds `needle` and satisfies `wanted`; returns where it begins.
 fn find_line_backwards(
     path: &Path,

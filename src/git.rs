@@ -1,0 +1,191 @@
+//! The state of a git repository: branch, commit and remote from bounded reads of `.git`, cleanliness from git.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::file;
+
+/// What could be read of a repository; all none outside of one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Repository {
+    pub branch: Option<String>,
+    pub commit: Option<String>,
+    /// The address of `origin`, or of the only remote, without credentials.
+    pub remote: Option<String>,
+}
+
+/// Reads the repository `folder` lies in.
+pub fn read(folder: &Path) -> Option<Repository> {
+    let git = git_folder(folder)?;
+    let common = common_folder(&git);
+    let head = read_text(&git.join("HEAD"))?;
+    let mut repository = Repository { remote: remote(&common), ..Repository::default() };
+    match head.trim().strip_prefix("ref: ") {
+        Some(reference) => {
+            repository.branch = reference.strip_prefix("refs/heads/").map(str::to_owned);
+            repository.commit = resolve(&git, &common, reference);
+        }
+        None => repository.commit = Some(head.trim().to_owned()).filter(|c| is_hash(c)),
+    }
+    Some(repository)
+}
+
+/// Whether tracked files differ from the commit; none when git cannot tell within `patience`. Run it where nobody
+/// waits: it looks at every tracked file.
+pub fn is_dirty(folder: &Path, patience: Duration) -> Option<bool> {
+    let mut child = Command::new("git")
+        .args(["--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules"])
+        .current_dir(folder)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut output = child.stdout.take()?;
+    let deadline = Instant::now() + patience;
+    let reader = std::thread::spawn(move || {
+        let mut first = [0u8; 1];
+        std::io::Read::read(&mut output, &mut first).map(|n| n > 0).ok()
+    });
+    while !reader.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let told = reader.is_finished();
+    // Git may be in the middle of a list nobody reads to its end.
+    let dirty = if told { reader.join().ok().flatten() } else { None };
+    if dirty != Some(false) {
+        let _ = child.kill();
+    }
+    let status = child.wait().ok()?;
+    match dirty {
+        Some(false) if !status.success() => None,
+        other => other,
+    }
+}
+
+/// A remote's address without user name and password.
+pub fn without_credentials(address: &str) -> String {
+    match address.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').map_or((rest, None), |(h, p)| (h, Some(p)));
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            let path = path.map(|p| format!("/{p}")).unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => address.to_owned(),
+    }
+}
+
+fn git_folder(folder: &Path) -> Option<PathBuf> {
+    let found = folder.ancestors().take(MAX_DEPTH).map(|f| f.join(".git")).find(|g| g.exists())?;
+    if found.is_dir() {
+        return Some(found);
+    }
+    // A worktree or submodule: a file that names the real folder.
+    let text = read_text(&found)?;
+    let target = text.trim().strip_prefix("gitdir: ")?;
+    Some(found.parent()?.join(target))
+}
+
+fn common_folder(git: &Path) -> PathBuf {
+    read_text(&git.join("commondir")).map_or_else(|| git.to_owned(), |text| git.join(text.trim()))
+}
+
+fn resolve(git: &Path, common: &Path, reference: &str) -> Option<String> {
+    if reference.split('/').any(|part| part == "..") {
+        return None;
+    }
+    let loose = [git, common].into_iter().find_map(|folder| read_text(&folder.join(reference)));
+    let packed = || {
+        let text = read_text(&common.join("packed-refs"))?;
+        text.lines().find_map(|l| l.split_once(' ').filter(|(_, r)| *r == reference).map(|(h, _)| h.to_owned()))
+    };
+    loose.map(|t| t.trim().to_owned()).or_else(packed).filter(|c| is_hash(c))
+}
+
+fn remote(common: &Path) -> Option<String> {
+    let config = read_text(&common.join("config"))?;
+    let mut section = "";
+    let mut first = None;
+    for line in config.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        } else if let Some(url) = line.strip_prefix("url").and_then(|l| l.trim_start().strip_prefix('=')) {
+            if section == "[remote \"origin\"]" {
+                return Some(without_credentials(url.trim()));
+            }
+            if section.starts_with("[remote ") {
+                first.get_or_insert_with(|| without_credentials(url.trim()));
+            }
+        }
+    }
+    first
+}
+
+fn is_hash(text: &str) -> bool {
+    (40..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn read_text(path: &Path) -> Option<String> {
+    let content = file::read_bounded(path, MAX_FILE_BYTES).ok()??;
+    String::from_utf8(content).ok()
+}
+
+const MAX_DEPTH: usize = 64;
+const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(folder: &Path, args: &[&str]) {
+        let run = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"])
+            .args(args)
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{args:?}");
+    }
+
+    #[test]
+    fn a_real_repository_is_read_below_its_root_and_in_a_worktree() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("repo");
+        std::fs::create_dir_all(root.join("sub")).unwrap();
+        assert_eq!(read(&root), None);
+        git(&root, &["init", "-q"]);
+        std::fs::write(root.join("a"), "1").unwrap();
+        git(&root, &["add", "."]);
+        git(&root, &["commit", "-qm", "x"]);
+        git(&root, &["remote", "add", "origin", "https://user:secret@example.org/a/b.git"]);
+        let found = read(&root.join("sub")).unwrap();
+        assert_eq!(found.branch.as_deref(), Some("main"));
+        assert_eq!(found.remote.as_deref(), Some("https://example.org/a/b.git"));
+        assert!(found.commit.is_some());
+        let patience = Duration::from_secs(20);
+        assert_eq!(is_dirty(&root, patience), Some(false));
+        std::fs::write(root.join("a"), "2").unwrap();
+        assert_eq!(is_dirty(&root, patience), Some(true));
+        git(&root, &["worktree", "add", "-q", "../tree"]);
+        git(&root, &["pack-refs", "--all"]);
+        let tree = read(&folder.path().join("tree")).unwrap();
+        assert_eq!((tree.branch.as_deref(), tree.commit), (Some("tree"), found.commit));
+        assert_eq!(is_dirty(folder.path(), patience), None);
+    }
+
+    #[test]
+    fn credentials_leave_addresses_alone_that_have_none() {
+        for (address, want) in [
+            ("https://token@github.com/a/b", "https://github.com/a/b"),
+            ("https://u:p%40@host:8443/a@b", "https://host:8443/a@b"),
+            ("git@github.com:a/b.git", "git@github.com:a/b.git"),
+            ("ssh://git@host/a", "ssh://host/a"),
+            ("/srv/git/a", "/srv/git/a"),
+        ] {
+            assert_eq!(without_credentials(address), want);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One empty file for each Codex process and thread that hooks have seen: `live/<pid>-<start>-<thread>`.
+//!
+//! They tell in one look at a small folder whether a process's hooks work at all, and which processes are gone.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::codex::ids::ThreadId;
+use crate::codex::process::CodexProcess;
+use crate::context::Paths;
+use crate::file;
+
+/// A thread of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    pub process: CodexProcess,
+    pub thread: ThreadId,
+}
+
+impl Marker {
+    fn path(&self, paths: &Paths) -> PathBuf {
+        paths.live().join(format!("{}-{}-{}", self.process.pid, self.process.started, self.thread))
+    }
+
+    fn parse(name: &str) -> Option<Marker> {
+        let mut parts = name.splitn(3, '-');
+        let pid = parts.next()?.parse().ok()?;
+        let started = parts.next()?.parse().ok()?;
+        let thread = ThreadId::parse(parts.next()?).ok()?;
+        Some(Marker { process: CodexProcess { pid, started }, thread })
+    }
+
+    /// Notes that hooks of the process tell of the thread.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn place(&self, paths: &Paths) -> std::io::Result<()> {
+        let path = self.path(paths);
+        let place = || file::private_options().create(true).append(true).open(&path).map(|_| ());
+        match place() {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                file::create_private_dir(&paths.live())?;
+                place()
+            }
+            other => other,
+        }
+    }
+
+    /// Forgets the thread of the process.
+    pub fn remove(&self, paths: &Paths) {
+        let _ = fs::remove_file(self.path(paths));
+    }
+}
+
+/// All threads of all processes.
+pub fn list(paths: &Paths) -> Vec<Marker> {
+    let Ok(entries) = fs::read_dir(paths.live()) else { return Vec::new() };
+    entries.flatten().filter_map(|e| Marker::parse(e.file_name().to_str()?)).collect()
+}
+
+/// The threads whose process is gone.
+pub fn orphans(paths: &Paths) -> Vec<Marker> {
+    let mut checked: Vec<(CodexProcess, bool)> = Vec::new();
+    let mut alive = |process: CodexProcess| match checked.iter().find(|(p, _)| *p == process) {
+        Some((_, alive)) => *alive,
+        None => {
+            let alive = process.is_alive();
+            checked.push((process, alive));
+            alive
+        }
+    };
+    list(paths).into_iter().filter(|m| !alive(m.process)).collect()
+}
+
+/// Whether hooks have told of any thread of a process.
+pub fn is_hook_fed(paths: &Paths, process: CodexProcess) -> bool {
+    list(paths).iter().any(|m| m.process == process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_ours_are_markers() {
+        let marker = Marker::parse("12-345-01a2-b").unwrap();
+        assert_eq!((marker.process.pid, marker.process.started, marker.thread.as_str()), (12, 345, "01a2-b"));
+        for name in ["", "1-2", "x-2-t", "1-2-a.b", "1-2-../x"] {
+            assert_eq!(Marker::parse(name), None, "{name}");
+        }
+    }
+}

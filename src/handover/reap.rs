@@ -1,0 +1,109 @@
+//! Finds what nobody closed: threads whose Codex process is gone, turns that only notify saw the end of, and
+//! state that nothing was heard of for a day.
+
+use std::fs;
+use std::time::Duration;
+
+use super::freeze;
+use super::live::{self, Marker};
+use crate::codex::ids::ThreadId;
+use crate::context::{Context, Paths};
+use crate::file;
+use crate::settings::Settings;
+use crate::time;
+use crate::trace::closing::Reason;
+use crate::trace::state::{LockedState, StateError};
+
+/// Closes every orphaned turn, and once an hour sweeps what is old.
+pub fn reap(context: &Context, settings: &Settings) {
+    let paths = context.paths();
+    for marker in live::orphans(paths) {
+        let closed = close_thread(paths, settings, &marker.thread, Some(&marker), Reason::Orphaned);
+        match closed {
+            Ok(()) => marker.remove(paths),
+            Err(error) => settings.log.error(format_args!("cannot close an orphaned turn: {error}")),
+        }
+    }
+    if due(paths) {
+        sweep(paths, settings);
+    }
+}
+
+/// Closes the open turn of a thread and of its subagents. With a marker, only when the thread still belongs to
+/// the process it names: it may have been resumed by another one.
+///
+/// # Errors
+/// When a state cannot be locked, read or written.
+pub fn close_thread(
+    paths: &Paths,
+    settings: &Settings,
+    thread: &ThreadId,
+    marker: Option<&Marker>,
+    reason: Reason,
+) -> Result<(), StateError> {
+    let locked = LockedState::lock(paths, thread, PATIENCE)?;
+    let Some(mut state) = locked.read()? else { return Ok(()) };
+    if marker.is_some_and(|m| state.codex.is_some_and(|c| c != m.process)) {
+        return Ok(());
+    }
+    freeze::close_turn(paths, &settings.profile, &locked, &mut state, reason, time::now())?;
+    let agents = state.agents.clone();
+    drop(locked);
+    for agent in agents.iter().filter(|a| *a != thread) {
+        let locked = LockedState::lock(paths, agent, PATIENCE)?;
+        if let Some(mut state) = locked.read()? {
+            freeze::close_turn(paths, &settings.profile, &locked, &mut state, reason, time::now())?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes state that was idle for a day; a turn that is still open then is closed first.
+fn sweep(paths: &Paths, settings: &Settings) {
+    file::remove_stale_temporaries(&paths.state());
+    file::remove_stale_temporaries(&paths.closing());
+    let Ok(entries) = fs::read_dir(paths.state()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let idle = entry.metadata().is_ok_and(|m| m.is_file() && file::age(&m) > IDLE);
+        let thread = name.strip_prefix("state_").and_then(|n| n.strip_suffix(".yaml"));
+        let rows = name.strip_prefix("spans_").and_then(|n| n.strip_suffix(".jsonl"));
+        let Some(thread) = thread.or(rows).filter(|_| idle).and_then(|t| ThreadId::parse(t).ok()) else { continue };
+        if let Err(error) = sweep_thread(paths, settings, &thread) {
+            settings.log.error(format_args!("cannot sweep the state of thread {thread}: {error}"));
+        }
+    }
+}
+
+fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result<(), StateError> {
+    let locked = LockedState::lock(paths, thread, PATIENCE)?;
+    let state_path = paths.state().join(format!("state_{thread}.yaml"));
+    // A running turn may be silent for a day in its state and still append rows.
+    let busy = [locked.rows(), &state_path].iter().any(|p| fs::metadata(p).is_ok_and(|m| file::age(&m) <= IDLE));
+    if busy {
+        return Ok(());
+    }
+    match locked.read() {
+        Ok(Some(mut state)) => {
+            freeze::close_turn(paths, &settings.profile, &locked, &mut state, Reason::Idle, time::now())?;
+        }
+        Ok(None) => {}
+        Err(error) => settings.log.error(format_args!("a damaged state was swept: {error}")),
+    }
+    let _ = fs::remove_file(&state_path);
+    let _ = fs::remove_file(locked.rows());
+    let _ = fs::remove_file(paths.state().join(format!("state_{thread}.lock")));
+    Ok(())
+}
+
+/// Whether the last sweep was an hour ago; notes that one begins.
+fn due(paths: &Paths) -> bool {
+    let stamp = paths.state().join("last_sweep");
+    let recent = fs::metadata(&stamp).is_ok_and(|m| file::age(&m) < SWEEP_EVERY);
+    !recent && paths.state().exists() && file::write_atomic(&stamp, b"").is_ok()
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_secs(24 * 3600);
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);

@@ -1,0 +1,137 @@
+//! Settles frozen turns: rollout, fold, build, outbox. Runs in the detached process, or in place when asked to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::freeze::{self, key_of};
+use crate::codex::ids::ThreadId;
+use crate::codex::rollout::locate::{self, SpawnCall};
+use crate::codex::rollout::reader::Reader;
+use crate::codex::rollout::{Record, SessionMeta};
+use crate::context::Context;
+use crate::export::entry::Entry;
+use crate::export::outbox;
+use crate::git;
+use crate::settings::Settings;
+use crate::time::{self, Timestamp};
+use crate::trace::closing::{Closing, Reason};
+use crate::trace::fold::{Evidence, fold};
+use crate::trace::turn::{Git, Turn};
+use crate::trace::{rows, spans};
+
+/// Settles every frozen turn. One that cannot be settled now stays for the next time.
+pub fn settle_all(context: &Context, settings: &Settings) {
+    for record in freeze::list(context.paths()) {
+        if let Err(error) = settle_one(context, &record, true) {
+            settings.log.error(format_args!("cannot settle {}: {error}", record.display()));
+        }
+    }
+}
+
+fn settle_one(context: &Context, record: &Path, patient: bool) -> anyhow::Result<()> {
+    let paths = context.paths();
+    let rows_path = record.with_extension(freeze::ROWS);
+    let content = match fs::read(record) {
+        Ok(content) => content,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    let closing: Closing = match serde_json::from_slice(&content) {
+        Ok(closing) => closing,
+        Err(error) => {
+            fs::rename(record, record.with_extension("damaged"))?;
+            return Err(error.into());
+        }
+    };
+    if !outbox::contains(paths, &key_of(&closing)) {
+        if patient {
+            wait_for_end(context, &closing);
+        }
+        let turn = read_turn(context, &closing, rows::read(&rows_path));
+        if is_worth_telling(&turn) {
+            outbox::put(paths, &spans::build(&turn, &closing.profile))?;
+        }
+    }
+    fs::remove_file(record)?;
+    let _ = fs::remove_file(rows_path);
+    Ok(())
+}
+
+/// The entry of a turn, without settling it.
+pub fn entry_of(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Entry {
+    spans::build(&read_turn(context, closing, rows), &closing.profile)
+}
+
+/// A continuation in which nothing happened is a repeated Stop.
+fn is_worth_telling(turn: &Turn) -> bool {
+    turn.part == 0 || !turn.calls.is_empty() || !turn.tools.is_empty()
+}
+
+/// Codex writes a turn's last line right after its hooks have returned; it says how long the turn took, and how
+/// an interrupted one ended. Nobody waits for this process, so it waits for the line.
+fn wait_for_end(context: &Context, closing: &Closing) {
+    if !matches!(closing.reason, Reason::Stop | Reason::Interrupt | Reason::NotifyOnly) {
+        return;
+    }
+    let Some(path) = rollout_path(context, closing) else { return };
+    let until = closing.at.plus(END_PATIENCE);
+    while time::now() < until && closing.at <= time::now() {
+        if locate::has_ended(&path, closing.turn.id.as_str()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Reads what the rollout says and folds it with what hooks and notify said.
+pub fn read_turn(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Turn {
+    let path = rollout_path(context, closing);
+    let meta = path.as_deref().and_then(locate::read_session_meta);
+    let records = path.as_deref().and_then(|p| records_of(p, closing));
+    let spawn = spawn_call(context, closing, meta.as_ref());
+    let cwd = closing.session.cwd.as_deref().or(meta.as_ref().and_then(|m| m.cwd.as_deref()));
+    let live = !matches!(closing.reason, Reason::Backfill);
+    let git = cwd.filter(|_| live).map(|cwd| read_git(Path::new(cwd))).unwrap_or_default();
+    let records: Box<dyn Iterator<Item = Record>> = match records {
+        Some(reader) => Box::new(reader),
+        None => Box::new(std::iter::empty()),
+    };
+    fold(Evidence { closing, rows, meta, records, spawn, git })
+}
+
+/// The thread's rollout: the one Codex named, or the one its id leads to.
+fn rollout_path(context: &Context, closing: &Closing) -> Option<PathBuf> {
+    let named = closing.session.transcript_path.as_deref().map(PathBuf::from).filter(|p| p.is_file());
+    named.or_else(|| locate::find_rollout(context.paths().codex(), &closing.thread))
+}
+
+fn records_of(path: &Path, closing: &Closing) -> Option<Reader> {
+    let compressed = path.extension().is_some_and(|e| e == "zst");
+    let from = match closing.turn.rollout_from {
+        Some(from) => from,
+        None if compressed => 0,
+        None => locate::find_turn_start(path, closing.turn.id.as_str()).ok().flatten().unwrap_or(0),
+    };
+    Reader::open_at(path, from).ok()
+}
+
+/// The call that set a subagent to work, from its parent's rollout.
+fn spawn_call(context: &Context, closing: &Closing, meta: Option<&SessionMeta>) -> Option<SpawnCall> {
+    let root = closing.root.as_ref()?;
+    let told = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.clone());
+    let parent = told.and_then(|t| ThreadId::parse(&t).ok()).unwrap_or_else(|| root.thread.clone());
+    let path = locate::find_rollout(context.paths().codex(), &parent)?;
+    let started = Timestamp::of_uuid_v7(closing.turn.id.as_str()).unwrap_or(closing.turn.started);
+    locate::find_spawn_call(&path, closing.thread.as_str(), started)
+}
+
+fn read_git(cwd: &Path) -> Git {
+    let Some(found) = git::read(cwd) else { return Git::default() };
+    let dirty = git::is_dirty(cwd, GIT_PATIENCE);
+    Git { branch: found.branch, commit: found.commit, remote: found.remote, dirty }
+}
+
+/// How long the last line of a turn is waited for.
+const END_PATIENCE: Duration = Duration::from_millis(400);
+const GIT_PATIENCE: Duration = Duration::from_secs(2);

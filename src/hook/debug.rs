@@ -1,0 +1,102 @@
+//! ARIZE_TRACE_DEBUG: every payload as JSON in `state/codex/debug/`, as redacted as the spans.
+
+use serde_json::{Map, Value};
+use std::fs;
+use std::path::Path;
+
+use super::Hook;
+use crate::codex::payload::{HookPayload, NotifyPayload};
+use crate::file;
+use crate::time;
+use crate::trace::redact::{Class, Redactor};
+
+/// Keeps a hook's payload, when asked to.
+pub(super) fn keep(hook: &Hook, payload: &HookPayload) {
+    if !hook.settings().trace_debug {
+        return;
+    }
+    let raw = |value: &Option<Box<serde_json::value::RawValue>>| {
+        value.as_ref().and_then(|v| serde_json::from_str(v.get()).ok()).unwrap_or(Value::Null)
+    };
+    let fields = [
+        ("session_id", text(&payload.session_id), Class::Plain),
+        ("turn_id", text(&payload.turn_id), Class::Plain),
+        ("agent_id", text(&payload.agent_id), Class::Plain),
+        ("agent_type", text(&payload.agent_type), Class::Plain),
+        ("transcript_path", text(&payload.transcript_path), Class::Plain),
+        ("agent_transcript_path", text(&payload.agent_transcript_path), Class::Plain),
+        ("cwd", text(&payload.cwd), Class::Plain),
+        ("model", text(&payload.model), Class::Plain),
+        ("permission_mode", text(&payload.permission_mode), Class::Plain),
+        ("source", text(&payload.source), Class::Plain),
+        ("prompt", text(&payload.prompt), Class::Prompt),
+        ("tool_name", text(&payload.tool_name), Class::Plain),
+        ("tool_use_id", text(&payload.tool_use_id), Class::Plain),
+        ("tool_input", raw(&payload.tool_input), Class::ToolDetail),
+        ("tool_response", raw(&payload.tool_response), Class::ToolContent),
+        ("last_assistant_message", text(&payload.last_assistant_message), Class::Prompt),
+        ("trigger", text(&payload.trigger), Class::Plain),
+        ("reason", text(&payload.reason), Class::Plain),
+    ];
+    write(hook, payload.hook_event_name.as_deref().unwrap_or("unknown"), fields);
+}
+
+/// Keeps notify's payload, when asked to.
+pub(super) fn keep_notify(hook: &Hook, payload: &NotifyPayload) {
+    if !hook.settings().trace_debug {
+        return;
+    }
+    let usage = payload.usage().and_then(|u| serde_json::to_value(u).ok()).unwrap_or(Value::Null);
+    let fields = [
+        ("type", text(&payload.kind), Class::Plain),
+        ("thread_id", text(&payload.thread_id), Class::Plain),
+        ("turn_id", text(&payload.turn_id), Class::Plain),
+        ("cwd", text(&payload.cwd), Class::Plain),
+        ("client", text(&payload.client), Class::Plain),
+        ("input_messages", Value::from(payload.input_messages()), Class::Prompt),
+        ("last_assistant_message", text(&payload.last_assistant_message), Class::Prompt),
+        ("token_usage", usage, Class::Plain),
+    ];
+    write(hook, "notify", fields);
+}
+
+fn text(value: &Option<String>) -> Value {
+    value.as_deref().map_or(Value::Null, Value::from)
+}
+
+fn write<const N: usize>(hook: &Hook, event: &str, fields: [(&str, Value, Class); N]) {
+    let redactor = Redactor::new(&hook.settings().profile);
+    let mut map = Map::new();
+    map.insert("event".to_owned(), redactor.text(Class::Plain, event).into_owned().into());
+    for (name, value, class) in fields {
+        if !value.is_null() {
+            map.insert(name.to_owned(), redactor.value(class, value));
+        }
+    }
+    let folder = hook.context.paths().debug();
+    if let Err(error) = try_write(&folder, &Value::from(map)) {
+        hook.log().error(format_args!("cannot keep a payload: {error}"));
+    }
+}
+
+fn try_write(folder: &Path, value: &Value) -> std::io::Result<()> {
+    file::create_private_dir(folder)?;
+    let at = time::now().as_nanos();
+    let event: String = value["event"].as_str().unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = format!("{at:020}-{}-{event:.32}.json", std::process::id());
+    file::write_atomic(&folder.join(name), serde_json::to_string_pretty(value)?.as_bytes())?;
+    forget_oldest(folder)
+}
+
+fn forget_oldest(folder: &Path) -> std::io::Result<()> {
+    let mut names: Vec<_> = fs::read_dir(folder)?.flatten().map(|e| e.file_name()).collect();
+    if names.len() > MAX_FILES {
+        names.sort();
+        for name in &names[..names.len() - MAX_FILES] {
+            let _ = fs::remove_file(folder.join(name));
+        }
+    }
+    Ok(())
+}
+
+const MAX_FILES: usize = 2000;

@@ -1,0 +1,138 @@
+//! The roles Codex calls, and the guard around them: whatever happens, exit code 0, nothing on stdout, in time.
+//!
+//! A role is only the wiring; what is done follows from the event in the payload, so a wrong wiring still works.
+
+mod debug;
+mod notify;
+mod session;
+mod stop;
+mod thread;
+mod tool;
+
+use std::cell::OnceCell;
+use std::io::{IsTerminal, Read};
+
+use crate::codex::payload::{Event, HookPayload};
+use crate::codex::shorten::Shortener;
+use crate::context::Context;
+use crate::log::Log;
+use crate::os;
+use crate::settings::{self, Settings};
+
+/// A role of the executable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Session,
+    Tool,
+    Stop,
+    Notify,
+}
+
+impl Role {
+    pub const ALL: [(&'static str, Role); 4] =
+        [("session", Role::Session), ("tool", Role::Tool), ("stop", Role::Stop), ("notify", Role::Notify)];
+
+    pub fn parse(name: &str) -> Option<Role> {
+        Role::ALL.iter().find(|(n, _)| *n == name).map(|(_, role)| *role)
+    }
+}
+
+/// Runs a role. Returns, or ends the process with exit code 0: nothing that happens here is an error to Codex.
+pub fn run(role: Role, context: &Context) {
+    let early = settings::early_log(context);
+    os::end_quietly_on_panic(move |message| early.error(message));
+    os::set_deadline(DEADLINE_SECONDS);
+    let hook = Hook { context, settings: OnceCell::new() };
+    let outcome = match role {
+        Role::Notify => notify::run(&hook),
+        Role::Session | Role::Tool | Role::Stop => on_event(&hook),
+    };
+    if let Err(error) = outcome {
+        hook.log().error(format_args!("{error:#}"));
+    }
+}
+
+fn on_event(hook: &Hook) -> anyhow::Result<()> {
+    let Some(payload) = read_payload()? else { return Ok(()) };
+    let Some(event) = payload.event() else { return Ok(()) };
+    match event {
+        Event::SessionStart => session::start(hook, &payload),
+        Event::UserPromptSubmit => session::prompt(hook, &payload),
+        Event::SubagentStart => session::subagent(hook, &payload),
+        Event::PreToolUse
+        | Event::PostToolUse
+        | Event::PermissionRequest
+        | Event::PreCompact
+        | Event::PostCompact => tool::run(hook, &payload, event),
+        Event::Stop | Event::SubagentStop | Event::Interrupt => stop::turn(hook, &payload, event),
+        Event::SessionEnd => stop::session(hook, &payload),
+    }
+}
+
+/// What one call works with.
+struct Hook<'a> {
+    context: &'a Context,
+    settings: OnceCell<Settings>,
+}
+
+impl Hook<'_> {
+    /// The settings, read when they are first needed. A config.yaml that cannot be read is logged and kept out of
+    /// the way: turns are recorded, and delivered once it is mended.
+    fn settings(&self) -> &Settings {
+        self.settings.get_or_init(|| match Settings::load(self.context) {
+            Ok(settings) => {
+                settings.report_problems();
+                settings
+            }
+            Err(error) => {
+                let settings = Settings::without_config(self.context);
+                settings.log.error(format_args!("{error}; turns are kept until it is mended"));
+                settings
+            }
+        })
+    }
+
+    fn log(&self) -> Log {
+        self.settings.get().map_or_else(|| settings::early_log(self.context), |s| s.log.clone())
+    }
+}
+
+/// Reads stdin to its end, in bounded memory; none when there is nothing.
+fn read_payload() -> anyhow::Result<Option<HookPayload>> {
+    let mut stdin = std::io::stdin().lock();
+    if stdin.is_terminal() {
+        return Ok(None);
+    }
+    let mut head = Vec::with_capacity(FIRST_READ_BYTES);
+    stdin.by_ref().take(SMALL_PAYLOAD_BYTES).read_to_end(&mut head)?;
+    if head.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    if (head.len() as u64) < SMALL_PAYLOAD_BYTES {
+        if let Ok(payload) = HookPayload::parse(&head) {
+            return Ok(Some(payload));
+        }
+    }
+    let mut shortener = Shortener::new(MAX_STRING_BYTES);
+    shortener.push(&head);
+    drop(head);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match stdin.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => shortener.push(&chunk[..read]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let short = shortener.finish().ok_or_else(|| anyhow::anyhow!("a payload that is too large was ignored"))?;
+    HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {e}"))
+}
+
+/// Below the 30 seconds after which Codex ends a hook itself.
+const DEADLINE_SECONDS: u32 = 20;
+const FIRST_READ_BYTES: usize = 8 * 1024;
+const SMALL_PAYLOAD_BYTES: u64 = 256 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
+/// The most that is kept of one string of a payload; well above any useful `max_value_bytes`.
+const MAX_STRING_BYTES: usize = 1024 * 1024;

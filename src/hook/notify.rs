@@ -1,0 +1,169 @@
+//! notify: the backstop. It adds what it knows to a turn that hooks tell of, and tells of turns no hook fires for.
+//!
+//! It fires after Stop, for subagents and for Codex's own threads that make titles (CODEX.md, "Calls").
+
+use std::ffi::OsStr;
+
+use super::{Hook, debug};
+use crate::codex::ids::{ThreadId, TurnId};
+use crate::codex::notify_chain;
+use crate::codex::payload::NotifyPayload;
+use crate::codex::process::CodexProcess;
+use crate::codex::rollout::{SessionMeta, locate};
+use crate::codex::shorten::Shortener;
+use crate::context::var;
+use crate::handover::{self, freeze, live};
+use crate::settings::ExportMode;
+use crate::time::{self, Timestamp};
+use crate::trace::closing::{Closing, Reason};
+use crate::trace::redact::{Class, Redactor};
+use crate::trace::state::{self, LockedState, Root, Session, State};
+
+/// Reads the payload from the last argument, calls the person's other notify program, and does what is left to do.
+pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
+    let Some(argument) = hook.context.args().iter().skip(1).next_back() else { return Ok(()) };
+    call_next(hook, argument);
+    if !hook.settings().enabled {
+        return Ok(());
+    }
+    let payload = parse(argument)?;
+    debug::keep_notify(hook, &payload);
+    if payload.kind.as_deref().is_some_and(|k| k != TURN_COMPLETE) {
+        return Ok(());
+    }
+    let (Some(thread), turn) = (payload.thread_id.as_deref(), payload.turn_id.as_deref()) else { return Ok(()) };
+    let thread = ThreadId::parse(thread)?;
+    let turn = TurnId::parse(turn.unwrap_or("unknown-turn"))?;
+    if known_to_hooks(hook, &payload, &thread, &turn)? || is_internal(hook, &payload) {
+        return Ok(());
+    }
+    tell_alone(hook, &payload, thread, turn)
+}
+
+fn call_next(hook: &Hook, argument: &OsStr) {
+    let chain = &hook.settings().notify_chain;
+    if chain.is_empty() {
+        return;
+    }
+    if let Err(error) = notify_chain::call(chain, argument) {
+        hook.log().error(format_args!("cannot call the other notify program: {error}"));
+    }
+}
+
+fn parse(argument: &OsStr) -> anyhow::Result<NotifyPayload> {
+    let bytes = argument.as_encoded_bytes();
+    NotifyPayload::parse(bytes)
+        .or_else(|first| {
+            let mut shortener = Shortener::new(bytes.len());
+            shortener.push(bytes);
+            NotifyPayload::parse(&shortener.finish().unwrap_or_default()).map_err(|_| first)
+        })
+        .map_err(|e| anyhow::anyhow!("malformed notify payload: {e}"))
+}
+
+/// Adds what notify knows to the running turn; true when hooks tell, or told, of the turn.
+fn known_to_hooks(
+    hook: &Hook,
+    payload: &NotifyPayload,
+    thread: &ThreadId,
+    turn: &TurnId,
+) -> anyhow::Result<bool> {
+    let paths = hook.context.paths();
+    if state::peek(paths, thread)?.is_none() {
+        return Ok(false);
+    }
+    let locked = LockedState::lock(paths, thread, super::thread::LOCK_PATIENCE)?;
+    let Some(mut state) = locked.read()? else { return Ok(false) };
+    if state.closed_turn(turn).is_some() {
+        return Ok(true);
+    }
+    let unnamed = payload.turn_id.is_none();
+    let Some(open) = state.turn.as_mut().filter(|t| t.id == *turn || unnamed) else { return Ok(false) };
+    open.token_usage = payload.usage().or(open.token_usage);
+    open.client = payload.client.clone().or(open.client.take());
+    open.notified = Some(time::now());
+    if let Some(message) = &payload.last_assistant_message {
+        let redactor = Redactor::for_rows(&hook.settings().profile);
+        open.last_assistant_message = Some(redactor.text(Class::Prompt, message).into_owned());
+    }
+    locked.write(&state)?;
+    Ok(true)
+}
+
+/// Whether the thread is one that Codex runs for itself: it makes titles, or it belongs to a process whose hooks
+/// work and yet no hook told of it.
+fn is_internal(hook: &Hook, payload: &NotifyPayload) -> bool {
+    let hook_fed = CodexProcess::calling().is_some_and(|p| live::is_hook_fed(hook.context.paths(), p));
+    hook_fed || payload.is_title_thread()
+}
+
+/// Tells of a turn that no hook fires for: its whole tree when it has a rollout, else one flat span.
+fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: TurnId) -> anyhow::Result<()> {
+    let (context, settings) = (hook.context, hook.settings());
+    let rollout = locate::find_rollout(context.paths().codex(), &thread);
+    let meta = rollout.as_deref().and_then(locate::read_session_meta);
+    let Some(root) = place_of(&thread, meta.as_ref()) else { return Ok(()) };
+    let redactor = Redactor::for_rows(&settings.profile);
+    let shown = |text: &str| redactor.text(Class::Prompt, text).into_owned();
+    let at = time::now();
+    let mut state = State::new(thread);
+    state.session = Session {
+        cwd: payload.cwd.clone(),
+        transcript_path: rollout.map(|p| p.to_string_lossy().into_owned()),
+        ..Session::default()
+    };
+    let began = Timestamp::of_uuid_v7(turn.as_str()).filter(|began| *began <= at).unwrap_or(at);
+    let open = state.begin_turn(turn, began);
+    open.number = 0;
+    open.prompts = own_prompt(payload).map(shown).into_iter().collect();
+    open.token_usage = payload.usage();
+    open.last_assistant_message = payload.last_assistant_message.as_deref().map(shown);
+    open.client = payload.client.clone();
+    open.notified = Some(at);
+    open.traceparent = context.var(var::TRACEPARENT);
+    let Some(turn) = state.turn else { return Ok(()) };
+    let closing = Closing {
+        version: Closing::VERSION,
+        thread: state.thread_id,
+        root,
+        session: state.session,
+        turn,
+        reason: Reason::NotifyOnly,
+        at,
+        profile: settings.profile.clone(),
+    };
+    if settings.dry_run {
+        return super::print_dry_run(&handover::settle::entry_of(context, &closing, Vec::new()), &mut std::io::stdout());
+    }
+    freeze::write(context.paths(), &closing, None)?;
+    match settings.export_mode {
+        ExportMode::Background => handover::start(context, settings),
+        ExportMode::Sync => {
+            handover::run(context, settings, SYNC_BUDGET);
+        }
+    }
+    Ok(())
+}
+
+/// The session a thread belongs to, `Some(None)` for a session's own; none for a thread that is not a person's.
+#[expect(clippy::option_option, reason = "the outer says whether to tell of the thread at all")]
+fn place_of(thread: &ThreadId, meta: Option<&SessionMeta>) -> Option<Option<Root>> {
+    let Some(source) = meta.and_then(|m| m.subagent.as_ref()) else { return Some(None) };
+    if source.kind != "thread_spawn" {
+        return None;
+    }
+    let session = meta.and_then(|m| m.session.as_deref()).or(source.parent_thread.as_deref());
+    let root = session.and_then(|s| ThreadId::parse(s).ok()).filter(|root| root != thread)?;
+    Some(Some(Root { thread: root, turn: None, agent_type: source.role.clone() }))
+}
+
+/// The turn's own prompt: the last message that a person wrote.
+fn own_prompt(payload: &NotifyPayload) -> Option<&str> {
+    let messages = payload.input_messages();
+    messages.into_iter().rev().find(|m| !m.starts_with(SUMMARY_PREFIX))
+}
+
+const TURN_COMPLETE: &str = "agent-turn-complete";
+/// How the summary begins that replaces the history in a compaction (Codex 0.135 to 0.169).
+const SUMMARY_PREFIX: &str = "Another language model started to solve this problem";
+const SYNC_BUDGET: std::time::Duration = std::time::Duration::from_secs(15);

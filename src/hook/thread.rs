@@ -1,0 +1,142 @@
+//! What the roles do alike to a thread: lock its state, open a turn, write the first row.
+
+use std::time::Duration;
+
+use super::Hook;
+use crate::codex::ids::{ThreadId, TurnId};
+use crate::codex::payload::HookPayload;
+use crate::codex::process::CodexProcess;
+use crate::context::var;
+use crate::file;
+use crate::handover::freeze;
+use crate::handover::live::Marker;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use crate::trace::closing::Reason;
+use crate::trace::rows::{HookSettings, Kind, Row};
+use crate::trace::state::{LockedState, Root, State, StateError};
+
+/// A thread's state, locked and read.
+pub(super) struct Thread<'a> {
+    hook: &'a Hook<'a>,
+    pub locked: LockedState,
+    pub state: State,
+}
+
+impl<'a> Thread<'a> {
+    /// Locks and reads a thread's state, a new one when it has none. A damaged one is put aside: what it knew of
+    /// the running turn is in the rollout too.
+    ///
+    /// # Errors
+    /// When the state cannot be locked or read, or a newer release wrote it.
+    pub fn open(hook: &'a Hook<'a>, id: &ThreadId) -> Result<Thread<'a>, StateError> {
+        let locked = LockedState::lock(hook.context.paths(), id, LOCK_PATIENCE)?;
+        let state = match locked.read() {
+            Err(error @ StateError::Malformed { .. }) => {
+                hook.log().error(format_args!("{error}; it was put aside"));
+                locked.set_aside();
+                None
+            }
+            other => other?,
+        };
+        Ok(Thread { hook, state: state.unwrap_or_else(|| State::new(id.clone())), locked })
+    }
+
+    /// Takes over what every payload tells of the session. Prompt-less hooks leave unknown fields alone.
+    pub fn note_session(&mut self, payload: &HookPayload) {
+        let session = &mut self.state.session;
+        let set = |field: &mut Option<String>, value: Option<&str>| {
+            if let Some(value) = value {
+                *field = Some(value.to_owned());
+            }
+        };
+        set(&mut session.cwd, payload.cwd.as_deref());
+        set(&mut session.model, payload.model.as_deref());
+        set(&mut session.permission_mode, payload.permission_mode.as_deref());
+        set(&mut session.transcript_path, payload.rollout());
+        if payload.source.as_deref() != Some("compact") {
+            set(&mut session.source, payload.source.as_deref());
+        }
+    }
+
+    /// Notes the Codex process that calls, so that its end can be noticed.
+    pub fn note_process(&mut self) {
+        let Some(process) = CodexProcess::calling() else { return };
+        if self.state.codex == Some(process) {
+            return;
+        }
+        self.state.codex = Some(process);
+        if self.state.root.is_none() {
+            let marker = Marker { process, thread: self.state.thread_id.clone() };
+            if let Err(error) = marker.place(self.hook.context.paths()) {
+                self.hook.log().error(format_args!("cannot note the Codex process: {error}"));
+            }
+        }
+    }
+
+    /// Makes `turn` the running one: a different one is closed first, the same one goes on.
+    ///
+    /// # Errors
+    /// When the other turn cannot be closed.
+    pub fn run_turn(&mut self, turn: &TurnId, at: Timestamp) -> Result<(), StateError> {
+        if self.state.turn.as_ref().is_some_and(|t| t.id == *turn) {
+            return Ok(());
+        }
+        self.close(Reason::NextTurn, at)?;
+        let traceparent = self.hook.context.var(var::TRACEPARENT);
+        self.state.begin_turn(turn.clone(), at).traceparent = traceparent;
+        Ok(())
+    }
+
+    /// Closes the running turn, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn close(&mut self, reason: Reason, at: Timestamp) -> Result<bool, StateError> {
+        let profile = &self.hook.settings().profile;
+        freeze::close_turn(self.hook.context.paths(), profile, &self.locked, &mut self.state, reason, at)
+    }
+
+    /// Begins the rows of the running turn with the settings the tool role needs.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn begin_rows(&self) -> std::io::Result<()> {
+        if self.locked.rows().exists() {
+            return Ok(());
+        }
+        let turn = self.state.turn.as_ref().map(|t| t.id.clone());
+        let settings = Some(hook_settings(self.hook.settings()));
+        let row = Row { row: Kind::Settings, turn, settings, ..Row::default() };
+        file::append_line(self.locked.rows(), &row.to_line())
+    }
+
+    /// Writes the state.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self) -> Result<(), StateError> {
+        self.locked.write(&self.state)
+    }
+}
+
+/// The settings the tool role needs.
+pub(super) fn hook_settings(settings: &Settings) -> HookSettings {
+    HookSettings {
+        logging: settings.profile.logging,
+        max_value_bytes: settings.profile.max_value_bytes,
+        debug: settings.trace_debug,
+    }
+}
+
+/// The session a subagent's payload belongs to; none for a payload of the session itself.
+pub(super) fn root_of(hook: &Hook, payload: &HookPayload) -> Option<Root> {
+    let thread = payload.root_thread().filter(|_| payload.is_subagent())?;
+    let root = crate::trace::state::peek(hook.context.paths(), &thread).ok().flatten();
+    let running = root.as_ref().and_then(|s| s.turn.as_ref().map(|t| t.id.clone()));
+    let turn = running.or_else(|| root.as_ref()?.closed.last().map(|c| c.id.clone()));
+    Some(Root { thread, turn, agent_type: payload.agent_type.clone() })
+}
+
+/// How long a hook waits for another one of the same thread.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(2);

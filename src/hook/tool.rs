@@ -1,0 +1,108 @@
+//! PreToolUse, PostToolUse, PermissionRequest, PreCompact, PostCompact: one row each.
+//!
+//! This role runs most often, so it reads no settings: the first row of the turn's file holds what it needs.
+
+use std::fs::File;
+use std::io::{Read, Write};
+
+use super::thread::{LOCK_PATIENCE, Thread, hook_settings, root_of};
+use super::{Hook, debug};
+use crate::codex::ids::{ThreadId, TurnId};
+use crate::codex::payload::{Event, HookPayload};
+use crate::file;
+use crate::time::{self, Timestamp};
+use crate::trace::redact::{Class, Redactor};
+use crate::trace::rows::{self, HookSettings, Kind, Row};
+use crate::trace::state::LockedState;
+
+/// Appends what the payload says to the rows of its turn.
+pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::Result<()> {
+    let at = time::now();
+    let (Some(id), turn) = (payload.thread(), payload.turn()) else { return Ok(()) };
+    let begun = append_to_begun(hook, &id, turn.as_ref(), |settings| row(payload, event, at, settings))?;
+    if let Some(settings) = begun {
+        if settings.debug {
+            debug::keep(hook, payload);
+        }
+        return Ok(());
+    }
+    // No hook has told of this turn before: the session role is not trusted, or the turn has no prompt.
+    let settings = hook.settings();
+    if !settings.enabled {
+        return Ok(());
+    }
+    debug::keep(hook, payload);
+    let Some(turn) = turn else { return Ok(()) };
+    let root = root_of(hook, payload);
+    let mut thread = Thread::open(hook, &id)?;
+    thread.note_session(payload);
+    thread.note_process();
+    thread.state.root = root.or(thread.state.root.take());
+    thread.run_turn(&turn, at)?;
+    thread.begin_rows()?;
+    thread.save()?;
+    let line = row(payload, event, at, &hook_settings(settings)).to_line();
+    file::append_line(thread.locked.rows(), &line)?;
+    Ok(())
+}
+
+/// Appends a row when the turn's file has been begun; returns the settings it was begun with.
+fn append_to_begun(
+    hook: &Hook,
+    id: &ThreadId,
+    turn: Option<&TurnId>,
+    make: impl FnOnce(&HookSettings) -> Row,
+) -> anyhow::Result<Option<HookSettings>> {
+    let path = crate::trace::state::rows_path(hook.context.paths(), id);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let _locked = LockedState::lock(hook.context.paths(), id, LOCK_PATIENCE)?;
+    let mut file = match file::private_options().read(true).append(true).open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    let Some(first) = first_row(&mut file)? else { return Ok(None) };
+    let another = turn.is_some() && first.turn.is_some() && first.turn.as_ref() != turn;
+    let Some(settings) = first.settings.filter(|_| !another) else { return Ok(None) };
+    file.write_all(&make(&settings).to_line())?;
+    Ok(Some(settings))
+}
+
+fn first_row(file: &mut File) -> std::io::Result<Option<Row>> {
+    let mut head = [0u8; FIRST_ROW_BYTES];
+    let read = file.read(&mut head)?;
+    Ok(rows::first(&head[..read]))
+}
+
+fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettings) -> Row {
+    let redactor = Redactor::of_switches(settings.logging, settings.max_value_bytes);
+    let kept = |class, json: &Option<Box<serde_json::value::RawValue>>| {
+        let json = json.as_ref()?;
+        serde_json::value::RawValue::from_string(redactor.json(class, json.get()).into_owned()).ok()
+    };
+    let kind = match event {
+        Event::PreToolUse => Kind::PreToolUse,
+        Event::PostToolUse => Kind::PostToolUse,
+        Event::PermissionRequest => Kind::PermissionRequest,
+        Event::PreCompact => Kind::PreCompact,
+        Event::PostCompact => Kind::PostCompact,
+        _ => Kind::Unknown,
+    };
+    // What a tool was asked to do is told before it runs; afterwards only the result is new.
+    let input = if kind == Kind::PostToolUse { None } else { kept(Class::ToolDetail, &payload.tool_input) };
+    Row {
+        row: kind,
+        at,
+        turn: payload.turn(),
+        call_id: payload.tool_use_id.clone().unwrap_or_default(),
+        name: payload.tool_name.clone().unwrap_or_default(),
+        input,
+        output: kept(Class::ToolContent, &payload.tool_response),
+        trigger: payload.trigger.clone(),
+        settings: None,
+    }
+}
+
+const FIRST_ROW_BYTES: usize = 1024;
