@@ -1,0 +1,210 @@
+//! Finds secrets in text and replaces each by `<secret:KIND>`. Owns the forms and the judgement of what is a secret;
+//! which strings are scrubbed, and what the settings say about it, is decided by the caller.
+//!
+//! Text comes as it was recorded: plain, inside JSON, escaped once or twice, coloured, or broken over lines by a
+//! terminal. It is read as it stands, without decoding, so every byte outside a secret stays what it was.
+//!
+//! No crate does this. The kept scanners (gitleaks, Nosey Parker, ripsecrets) are programs that search repositories
+//! with hundreds of regular expressions, whose compilation takes longer than a hook may run, and none of them reads
+//! escaped or wrapped text. So the forms stand here as a table (`rules`), a prefilter that the compiler builds finds
+//! the few places worth a look (`filter`), and small readers judge them. Only patterns of the user are regular
+//! expressions.
+//!
+//! Every reader looks at a bounded stretch, or consumes what it read: the work grows with the text, no faster.
+
+mod command;
+mod filter;
+mod header;
+mod judge;
+mod name;
+mod pattern;
+mod pem;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod text;
+mod token;
+mod url;
+mod wrap;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use filter::Special;
+pub use pattern::PatternError;
+use pattern::Patterns;
+
+/// A secret in a text: the bytes it takes, always on character boundaries, and its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub range: Range<usize>,
+    pub kind: &'static str,
+}
+
+/// Replaces secrets by `<secret:KIND>`. Costs nothing to build without patterns of the user.
+#[derive(Debug)]
+pub struct Scrubber {
+    patterns: Patterns,
+}
+
+impl Scrubber {
+    /// Builds a scrubber that also replaces what `user_patterns` match, as `<secret:custom>`. A pattern with a group
+    /// of the name `secret` replaces that group only.
+    ///
+    /// # Errors
+    /// A pattern that does not compile, matches nothing at all or is too large.
+    pub fn new(user_patterns: &[String]) -> Result<Scrubber, PatternError> {
+        Ok(Scrubber { patterns: Patterns::new(user_patterns)? })
+    }
+
+    /// Replaces every secret of `text`. What was scrubbed once is not changed by scrubbing it again.
+    pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut out = Cow::Borrowed(text);
+        for _ in 0..ROUNDS {
+            let findings = self.findings(&out);
+            if findings.is_empty() {
+                break;
+            }
+            out = Cow::Owned(replace(&out, &findings));
+        }
+        out
+    }
+
+    /// Returns the secrets of `text`, in order and apart from each other. What an earlier scrubbing left there is
+    /// none.
+    pub fn findings(&self, text: &str) -> Vec<Finding> {
+        let bytes = text.as_bytes();
+        let mut list = Vec::new();
+        let mut from = 0;
+        for key in pem::find(bytes) {
+            scan(&bytes[from..key.start], from, &mut list);
+            from = key.end;
+            list.push(Finding { range: key, kind: "private-key" });
+        }
+        scan(&bytes[from..], from, &mut list);
+        self.patterns.find(text, &mut list);
+        settle(text, list)
+    }
+}
+
+/// A replacement can bring two things together that were no secret apart. More rounds than this would take a text
+/// made for it.
+const ROUNDS: usize = 8;
+
+/// The findings of one stretch of text. Nothing starts before `floor`, the end of the last one.
+struct Finds {
+    list: Vec<Finding>,
+    floor: usize,
+}
+
+impl Finds {
+    fn add(&mut self, range: Range<usize>, kind: &'static str) {
+        if range.start >= self.floor && !range.is_empty() {
+            self.floor = range.end;
+            self.list.push(Finding { range, kind });
+        }
+    }
+}
+
+/// Searches `t`, which stands at `offset` of the text.
+fn scan(t: &[u8], offset: usize, list: &mut Vec<Finding>) {
+    let mut finds = Finds { list: Vec::new(), floor: 0 };
+    let mut at = 0;
+    while let Some((hit, entry)) = filter::next(t, at) {
+        let before = finds.floor;
+        if entry.token {
+            token::detect(t, hit, &mut finds);
+        }
+        if finds.floor == before {
+            special(t, hit, entry.special, &mut finds);
+        }
+        at = (hit + 1).max(finds.floor);
+    }
+    wrap::detect(t, &mut finds.list);
+    list.extend(
+        finds.list.into_iter().map(|f| Finding { range: f.range.start + offset..f.range.end + offset, ..f }),
+    );
+}
+
+fn special(t: &[u8], at: usize, special: Special, finds: &mut Finds) {
+    match special {
+        Special::None => {}
+        Special::Name => name::detect(t, at, finds),
+        Special::Url => {
+            let colon = if t[at] == b':' { at } else { at + 1 };
+            let slashes = t[colon + 1..].iter().take(16).take_while(|b| matches!(b, b'/' | b'\\')).count();
+            url::detect(t, colon, colon + 1 + slashes, finds);
+        }
+        Special::Authorization => header::authorization(t, at, finds),
+        Special::Bearer => header::bearer(t, at, finds),
+        Special::Cookie => header::cookie(t, at, finds),
+        Special::Jwt => token::jwt(t, at, finds),
+        Special::Telegram => token::telegram(t, at, finds),
+        Special::Discord => token::discord(t, at, finds),
+        Special::AzureClient => token::azure_client(t, at, finds),
+        Special::Twilio => token::twilio(t, at, finds),
+        Special::Command => command::detect(t, at, finds),
+        Special::UserFlag => command::user(t, at, finds),
+        Special::Signature => token::signature(t, at, finds),
+        Special::Webhook => token::webhook(t, at, finds),
+        Special::Inner => token::inner(t, at, &t[at..], finds),
+        Special::EncodedPem => token::encoded_pem(t, at, finds),
+    }
+}
+
+/// Sorts findings, joins those that overlap, and leaves out what is already scrubbed.
+fn settle(text: &str, mut list: Vec<Finding>) -> Vec<Finding> {
+    list.sort_by_key(|f| (f.range.start, std::cmp::Reverse(f.range.end)));
+    let mut out: Vec<Finding> = Vec::new();
+    for mut f in list {
+        while !text.is_char_boundary(f.range.start) {
+            f.range.start -= 1;
+        }
+        while !text.is_char_boundary(f.range.end) {
+            f.range.end += 1;
+        }
+        match out.last_mut() {
+            Some(last) if f.range.start < last.range.end => last.range.end = last.range.end.max(f.range.end),
+            _ => out.push(f),
+        }
+    }
+    let marks: Vec<Range<usize>> = marks(text);
+    if !marks.is_empty() {
+        out.retain(|f| {
+            let next = marks.partition_point(|m| m.end <= f.range.start);
+            marks.get(next).is_none_or(|m| m.start >= f.range.end)
+        });
+    }
+    out
+}
+
+/// Returns where earlier scrubbings left `<secret:KIND>`.
+fn marks(text: &str) -> Vec<Range<usize>> {
+    memchr::memmem::find_iter(text.as_bytes(), MARK)
+        .filter_map(|at| {
+            let kind = text.as_bytes()[at + MARK.len()..]
+                .iter()
+                .take(32)
+                .take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || **b == b'-')
+                .count();
+            let end = at + MARK.len() + kind;
+            (kind > 0 && text.as_bytes().get(end) == Some(&b'>')).then_some(at..end + 1)
+        })
+        .collect()
+}
+
+const MARK: &[u8] = b"<secret:";
+
+fn replace(text: &str, findings: &[Finding]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for f in findings {
+        out.push_str(&text[from..f.range.start]);
+        out.push_str("<secret:");
+        out.push_str(f.kind);
+        out.push('>');
+        from = f.range.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}

@@ -1,0 +1,108 @@
+//! Single cases: published examples that must go, stand-ins and ordinary values that must stay.
+
+use super::scrubber;
+
+/// Joins the pieces of a published example, so that it does not stand here whole.
+fn joined(pieces: &[&str]) -> String {
+    pieces.concat()
+}
+
+#[test]
+fn published_examples_are_found_under_their_kind() {
+    let cases = [
+        (joined(&["AKIA", "IOSFODNN7", "EXAMPLE"]), "aws-access-key-id"),
+        (joined(&["aws_secret_access_key = wJalrXUtnFEMI/", "K7MDENG/bPxRfiCYEXAMPLEKEY"]), "aws-secret-key"),
+        (joined(&["AWS_SECRET_ACCESS_KEY=je7MtGbClwBF/", "2Zp9Utk/h3yCo8nvbEXAMPLEKEY"]), "aws-secret-key"),
+        (joined(&["sk_test_", "4eC39HqLyjWDarjtT1zdp7dc"]), "stripe"),
+        (
+            joined(&[
+                "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
+                ".eyJzdWIiOiIxMjM0NTY3ODkwIn0",
+                ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+            ]),
+            "jwt",
+        ),
+        (joined(&["110201543", ":AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"]), "telegram"),
+        (joined(&["glpat", "-z_sxgtrfAxKr8q1TPY8Y"]), "gitlab"),
+        ("Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".into(), "basic-auth"),
+        ("authorization:BEARER mF_9.B5f-4.1JqM".into(), "bearer"),
+        ("postgresql://other:s3cret1@localhost/otherdb?connect_timeout=10".into(), "url-password"),
+        ("mysql -u root -phunter42 shop".into(), "password"),
+        ("sshpass -p 'S3same!' ssh host".into(), "password"),
+        ("curl -u admin:hunter42 https://x.net".into(), "password"),
+        ("<password>hunter42</password>".into(), "password"),
+        ("$env:DB_PASSWORD = \"correct-horse-7\"".into(), "password"),
+        ("password: Some(SecretString::from(\"hunter42\"))".replace("Some(", ""), "password"),
+        ("req.header(\"X-Api-Key\", \"9f86d081884c7d659a2feaa0c55ad015\")".into(), "api-key"),
+        ("//registry.npmjs.org/:_authToken=4f1b7a9c-7d1e-4bb4-9be2-a0c2f1d3e4b5".into(), "token"),
+    ];
+    for (text, kind) in cases {
+        let out = scrubber().scrub(&text).into_owned();
+        assert!(out.contains(&format!("<secret:{kind}>")), "{text:?} became {out:?}, not {kind}");
+    }
+}
+
+#[test]
+fn stand_ins_and_ordinary_values_stay() {
+    let cases = [
+        "export OPENAI_API_KEY=<your-key>",
+        "OPENAI_API_KEY=sk-...",
+        "OPENAI_API_KEY=sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "API_KEY=your-api-key-here",
+        "API_KEY=${API_KEY} TOKEN=$TOKEN",
+        "password: ********",
+        "const token = process.env.GITHUB_TOKEN;",
+        "api_key = os.environ[\"API_KEY\"]",
+        "api_key=os.getenv(\"OPENAI_API_KEY\")",
+        "Authorization: Bearer ${TOKEN}",
+        "Authorization: Bearer <token>",
+        "Authorization: Bearer YOUR_TOKEN",
+        "postgres://user:password@localhost/db",
+        "https://user:$PASS@host/ https://user:***@host/",
+        "https://localhost:8080/a@b",
+        "git@github.com:owner/repo.git",
+        "commit 83ba8c6f1d40bd05be93e5e8c0f4d3fb4e8d4e0a",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "id 550e8400-e29b-41d4-a716-446655440000",
+        "\"integrity\": \"sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==\"",
+        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
+        "let token = self.next_token(); // token: Token::Ident",
+        "token: String,\n password: &str,\n secret: [u8; 32]",
+        "fn password(&self) -> Option<&str> { self.password.as_deref() }",
+        "\"next_page_token\": \"CAUQAA8kQ2hZS0ZHTjFiV1Z1ZEhNU0RBaXo\"",
+        "max_tokens=4096, token_count: 123456789",
+        "-----BEGIN PRIVATE KEY-----\n<your key>\n-----END PRIVATE KEY-----",
+        "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf\n-----END PUBLIC KEY-----",
+        "task-abcdef0123456789abcdef0123456789 disk-0123456789abcdef0123",
+        "Enter your password: then press return",
+        "class=\"sk-fading-circle-and-more-of-it\"",
+        "docker run -u 1000:1000 -v /a:/b img",
+        "mkdir -p build && mysql --version",
+        "arn:aws:iam::123456789012:role/Name ak-shade",
+    ];
+    for text in cases {
+        assert_eq!(scrubber().scrub(text), text);
+    }
+}
+
+#[test]
+fn a_pattern_of_the_user_replaces_its_match_or_its_group() {
+    let list = [r"\bACME-[0-9]{6}\b".to_owned(), r"badge=(?<secret>\w+)".to_owned()];
+    let scrubber = super::super::Scrubber::new(&list).expect("good patterns");
+    let text = "id ACME-123456, badge=z9 and ÄACME-1";
+    let out = scrubber.scrub(text);
+    assert_eq!(out, "id <secret:custom>, badge=<secret:custom> and ÄACME-1");
+    assert_eq!(scrubber.scrub(&out), out);
+}
+
+#[test]
+fn a_pattern_that_cannot_be_used_is_refused_by_its_number() {
+    for (pattern, wanted) in
+        [("(", "secret pattern 1"), ("x*", "empty text"), (r"(\w{500}){500}", "secret pattern 1")]
+    {
+        let error = super::super::Scrubber::new(&[pattern.to_owned()]).expect_err("refused").to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+    let many = vec!["x".to_owned(); 65];
+    assert!(super::super::Scrubber::new(&many).is_err());
+}
