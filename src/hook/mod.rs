@@ -10,14 +10,19 @@ mod thread;
 mod tool;
 
 use std::cell::OnceCell;
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 
 use crate::codex::payload::{Event, HookPayload};
 use crate::codex::shorten::Shortener;
 use crate::context::Context;
+use crate::export::entry::Entry;
+use crate::handover::settle;
 use crate::log::Log;
 use crate::os;
 use crate::settings::{self, Settings};
+use crate::time;
+use crate::trace::closing::{Closing, Reason};
+use crate::trace::{outline, rows};
 
 /// A role of the executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +132,33 @@ fn read_payload() -> anyhow::Result<Option<HookPayload>> {
     }
     let short = shortener.finish().ok_or_else(|| anyhow::anyhow!("a payload that is too large was ignored"))?;
     HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {e}"))
+}
+
+/// Prints what would be sent for the running turn, and forgets the turn.
+fn dry_run(hook: &Hook, mut thread: thread::Thread) -> anyhow::Result<()> {
+    let Some(turn) = thread.state.turn.take() else { return Ok(()) };
+    let closing = Closing {
+        version: Closing::VERSION,
+        thread: thread.state.thread_id.clone(),
+        root: thread.state.root.clone(),
+        session: thread.state.session.clone(),
+        turn,
+        reason: Reason::Stop,
+        at: time::now(),
+        profile: hook.settings().profile.clone(),
+    };
+    let entry = settle::entry_of(hook.context, &closing, rows::read(thread.locked.rows()));
+    let _ = std::fs::remove_file(thread.locked.rows());
+    thread.state.remember_closed(&closing.turn, None);
+    thread.save()?;
+    print_dry_run(&entry, &mut std::io::stderr())
+}
+
+fn print_dry_run(entry: &Entry, out: &mut dyn Write) -> anyhow::Result<()> {
+    let name = entry.spans.first().map_or("", |s| s.name.as_str());
+    writeln!(out, "[arize] DRY RUN: {name}")?;
+    write!(out, "{}", outline::tree(&entry.spans))?;
+    Ok(())
 }
 
 /// Below the 30 seconds after which Codex ends a hook itself.

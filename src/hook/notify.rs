@@ -45,7 +45,8 @@ fn call_next(hook: &Hook, argument: &OsStr) {
     if chain.is_empty() {
         return;
     }
-    if let Err(error) = notify_chain::call(chain, argument) {
+    let inside = hook.context.var(notify_chain::MARK_VARIABLE).is_some();
+    if let Err(error) = notify_chain::call(chain, argument, inside) {
         hook.log().error(format_args!("cannot call the other notify program: {error}"));
     }
 }

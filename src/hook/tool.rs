@@ -80,7 +80,7 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
     let redactor = Redactor::of_switches(settings.logging, settings.max_value_bytes);
     let kept = |class, json: &Option<Box<serde_json::value::RawValue>>| {
         let json = json.as_ref()?;
-        serde_json::value::RawValue::from_string(redactor.json(class, json.get()).into_owned()).ok()
+        serde_json::value::RawValue::from_string(redactor.json(class, json.get())).ok()
     };
     let kind = match event {
         Event::PreToolUse => Kind::PreToolUse,

@@ -6,8 +6,10 @@
 pub mod closing;
 pub mod fold;
 pub mod ids;
+pub mod outline;
 pub mod redact;
 pub mod rows;
+pub mod scrub;
 pub mod spans;
 pub mod state;
 pub mod turn;

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::codex::shorten::{cut, split_mark};
+use serde_json::Value;
+
+use super::scrub::Scrubber;
+use crate::codex::shorten::{Shortener, cut, split_mark};
 use crate::settings::{Logging, Profile};
 
 /// What a text is, which decides the switch that governs it.
@@ -25,16 +28,26 @@ pub enum Class {
 pub struct Redactor {
     logging: Logging,
     limit: usize,
+    scrubber: Option<Scrubber>,
 }
 
 impl Redactor {
+    /// For everything that leaves the hooks: spans, lists, debug files.
     pub fn new(profile: &Profile) -> Redactor {
-        Redactor { logging: profile.logging, limit: profile.max_value_bytes }
+        let valid: Vec<String> =
+            profile.redact_patterns.iter().filter(|p| is_valid_pattern(p)).cloned().collect();
+        let scrubber = if profile.redact_secrets { Scrubber::new(&valid).ok() } else { None };
+        Redactor { scrubber, ..Redactor::for_rows(profile) }
     }
 
-    /// For hooks: the switches and the limit alone.
+    /// For what hooks keep until the turn is over: the switches and the limit alone.
+    pub fn for_rows(profile: &Profile) -> Redactor {
+        Redactor::of_switches(profile.logging, profile.max_value_bytes)
+    }
+
+    /// As [`Redactor::for_rows`], from the first row of a turn.
     pub fn of_switches(logging: Logging, limit: usize) -> Redactor {
-        Redactor { logging, limit }
+        Redactor { logging, limit, scrubber: None }
     }
 
     /// The longest text that is written whole, in bytes.
@@ -57,24 +70,52 @@ impl Redactor {
         if !self.shows(class) {
             return withheld(text);
         }
-        cut(text, self.limit)
+        match self.scrubbed(text) {
+            Cow::Borrowed(text) => cut(text, self.limit),
+            Cow::Owned(text) => Cow::Owned(cut(&text, self.limit).into_owned()),
+        }
     }
 
-    /// A JSON text as it may be kept in a row: withheld whole, or as it is when it is not too long.
-    pub fn json(&self, class: Class, json: &str) -> Cow<'_, str> {
+    /// A JSON text as it may be written: withheld whole, or still JSON with its long strings cut.
+    pub fn json(&self, class: Class, json: &str) -> String {
         if !self.shows(class) {
             let inner = serde_json::from_str::<String>(json);
-            let shown = inner.as_deref().unwrap_or(json);
-            return Cow::Owned(quoted(&withheld(shown)));
+            return quoted(&withheld(inner.as_deref().unwrap_or(json)));
         }
+        let json = self.scrubbed(json);
         if json.len() <= self.limit {
-            return Cow::Owned(json.to_owned());
+            return json.into_owned();
         }
-        let mut shortener = crate::codex::shorten::Shortener::new(self.limit);
+        let mut shortener = Shortener::new(self.limit);
         shortener.push(json.as_bytes());
         let short = shortener.finish().and_then(|bytes| String::from_utf8(bytes).ok());
-        Cow::Owned(short.unwrap_or_else(|| quoted(&cut(json, self.limit))))
+        short.unwrap_or_else(|| quoted(&cut(&json, self.limit)))
     }
+
+    /// A JSON value as it may be written.
+    pub fn value(&self, class: Class, value: Value) -> Value {
+        if !self.shows(class) {
+            return serde_json::from_str(&self.json(class, &value.to_string())).unwrap_or(Value::Null);
+        }
+        match value {
+            Value::String(text) => Value::String(self.text(class, &text).into_owned()),
+            Value::Array(list) => list.into_iter().map(|v| self.value(class, v)).collect(),
+            Value::Object(map) => {
+                let scrubbed = |key: String| self.scrubbed(&key).into_owned();
+                map.into_iter().map(|(k, v)| (scrubbed(k), self.value(class, v))).collect()
+            }
+            other => other,
+        }
+    }
+
+    fn scrubbed<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.scrubber.as_ref().map_or(Cow::Borrowed(text), |s| s.scrub(text))
+    }
+}
+
+/// Whether a pattern of the person's can be used; others are left out, and doctor names them.
+pub fn is_valid_pattern(pattern: &str) -> bool {
+    Scrubber::new(&[pattern.to_owned()]).is_ok()
 }
 
 /// The placeholder of a withheld text, which keeps its length in characters.
@@ -119,7 +160,7 @@ mod tests {
     fn long_json_stays_json() {
         let on = redactor(true, 100);
         let long = format!(r#"{{"command":"{}","n":1}}"#, "x".repeat(1000));
-        let short = on.json(Class::ToolDetail, &long).into_owned();
+        let short = on.json(Class::ToolDetail, &long);
         let value: serde_json::Value = serde_json::from_str(&short).unwrap();
         assert!(value["command"].as_str().unwrap().ends_with("of 1000 bytes]") && value["n"] == 1);
     }

@@ -78,10 +78,10 @@ pub fn parse(content: &[u8]) -> Vec<Row> {
     content.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// The settings in a file's first line, read without the rest.
-pub fn first_settings(head: &[u8]) -> Option<HookSettings> {
+/// The first row of a file, from its first bytes.
+pub fn first(head: &[u8]) -> Option<Row> {
     let end = memchr::memchr(b'\n', head)?;
-    serde_json::from_slice::<Row>(&head[..end]).ok()?.settings
+    serde_json::from_slice(&head[..end]).ok()
 }
 
 #[cfg(test)]
@@ -100,7 +100,7 @@ mod tests {
             ..Row::default()
         };
         let mut content = Row { row: Kind::Settings, settings: Some(settings), ..Row::default() }.to_line();
-        assert_eq!(first_settings(&content), Some(settings));
+        assert_eq!(first(&content).and_then(|row| row.settings), Some(settings));
         content.extend(tool.to_line());
         content.extend(b"{\"row\":\"of_tomorrow\",\"x\":1}\n{\"row\":\"pre_tool");
         let rows = parse(&content);

@@ -80,6 +80,8 @@ pub enum Fact {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SessionMeta {
     pub id: Option<String>,
+    /// The thread of the whole session; a subagent's names its root's.
+    pub session: Option<String>,
     pub cwd: Option<String>,
     pub originator: Option<String>,
     pub cli_version: Option<String>,

@@ -54,6 +54,7 @@ fn session_meta(payload: &Value) -> SessionMeta {
     let subagent = source.get("subagent").map(|s| subagent_source(s, payload));
     SessionMeta {
         id: text(payload, "id"),
+        session: text(payload, "session_id"),
         cwd: text(payload, "cwd"),
         originator: text(payload, "originator"),
         cli_version: text(payload, "cli_version"),

@@ -43,7 +43,7 @@ impl<'a> Attributes<'a> {
 
     /// A JSON text that stays JSON when it is cut.
     pub fn json(&mut self, key: &str, class: Class, json: &str) {
-        let value = self.redactor.json(class, json).into_owned();
+        let value = self.redactor.json(class, json);
         self.push(key, Any::StringValue(value));
     }
 
