@@ -98,10 +98,9 @@ impl Entry {
         // A head holds strings and numbers only, which always serialise.
         out.extend(serde_json::to_vec(&self.head).unwrap_or_default());
         out.push(b'\n');
-        let spans = ScopeSpans { spans: self.spans.clone(), ..ScopeSpans::default() };
-        out.reserve(spans.encoded_len());
-        // A vector grows, so encoding into it cannot run out of room.
-        let _ = spans.encode(&mut out);
+        for span in &self.spans {
+            append_span(&mut out, span);
+        }
         out
     }
 
@@ -135,6 +134,11 @@ impl Head {
     }
 }
 
+/// Appends a span as [`ScopeSpans`] encodes it, so that a turn can be written and read span by span.
+fn append_span(out: &mut Vec<u8>, span: &Span) {
+    prost::encoding::message::encode(SPANS_FIELD, span, out);
+}
+
 fn split_line(content: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'\n', content)?;
     Some((&content[..end], &content[end + 1..]))
@@ -142,6 +146,8 @@ fn split_line(content: &[u8]) -> Option<(&[u8], &[u8])> {
 
 const MAGIC: &str = "arize-codex turn ";
 const VERSION: u32 = 1;
+/// The number of `ScopeSpans.spans` (opentelemetry/proto/trace/v1/trace.proto).
+pub(super) const SPANS_FIELD: u32 = 2;
 /// How the names of entries end.
 pub const SUFFIX: &str = ".turn";
 

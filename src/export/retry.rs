@@ -1,0 +1,254 @@
+//! What a failed request means and how long to wait: pure functions (BACKENDS.md, "Any OpenTelemetry collector").
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::settings::Target;
+use crate::time::Timestamp;
+
+/// Why a request was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub cause: Cause,
+    /// How long the server asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// The cause of a failure, in our own words: a server's text may repeat what was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// An HTTP status that is no success.
+    Http(u16),
+    /// A gRPC status code other than 0.
+    Grpc(i32),
+    /// A request larger than the server takes.
+    TooLarge,
+    /// No answer in time.
+    Timeout,
+    /// No connection, or one that broke.
+    Connection(String),
+    Tls(String),
+    Proxy(String),
+    /// HTTP 200 with a web page.
+    WebPage,
+    /// The server refuses even a request without spans, with this answer.
+    NotOtlp(String),
+    /// The settings do not allow a request.
+    Settings(String),
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Try again later.
+    Retry,
+    /// Keep everything until a person has changed something; each run tries once.
+    Permanent,
+    /// The request's content is at fault: split it, and set the last culprit aside.
+    Poison,
+    /// Send less at once.
+    TooLarge,
+}
+
+impl Failure {
+    pub fn new(cause: Cause) -> Failure {
+        Failure { cause, retry_after: None }
+    }
+
+    pub fn class(&self) -> Class {
+        match &self.cause {
+            Cause::Http(status) => class_of_http(*status),
+            Cause::Grpc(code) => class_of_grpc(*code),
+            Cause::TooLarge => Class::TooLarge,
+            Cause::Timeout | Cause::Connection(_) | Cause::Proxy(_) => Class::Retry,
+            Cause::Tls(_) | Cause::WebPage | Cause::NotOtlp(_) | Cause::Settings(_) => Class::Permanent,
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn advice(&self, target: Target) -> &'static str {
+        match &self.cause {
+            Cause::Http(401 | 403) | Cause::Grpc(UNAUTHENTICATED | PERMISSION_DENIED) => match target {
+                Target::Phoenix => "check PHOENIX_API_KEY or harnesses.codex.api_key",
+                Target::Arize => "check ARIZE_API_KEY and ARIZE_SPACE_ID, or api_key and space_id",
+                Target::Otlp | Target::Local => "check OTEL_EXPORTER_OTLP_HEADERS or headers",
+            },
+            Cause::Tls(_) => "check the endpoint's certificate; SSL_CERT_FILE adds a private authority",
+            Cause::Proxy(_) | Cause::Http(407) => "check HTTPS_PROXY and NO_PROXY",
+            Cause::Settings(_) => "run `arize-codex doctor`",
+            Cause::Connection(_) | Cause::Timeout => "is it running, and is the endpoint right",
+            Cause::TooLarge => "lower max_request_bytes",
+            _ => match self.class() {
+                Class::Permanent => "check the endpoint and the protocol",
+                Class::Retry => "it will be tried again",
+                Class::Poison | Class::TooLarge => "see the turns set aside",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Http(status) => write!(f, "HTTP status {status}"),
+            Cause::Grpc(code) => match GRPC_NAMES.get(*code as usize) {
+                Some(name) => write!(f, "gRPC status {name}"),
+                None => write!(f, "gRPC status {code}"),
+            },
+            Cause::TooLarge => f.write_str("request too large"),
+            Cause::Timeout => f.write_str("no answer in time"),
+            Cause::Connection(why) => write!(f, "no connection: {why}"),
+            Cause::Tls(why) => write!(f, "no trusted connection: {why}"),
+            Cause::Proxy(why) => write!(f, "proxy: {why}"),
+            Cause::WebPage => f.write_str("answered with a web page"),
+            Cause::NotOtlp(answer) => write!(f, "refuses even an empty request: {answer}"),
+            Cause::Settings(why) => f.write_str(why),
+        }
+    }
+}
+
+/// OTLP/HTTP names 429, 502, 503 and 504 retryable; the other server errors are tried again as well, because a
+/// server that fails at random must not cost a turn.
+fn class_of_http(status: u16) -> Class {
+    match status {
+        413 => Class::TooLarge,
+        400 | 409 | 422 => Class::Poison,
+        408 | 425 | 429 => Class::Retry,
+        501 | 505 | 511 => Class::Permanent,
+        500..=599 => Class::Retry,
+        _ => Class::Permanent,
+    }
+}
+
+/// The retryable codes of the OTLP specification, and UNKNOWN and INTERNAL, which stand for a broken transport.
+fn class_of_grpc(code: i32) -> Class {
+    match code {
+        1 | 2 | 4 | 8 | 10 | 11 | 13 | 14 | 15 => Class::Retry,
+        3 | 6 => Class::Poison,
+        _ => Class::Permanent,
+    }
+}
+
+/// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). A date in the past means now.
+pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Timestamp::from_millis(at.as_millisecond()).since(now))
+}
+
+/// Growing pauses between the attempts of one run.
+#[derive(Debug, Clone, Default)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// The pause after one more failure: doubled each time, at most 30 s, the half of it random so that many
+    /// machines do not return together; never less than what the server asked for.
+    pub fn next(&mut self, asked: Option<Duration>, random: u64) -> Duration {
+        let full = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
+        self.failures += 1;
+        let half = full / 2;
+        let jitter = half.mul_f64((random >> 11) as f64 / (1u64 << 53) as f64);
+        (half + jitter).max(asked.unwrap_or_default().min(LONGEST_ASKED))
+    }
+
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A server that asks for more is asked again after this time.
+pub const LONGEST_ASKED: Duration = Duration::from_secs(900);
+
+/// Codes of the gRPC specification ("Status codes and their use in gRPC").
+pub const RESOURCE_EXHAUSTED: i32 = 8;
+pub const OUT_OF_RANGE: i32 = 11;
+const PERMISSION_DENIED: i32 = 7;
+const UNAUTHENTICATED: i32 = 16;
+const GRPC_NAMES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_class() {
+        let http = |status| Failure::new(Cause::Http(status)).class();
+        let grpc = |code| Failure::new(Cause::Grpc(code)).class();
+        for status in [408, 425, 429, 500, 502, 503, 504, 507, 599] {
+            assert_eq!(http(status), Class::Retry, "{status}");
+        }
+        for status in [301, 307, 401, 403, 404, 405, 407, 415, 418, 501, 505, 999] {
+            assert_eq!(http(status), Class::Permanent, "{status}");
+        }
+        for status in [400, 409, 422] {
+            assert_eq!(http(status), Class::Poison, "{status}");
+        }
+        assert_eq!(http(413), Class::TooLarge);
+        for code in [1, 2, 4, 8, 10, 11, 13, 14, 15] {
+            assert_eq!(grpc(code), Class::Retry, "{code}");
+        }
+        for code in [5, 7, 9, 12, 16, 17, -1] {
+            assert_eq!(grpc(code), Class::Permanent, "{code}");
+        }
+        assert_eq!((grpc(3), grpc(6)), (Class::Poison, Class::Poison));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        assert_eq!(parse_retry_after(" 7 ", now), Some(Duration::from_secs(7)));
+        let date = parse_retry_after("Sun, 22 Nov 2026 12:01:30 GMT", now);
+        assert_eq!(date, Some(Duration::from_secs(90)));
+        assert_eq!(parse_retry_after("Sun, 22 Nov 2026 11:00:00 GMT", now), Some(Duration::ZERO));
+        for bad in ["", "soon", "-1", "1.5", "99999999999999999999999"] {
+            assert_eq!(parse_retry_after(bad, now), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_stay_bounded_and_heed_the_server() {
+        for random in [0, u64::MAX / 2, u64::MAX] {
+            let mut backoff = Backoff::default();
+            let pauses: Vec<_> = (0..40).map(|_| backoff.next(None, random)).collect();
+            assert!(pauses.windows(2).all(|p| p[0] <= p[1]), "{pauses:?}");
+            assert!(pauses[0] >= FIRST_PAUSE / 2 && pauses[39] <= LONGEST_PAUSE);
+            backoff.reset();
+            assert!(backoff.next(None, random) <= FIRST_PAUSE);
+            assert_eq!(backoff.next(Some(Duration::from_secs(120)), random), Duration::from_secs(120));
+            assert_eq!(backoff.next(Some(Duration::MAX), random), LONGEST_ASKED);
+        }
+    }
+
+    #[test]
+    fn advice_names_the_setting_of_the_backend() {
+        let denied = Failure::new(Cause::Http(401));
+        assert!(denied.advice(Target::Phoenix).contains("PHOENIX_API_KEY"));
+        assert!(Failure::new(Cause::Grpc(16)).advice(Target::Arize).contains("ARIZE_SPACE_ID"));
+        assert_eq!(Failure::new(Cause::Grpc(14)).to_string(), "gRPC status UNAVAILABLE");
+    }
+}
