@@ -1,8 +1,100 @@
-//! The commands for people.
+//! The commands for people: one file each, exit codes 0 done, 1 failed, 2 usage.
+//!
+//! A command gets the context and its own arguments, writes to stdout what was asked for and returns what it
+//! could not do as an error, which is told once, here, on stderr.
+
+mod config;
+mod demo;
+
+use argh::FromArgs;
+use std::io::Write;
+use std::path::Path;
 
 use crate::context::Context;
+use crate::trace::outline::printable;
+
+/// Everything went as asked.
+pub const DONE: u8 = 0;
+/// Something could not be done.
+pub const FAILED: u8 = 1;
+/// The command line was not understood.
+pub const USAGE: u8 = 2;
+
+/// Traces of OpenAI Codex CLI sessions for Phoenix, Arize AX and OpenTelemetry collectors.
+#[derive(FromArgs)]
+struct Arguments {
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Command {
+    Config(config::Config),
+    Demo(demo::Demo),
+    Hook(Hook),
+}
+
+/// A role that Codex calls: session, tool, stop or notify.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "hook")]
+struct Hook {
+    /// session, tool, stop or notify
+    #[argh(positional)]
+    #[expect(dead_code, reason = "named for the help text; the dispatcher takes hook roles before this is parsed")]
+    role: Option<String>,
+}
 
 /// Runs a command; returns the exit code.
-pub fn run(_context: &Context) -> u8 {
-    2
+pub fn run(context: &Context) -> u8 {
+    let args: Vec<String> = context.args().iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let program = args.first().and_then(|a| Path::new(a).file_name()?.to_str()).unwrap_or(PROGRAM).to_owned();
+    let mut rest: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    if program == CONFIG_PROGRAM {
+        rest.insert(0, "config");
+    }
+    if rest.is_empty() {
+        rest.push("--help");
+    }
+    let arguments = match Arguments::from_args(&[PROGRAM], &rest) {
+        Ok(arguments) => arguments,
+        Err(early) if early.status.is_ok() => return say(&early.output),
+        Err(early) => {
+            eprint!("{}", early.output);
+            return USAGE;
+        }
+    };
+    if arguments.version {
+        return say(&format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION")));
+    }
+    let done = match arguments.command {
+        Some(Command::Config(config)) => config::run(config, context),
+        Some(Command::Demo(demo)) => demo::run(demo),
+        Some(Command::Hook(_)) | None => {
+            eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");
+            return USAGE;
+        }
+    };
+    done.unwrap_or_else(|error| {
+        // A reader that has seen enough is no failure.
+        let closed = error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+        if closed {
+            return DONE;
+        }
+        eprintln!("{PROGRAM}: {}", printable(&format!("{error:#}")));
+        FAILED
+    })
 }
+
+fn say(text: &str) -> u8 {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    DONE
+}
+
+/// The name of the executable.
+pub const PROGRAM: &str = "arize-codex";
+/// The link that is short for `arize-codex config`.
+pub const CONFIG_PROGRAM: &str = "arize-config";

@@ -344,3 +344,14 @@ fn names_in(paths: &Paths) -> BTreeSet<OsString> {
 const OUTAGE: Duration = Duration::from_secs(60);
 const BACKGROUND: Duration = Duration::from_secs(1800);
 const PRUNED_EVERY: Duration = Duration::from_secs(600);
+
+/// Whether a flusher is at work now.
+pub fn is_running(paths: &Paths) -> bool {
+    matches!(Flusher::try_start(paths), Ok(None))
+}
+
+/// Whether the time is over that the backend, or the backoff, asked to wait.
+pub fn is_due(paths: &Paths) -> bool {
+    Status::load(paths).wait(time::now()).is_zero()
+}
+

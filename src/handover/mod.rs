@@ -14,12 +14,12 @@ pub mod settle;
 use std::time::{Duration, Instant};
 
 use crate::context::Context;
-use crate::export::flush::{self, Report};
+use crate::export::flush::{self, Budget, Report};
 use crate::os;
 use crate::settings::Settings;
 
-/// Settles and delivers all there is, for at most `budget`.
-pub fn run(context: &Context, settings: &Settings, budget: Duration) -> Report {
+/// Settles and delivers all there is, within `budget`.
+pub fn run(context: &Context, settings: &Settings, budget: Budget) -> Report {
     reap::reap(context, settings);
     let mut refill = || settle::settle_all(context, settings);
     flush::run(context.paths(), settings, &mut refill, budget)
@@ -29,7 +29,7 @@ pub fn run(context: &Context, settings: &Settings, budget: Duration) -> Report {
 /// work is left to the next hook.
 pub fn start(context: &Context, settings: &Settings) {
     let started = os::run_detached(|| {
-        run(context, settings, BACKGROUND_BUDGET);
+        run(context, settings, Budget::background());
     });
     if let Err(error) = started {
         settings.log.error(format_args!("cannot start the delivery, which the next hook tries again: {error}"));
@@ -58,5 +58,3 @@ pub fn wait_until_delivered(context: &Context, patience: Duration) {
 
 /// How long a process that was just started may take to begin.
 const START_PATIENCE: Duration = Duration::from_millis(200);
-/// How long a detached process tries before it leaves the rest to the next hook.
-pub const BACKGROUND_BUDGET: Duration = Duration::from_secs(90);

@@ -12,6 +12,7 @@ use crate::codex::process::CodexProcess;
 use crate::codex::rollout::{SessionMeta, locate};
 use crate::codex::shorten::Shortener;
 use crate::context::var;
+use crate::export::flush::Budget;
 use crate::handover::{self, freeze, live};
 use crate::settings::ExportMode;
 use crate::time::{self, Timestamp};
@@ -140,7 +141,7 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     match settings.export_mode {
         ExportMode::Background => handover::start(context, settings),
         ExportMode::Sync => {
-            handover::run(context, settings, SYNC_BUDGET);
+            handover::run(context, settings, Budget::within(SYNC_BUDGET));
         }
     }
     Ok(())

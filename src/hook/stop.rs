@@ -6,6 +6,7 @@ use super::thread::{Thread, root_of};
 use super::{Hook, debug};
 use crate::codex::payload::{Event, HookPayload};
 use crate::codex::process::CodexProcess;
+use crate::export::flush::Budget;
 use crate::handover::live::Marker;
 use crate::handover::{self, reap};
 use crate::settings::ExportMode;
@@ -70,7 +71,7 @@ fn deliver(hook: &Hook, budget: Duration) {
     match hook.settings().export_mode {
         ExportMode::Background => handover::start(hook.context, hook.settings()),
         ExportMode::Sync => {
-            handover::run(hook.context, hook.settings(), budget);
+            handover::run(hook.context, hook.settings(), Budget::within(budget));
         }
     }
 }
