@@ -12,8 +12,9 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
        "calls": [0, 1, [9000, 0, 100, 0]],   the model calls that completed: n of the agent (prompt 1000+n,
                                              cached 100+n, completion 50+n, reasoning 7) or the scripted usage
                                              as prompt, cached, completion, reasoning
-       "tools": [TOOL, ...], "agents": [{"thread": "t2", "call_id": "call_0_0"}],
-       "compactions": 0, "error": "words in the error message"}
+       "tools": [TOOL, ...], "compactions": 0, "error": "words in the error message",
+       "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
+                                             (the bound form adds "root", and "agents" at the parent)
 TOOL: {"call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
        "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true, "exit_code": 0,
        "permission": {"asked": true, "decision": "approved|approved for session|denied|aborted"}}
@@ -156,17 +157,25 @@ def bind(recording, stated):
             made.append({**tool, "call_id": call_id, "hook": tool.get("hook") if hooks else None})
         bound = {"thread": thread, "turn_id": turn, "status": said["status"], "prompts": said["prompts"], "answer": said.get("answer"),
                  "responses": len(said["calls"]), "tokens": tokens(said["calls"]), "tools": made,
-                 "agents": [{**a, "thread": recording.thread(a["thread"]), "call_id": a["call_id"] and find_call(recording, thread, turn, a["call_id"], ())}
-                            for a in said.get("agents", [])],
+                 "agents": [],
                  "compactions": said.get("compactions", 0)}
         for key in ("error", "kind", "note"):
             if key in said:
                 bound[key] = said[key]
-        if "root" in said:
-            of = said["root"]
-            root = recording.thread(of["thread"])
-            bound["root"] = {"thread": root, "turn_id": recording.turns[root][of["turn"] - 1]}
+        if "parent" in said:
+            of = said["parent"]
+            parent = recording.thread(of["thread"])
+            parent_turn = recording.turns[parent][of["turn"] - 1]
+            bound["parent"] = {"thread": parent, "turn_id": parent_turn, "call_id": find_call(recording, parent, parent_turn, of["call_id"], ())}
         turns.append(bound)
+    by_id = {t["turn_id"]: t for t in turns}
+    for turn in turns:
+        if "parent" in turn:
+            root = by_id[turn["parent"]["turn_id"]]
+            root["agents"].append({"thread": turn["thread"], "turn_id": turn["turn_id"], "call_id": turn["parent"]["call_id"]})
+            while "parent" in root:
+                root = by_id[root["parent"]["turn_id"]]
+            turn["root"] = {"thread": root["thread"], "turn_id": root["turn_id"]}
     return {"shows": stated["shows"], "release": recording.release, "hooks": hooks, "internal_notifies": stated.get("internal", 0), "turns": turns}
 
 

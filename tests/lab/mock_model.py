@@ -92,11 +92,11 @@ def agent_of(meta, text):
     with lock:
         if thread in agents:
             return agents[thread]
-        if not agents or thread == root:
-            agents[thread] = "/root"
+        if thread == root:
+            return "/root"
         else:
-            tasks = re.findall(r"Task name: (/root/[\w/]+)", text)
-            agents[thread] = tasks[-1] if tasks else f"agent{len(agents)}"
+            tasks = re.findall(r'(?:Task name: |"recipient\\*": ?\\*")(/root/[\w/]+)', text)
+            agents[thread] = tasks[-1] if tasks else f"agent{len(agents) + 1}"
         return agents[thread]
 
 
@@ -125,7 +125,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(raw) if raw else {}
         meta = json.loads(self.headers.get("x-codex-turn-metadata") or "{}")
         text = json.dumps(body.get("input", ""))
-        agent = meta.get("agent_name") or agent_of(meta, text)
+        agent = meta.get("agent_name")
+        if not agent or agent == "/root" and meta.get("thread_source") == "subagent":
+            agent = agent_of(meta, text)
         with lock:
             if "single-line task title" in text and meta.get("agent_name") is None or "Generate a concise, single-line task title" in text:
                 agent, items, n = "title", [{"message": "Title"}], 0
