@@ -184,19 +184,17 @@ def usage_of(recording, thread, turn):
     names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
     records = [[line["payload"]["usage"][n] for n in names] for line in recording.rollouts.get(thread, [])
                if line["type"] == "token_usage_record" and line["payload"]["turn_id"] == turn and line["payload"]["thread_id"] == thread]
-    start, seen, inside = [0] * 4, [0] * 4, False
-    first, last = None, None
+    # the totals fall back to zero when the context window overflowed, so growth is added up step by step
+    difference, seen, inside = [0] * 4, [0] * 4, False
     for line in recording.rollouts.get(thread, []):
         payload = line["payload"]
         if line["type"] == "event_msg" and payload.get("type") == "task_started":
             inside = payload["turn_id"] == turn
-            if inside:
-                first = last = seen
         if line["type"] == "event_msg" and payload.get("type") == "token_count" and payload.get("info"):
-            seen = [payload["info"]["total_token_usage"][n] for n in names]
-            if inside:
-                last = seen
-    difference = [b - a for a, b in zip(first or start, last or start)]
+            total = [payload["info"]["total_token_usage"][n] for n in names]
+            if inside and all(b >= a for a, b in zip(seen, total)):
+                difference = [d + b - a for d, a, b in zip(difference, seen, total)]
+            seen = total
     return records, difference
 
 
