@@ -13,11 +13,12 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
                                              cached 100+n, completion 50+n, reasoning 7) or the scripted usage
                                              as prompt, cached, completion, reasoning
        "tools": [TOOL, ...], "compactions": 0, "error": "words in the error message",
+       "kind": "compaction",   a turn that nobody prompted: /compact
        "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
                                              (the bound form adds "root", and "agents" at the parent)
 TOOL: {"call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
        "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true, "exit_code": 0,
-       "permission": {"asked": true, "decision": "approved|approved for session|denied|aborted"}}
+       "permission": {"asked": true, "decision": "approved|approved always|denied|aborted"}}
 
 "releases" replaces fields of the whole expectation for one release. "internal" counts the notify calls of
 threads that must not become a turn (task titles).
@@ -216,7 +217,8 @@ def check(recording, expected):
         kinds = [line["payload"].get("type") for line in lines if line["type"] == "event_msg"]
         if lines:
             end = next((line["payload"] for line in lines if line["payload"].get("type") in ("task_complete", "turn_aborted")), None)
-            status = "interrupted" if end is None or end["type"] == "turn_aborted" else "failed" if end.get("error") or end.get("last_agent_message") is None else "completed"
+            said_kind = turn.get("kind")
+            status = "interrupted" if end is None or end["type"] == "turn_aborted" else "failed" if end.get("error") or end.get("last_agent_message") is None and said_kind != "compaction" else "completed"
             differs(turn, "status", turn["status"], status)
             text = json.dumps([line["payload"] for line in lines], ensure_ascii=False)
             for prompt in turn["prompts"]:
