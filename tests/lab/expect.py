@@ -13,11 +13,11 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
                                              cached 100+n, completion 50+n, reasoning 7) or the scripted usage
                                              as prompt, cached, completion, reasoning
        "tools": [TOOL, ...], "compactions": 0, "error": "words in the error message",
-       "kind": "compaction",   a turn that nobody prompted: /compact
+       "kind": "compaction|review",   a turn without a prompt to the model: /compact, codex review
        "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
                                              (the bound form adds "root", and "agents" at the parent)
 TOOL: {"call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
-       "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true, "exit_code": 0,
+       "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true (null: either may be said), "exit_code": 0,
        "permission": {"asked": true, "decision": "approved|approved always|denied|aborted"}}
 
 "releases" replaces fields of the whole expectation for one release. "internal" counts the notify calls of
@@ -35,6 +35,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+TITLES = (0, 155, 0)  # task titles came with this release or shortly before
 FIXTURES = os.path.join(HERE, "..", "..", "fixtures")
 
 
@@ -70,18 +71,25 @@ class Recording:
                 for key in ("agent_path", "agent_nickname", "agent_role"):
                     if spawn.get(key):
                         self.paths.setdefault(spawn[key], meta["id"])
-        hooked = {e["payload"].get("agent_id") or e["payload"].get("session_id") for e in self.events if e["event"] != "notify"}
+        hooked = {self.thread_of(e) for e in self.events if e["event"] != "notify"}
         self.threads = sorted(set(self.rollouts) | (hooked - {None})) or sorted({e["payload"]["thread-id"] for e in self.events})
+        # a review thread's turn also starts in its parent's rollout, so it is claimed first
+        review = [t for t in self.threads if t in self.rollouts and self.rollouts[t][0]["payload"].get("source") == {"subagent": "review"}]
         seen, self.turns = set(), {}
-        for thread in self.threads:
+        for thread in review + [t for t in self.threads if t not in review]:
             ids = {line["payload"]["turn_id"] for line in self.rollouts.get(thread, [])
-                   if line["type"] == "event_msg" and line["payload"].get("type") == "task_started"}
-            ids |= {e["payload"]["turn_id"] for e in self.events if e["event"] != "notify" and e["payload"].get("turn_id")
-                    and (e["payload"].get("agent_id") or e["payload"]["session_id"]) == thread}
+                   if line["type"] == "event_msg" and line["payload"].get("type") in ("task_started", "task_complete", "turn_aborted")}
+            ids |= {e["payload"]["turn_id"] for e in self.events if e["event"] != "notify" and e["payload"].get("turn_id") and self.thread_of(e) == thread}
             if thread not in self.rollouts and thread not in hooked:
                 ids |= {e["payload"]["turn-id"] for e in self.events if e["payload"].get("thread-id") == thread}
             self.turns[thread] = sorted(ids - seen)
             seen |= ids
+
+    def thread_of(self, event):
+        """The thread that a hook call speaks of: a review's calls carry its parent's session_id and no agent_id."""
+        payload = event["payload"]
+        path = payload.get("transcript_path") or ""
+        return payload.get("agent_id") or path.removesuffix(".jsonl")[-36:] or payload["session_id"]
 
     def thread(self, name):
         if re.fullmatch(r"t\d+", name):
@@ -97,7 +105,7 @@ class Recording:
                 inside = payload["turn_id"] == turn
             if inside:
                 made.append(line)
-        return made
+        return made or [line for line in lines if turn in json.dumps(line)]
 
     def calls(self, thread, turn):
         """call id → (name, arguments) of the calls that a turn's own lines hold"""
@@ -167,7 +175,7 @@ def bind(recording, stated):
             of = said["parent"]
             parent = recording.thread(of["thread"])
             parent_turn = recording.turns[parent][of["turn"] - 1]
-            bound["parent"] = {"thread": parent, "turn_id": parent_turn, "call_id": find_call(recording, parent, parent_turn, of["call_id"], ())}
+            bound["parent"] = {"thread": parent, "turn_id": parent_turn, "call_id": of["call_id"] and find_call(recording, parent, parent_turn, of["call_id"], ())}
         turns.append(bound)
     by_id = {t["turn_id"]: t for t in turns}
     for turn in turns:
@@ -177,7 +185,7 @@ def bind(recording, stated):
             while "parent" in root:
                 root = by_id[root["parent"]["turn_id"]]
             turn["root"] = {"thread": root["thread"], "turn_id": root["turn_id"]}
-    return {"shows": stated["shows"], "release": recording.release, "hooks": hooks, "internal_notifies": stated.get("internal", 0), "turns": turns}
+    return {"shows": stated["shows"], "release": recording.release, "hooks": hooks, "internal_notifies": stated.get("internal", 0) if tuple(map(int, recording.release.split("."))) >= TITLES else 0, "turns": turns}
 
 
 def usage_of(recording, thread, turn):
@@ -218,7 +226,7 @@ def check(recording, expected):
         if lines:
             end = next((line["payload"] for line in lines if line["payload"].get("type") in ("task_complete", "turn_aborted")), None)
             said_kind = turn.get("kind")
-            status = "interrupted" if end is None or end["type"] == "turn_aborted" else "failed" if end.get("error") or end.get("last_agent_message") is None and said_kind != "compaction" else "completed"
+            status = "interrupted" if end is None or end["type"] == "turn_aborted" else "failed" if end.get("error") or end.get("last_agent_message") is None and said_kind is None else "completed"
             differs(turn, "status", turn["status"], status)
             text = json.dumps([line["payload"] for line in lines], ensure_ascii=False)
             for prompt in turn["prompts"]:
@@ -226,7 +234,7 @@ def check(recording, expected):
                     wrong.append(f"{turn_id[-4:]} prompt {prompt!r} is not in the rollout")
             if turn["answer"] and json.dumps(turn["answer"], ensure_ascii=False)[1:-1] not in text:
                 wrong.append(f"{turn_id[-4:]} answer is not in the rollout")
-            if turn["status"] == "completed" and end:
+            if turn["status"] == "completed" and end and turn.get("kind") != "review":
                 differs(turn, "answer", turn["answer"], end.get("last_agent_message"))
             if "error" in turn and turn["error"] not in text.replace('\\"', '"').replace('\\\\', '\\'):
                 wrong.append(f"{turn_id[-4:]} error {turn['error']!r} is not in the rollout")

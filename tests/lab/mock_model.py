@@ -14,7 +14,8 @@ answers "done". Items:
     {"message": "text"}                    final or intermediate assistant text
     {"reasoning": "summary"}               a reasoning item
     {"call": "exec_command", "args": {}}   a function call ("namespace": "..." optional); "{agent1}" in
-                                           the arguments is the first agent's id (multi_agent_v1)
+                                           the arguments is the first agent's id (multi_agent_v1),
+                                           "{session}" the number of the last command that still runs
     {"custom": "apply_patch", "input": ""} a custom (freeform) tool call
     {"web": "query"}                       a hosted web search
     {"raw": {...}}                         any output item, verbatim
@@ -58,6 +59,9 @@ total = 0
 def fill(value, text):
     """{agent1} in a call's arguments becomes the id of the first agent that a spawn call returned."""
     ids = list(dict.fromkeys(re.findall(r'agent_id\\*": ?\\*"([0-9a-f-]{36})', text)))
+    sessions = re.findall(r"session ID (\d+)", text)
+    if sessions:
+        value = json.loads(json.dumps(value).replace('"{session}"', sessions[-1]))
     for k, found in enumerate(ids):
         value = json.loads(json.dumps(value).replace("{agent%d}" % (k + 1), found))
     return value

@@ -9,6 +9,7 @@ and two recordings do not meet (Linux, root; the mount point is made when absent
 SCENARIO.json:
 
     {"model": {...mock_model script...},      what the model answers
+     "files": {"/home/dev/x.sh": "text"},     made beforehand, executable
      "setup": ["shell command", ...],         run in /home/dev/project beforehand
      "config": "extra config.toml text",      goes before the recording hooks' own groups
      "trusted": true,                         false: hooks registered but not approved
@@ -200,6 +201,9 @@ class Recorder:
         env = {"PATH": os.environ["PATH"], "CODEX_HOME": str(HOME), "MOCK_KEY": "x", "HOME": str(USER), "LANG": "C.UTF-8", "TERM": "xterm-256color",
                "GIT_AUTHOR_NAME": "dev", "GIT_AUTHOR_EMAIL": "dev@example.com", "GIT_COMMITTER_NAME": "dev", "GIT_COMMITTER_EMAIL": "dev@example.com"}
         try:
+            for path, text in self.scenario.get("files", {}).items():
+                pathlib.Path(path).write_text(text)
+                pathlib.Path(path).chmod(0o755)
             for command in self.scenario.get("setup", []):
                 subprocess.run(command.replace("{lab}", str(self.here)), shell=True, cwd=CWD, env=env, check=True, stdout=subprocess.DEVNULL)
             for run in self.scenario["runs"]:
