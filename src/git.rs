@@ -100,7 +100,8 @@ fn resolve(git: &Path, common: &Path, reference: &str) -> Option<String> {
     let loose = [git, common].into_iter().find_map(|folder| read_text(&folder.join(reference)));
     let packed = || {
         let text = read_text(&common.join("packed-refs"))?;
-        text.lines().find_map(|l| l.split_once(' ').filter(|(_, r)| *r == reference).map(|(h, _)| h.to_owned()))
+        text.lines()
+            .find_map(|l| l.split_once(' ').filter(|(_, r)| *r == reference).map(|(h, _)| h.to_owned()))
     };
     loose.map(|t| t.trim().to_owned()).or_else(packed).filter(|c| is_hash(c))
 }

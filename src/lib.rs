@@ -51,7 +51,8 @@ pub fn run(context: &Context) -> u8 {
 /// it must not be answered with a usage error.
 fn role_by_name(context: &Context) -> Option<Role> {
     let args = context.args();
-    let name = args.first().and_then(|a| Path::new(a).file_name()).and_then(|n| n.to_str()).unwrap_or_default();
+    let name =
+        args.first().and_then(|a| Path::new(a).file_name()).and_then(|n| n.to_str()).unwrap_or_default();
     if let Some(role) = name.strip_prefix(HOOK_PREFIX) {
         return Some(Role::parse(role).unwrap_or(Role::Session));
     }

@@ -5,7 +5,7 @@ use argh::FromArgs;
 use serde_yml::Value;
 use std::io::Write;
 
-use super::{DONE, FAILED};
+use super::exit::{DONE, FAILED};
 use crate::context::Context;
 use crate::settings::document::{Document, scalar_text};
 use crate::settings::{CODEX_PREFIX, Target, keys, load_document};
@@ -72,9 +72,12 @@ struct List {
 #[argh(subcommand, name = "path")]
 struct PathOf {}
 
-pub fn run(config: Config, context: &Context) -> anyhow::Result<u8> {
+/// Does what is asked of config.yaml.
+///
+/// # Errors
+/// When config.yaml cannot be read, parsed or written, or a value makes no sense.
+pub fn run(config: Config, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     let path = context.paths().config_yaml();
-    let mut out = std::io::stdout().lock();
     match config.action {
         Action::Path(_) => writeln!(out, "{}", path.display())?,
         Action::Get(get) => {
@@ -106,7 +109,8 @@ pub fn run(config: Config, context: &Context) -> anyhow::Result<u8> {
                 (key, shown)
             });
             if list.json {
-                let map: serde_json::Map<String, serde_json::Value> = leaves.map(|(k, v)| (k, v.into())).collect();
+                let map: serde_json::Map<String, serde_json::Value> =
+                    leaves.map(|(k, v)| (k, v.into())).collect();
                 writeln!(out, "{}", serde_json::to_string_pretty(&map)?)?;
             } else {
                 for (key, value) in leaves {
@@ -160,7 +164,8 @@ fn typed(value: &str) -> Value {
 }
 
 fn plain(value: &Value) -> String {
-    scalar_text(value).unwrap_or_else(|| serde_yml::to_string(value).unwrap_or_default().trim_end().to_owned())
+    scalar_text(value)
+        .unwrap_or_else(|| serde_yml::to_string(value).unwrap_or_default().trim_end().to_owned())
 }
 
 fn is_secret(key: &str) -> bool {

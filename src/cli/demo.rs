@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::DONE;
+use super::exit::DONE;
 use crate::context::{Context, var};
 use crate::export::{archive, entry::Entry};
 use crate::trace::outline;
@@ -21,7 +21,11 @@ pub struct Demo {
     span_tree: String,
 }
 
-pub fn run(demo: Demo) -> anyhow::Result<u8> {
+/// Replays the recording and prints its tree.
+///
+/// # Errors
+/// When the temporary home cannot be made or the turn does not come out of it.
+pub fn run(demo: Demo, out: &mut dyn Write) -> anyhow::Result<u8> {
     if !matches!(demo.span_tree.as_str(), "turn" | "calls") {
         bail!("--span-tree is turn or calls");
     }
@@ -29,16 +33,21 @@ pub fn run(demo: Demo) -> anyhow::Result<u8> {
     let rollout = home.path.join(ROLLOUT_PATH);
     fs::create_dir_all(rollout.parent().context("no folder")?)?;
     fs::write(&rollout, ROLLOUT)?;
+    fs::create_dir_all(home.path.join("harness"))?;
+    fs::write(home.path.join("harness/config.yaml"), "harnesses: {codex: {target: local}}\n")?;
     for line in EVENTS.lines() {
         let event: serde_json::Value = serde_json::from_str(line)?;
         call(&home, &demo, &rollout, &event)?;
     }
-    let settled = Command::new(std::env::current_exe()?).args(["flush", "--wait", "30"]).envs(home.variables(&demo)).stdout(Stdio::null()).status()?;
+    let settled = Command::new(std::env::current_exe()?)
+        .args(["flush", "--wait", "30"])
+        .envs(home.variables(&demo))
+        .stdout(Stdio::null())
+        .status()?;
     if !settled.success() {
         bail!("the recorded session was not delivered");
     }
     let context = Context::given(Vec::new(), home.variables(&demo).into_iter().collect());
-    let mut out = std::io::stdout().lock();
     for item in archive::items(context.paths()) {
         let entry = Entry::decode(&fs::read(&item.path)?)?;
         write!(out, "{}", outline::tree(&entry.spans))?;

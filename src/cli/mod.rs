@@ -5,20 +5,28 @@
 
 mod config;
 mod demo;
+mod flush;
+mod resend;
+mod since;
 
 use argh::FromArgs;
 use std::io::Write;
 use std::path::Path;
 
 use crate::context::Context;
+use crate::handover;
+use crate::settings::Settings;
 use crate::trace::outline::printable;
 
-/// Everything went as asked.
-pub const DONE: u8 = 0;
-/// Something could not be done.
-pub const FAILED: u8 = 1;
-/// The command line was not understood.
-pub const USAGE: u8 = 2;
+/// What a command leaves behind for the shell.
+pub mod exit {
+    /// Everything went as asked.
+    pub const DONE: u8 = 0;
+    /// Something could not be done.
+    pub const FAILED: u8 = 1;
+    /// The command line was not understood.
+    pub const USAGE: u8 = 2;
+}
 
 /// Traces of OpenAI Codex CLI sessions for Phoenix, Arize AX and OpenTelemetry collectors.
 #[derive(FromArgs)]
@@ -35,6 +43,8 @@ struct Arguments {
 enum Command {
     Config(config::Config),
     Demo(demo::Demo),
+    Flush(flush::FlushArgs),
+    Resend(resend::ResendArgs),
     Hook(Hook),
 }
 
@@ -44,7 +54,6 @@ enum Command {
 struct Hook {
     /// session, tool, stop or notify
     #[argh(positional)]
-    #[expect(dead_code, reason = "named for the help text; the dispatcher takes hook roles before this is parsed")]
     role: Option<String>,
 }
 
@@ -64,34 +73,41 @@ pub fn run(context: &Context) -> u8 {
         Err(early) if early.status.is_ok() => return say(&early.output),
         Err(early) => {
             eprint!("{}", early.output);
-            return USAGE;
+            return exit::USAGE;
         }
     };
     if arguments.version {
         return say(&format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION")));
     }
+    let mut out = std::io::stdout().lock();
+    let mut refill = |settings: &Settings| handover::gather(context, settings);
     let done = match arguments.command {
-        Some(Command::Config(config)) => config::run(config, context),
-        Some(Command::Demo(demo)) => demo::run(demo),
-        Some(Command::Hook(_)) | None => {
+        Some(Command::Config(config)) => config::run(config, context, &mut out),
+        Some(Command::Demo(demo)) => demo::run(demo, &mut out),
+        Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
+        Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
+        // The dispatcher takes every named role before the command line is parsed.
+        Some(Command::Hook(Hook { role: _ })) | None => {
             eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");
-            return USAGE;
+            return exit::USAGE;
         }
     };
     done.unwrap_or_else(|error| {
         // A reader that has seen enough is no failure.
-        let closed = error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+        let closed = error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
         if closed {
-            return DONE;
+            return exit::DONE;
         }
         eprintln!("{PROGRAM}: {}", printable(&format!("{error:#}")));
-        FAILED
+        exit::FAILED
     })
 }
 
 fn say(text: &str) -> u8 {
     let _ = std::io::stdout().write_all(text.as_bytes());
-    DONE
+    exit::DONE
 }
 
 /// The name of the executable.

@@ -156,12 +156,13 @@ impl<'a> Flusher<'a> {
             Round { paths: self.paths, settings, budget, status, report, watch, backoff: Backoff::default() };
         let left_behind = loop {
             let before = names_in(self.paths);
+            let done = (round.report.delivered, round.report.set_aside);
             refill();
             if !round.drain() {
                 break None;
             }
             let after = names_in(self.paths);
-            if after == before || after.is_empty() {
+            if after == before && done == (round.report.delivered, round.report.set_aside) {
                 break Some(after);
             }
         };
@@ -354,4 +355,3 @@ pub fn is_running(paths: &Paths) -> bool {
 pub fn is_due(paths: &Paths) -> bool {
     Status::load(paths).wait(time::now()).is_zero()
 }
-

@@ -20,9 +20,14 @@ use crate::settings::Settings;
 
 /// Settles and delivers all there is, within `budget`.
 pub fn run(context: &Context, settings: &Settings, budget: Budget) -> Report {
-    reap::reap(context, settings);
-    let mut refill = || settle::settle_all(context, settings);
+    let mut refill = || gather(context, settings);
     flush::run(context.paths(), settings, &mut refill, budget)
+}
+
+/// Puts every turn that is over into the outbox.
+pub fn gather(context: &Context, settings: &Settings) {
+    reap::reap(context, settings);
+    settle::settle_all(context, settings);
 }
 
 /// Starts a detached process that settles and delivers, and returns at once. Where no process can be started the
@@ -32,7 +37,9 @@ pub fn start(context: &Context, settings: &Settings) {
         run(context, settings, Budget::background());
     });
     if let Err(error) = started {
-        settings.log.error(format_args!("cannot start the delivery, which the next hook tries again: {error}"));
+        settings
+            .log
+            .error(format_args!("cannot start the delivery, which the next hook tries again: {error}"));
     }
 }
 

@@ -69,7 +69,9 @@ fn sweep(paths: &Paths, settings: &Settings) {
         let idle = entry.metadata().is_ok_and(|m| m.is_file() && file::age(&m) > IDLE);
         let thread = name.strip_prefix("state_").and_then(|n| n.strip_suffix(".yaml"));
         let rows = name.strip_prefix("spans_").and_then(|n| n.strip_suffix(".jsonl"));
-        let Some(thread) = thread.or(rows).filter(|_| idle).and_then(|t| ThreadId::parse(t).ok()) else { continue };
+        let Some(thread) = thread.or(rows).filter(|_| idle).and_then(|t| ThreadId::parse(t).ok()) else {
+            continue;
+        };
         if let Err(error) = sweep_thread(paths, settings, &thread) {
             settings.log.error(format_args!("cannot sweep the state of thread {thread}: {error}"));
         }
@@ -80,7 +82,8 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
     let locked = LockedState::lock(paths, thread, PATIENCE)?;
     let state_path = paths.state().join(format!("state_{thread}.yaml"));
     // A running turn may be silent for a day in its state and still append rows.
-    let busy = [locked.rows(), &state_path].iter().any(|p| fs::metadata(p).is_ok_and(|m| file::age(&m) <= IDLE));
+    let busy =
+        [locked.rows(), &state_path].iter().any(|p| fs::metadata(p).is_ok_and(|m| file::age(&m) <= IDLE));
     if busy {
         return Ok(());
     }

@@ -82,7 +82,8 @@ fn write<const N: usize>(hook: &Hook, event: &str, fields: [(&str, Value, Class)
 fn try_write(folder: &Path, value: &Value) -> std::io::Result<()> {
     file::create_private_dir(folder)?;
     let at = time::now().as_nanos();
-    let event: String = value["event"].as_str().unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
+    let event: String =
+        value["event"].as_str().unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
     let name = format!("{at:020}-{}-{event:.32}.json", std::process::id());
     file::write_atomic(&folder.join(name), serde_json::to_string_pretty(value)?.as_bytes())?;
     forget_oldest(folder)

@@ -130,7 +130,8 @@ fn read_payload() -> anyhow::Result<Option<HookPayload>> {
             Err(e) => return Err(e.into()),
         }
     }
-    let short = shortener.finish().ok_or_else(|| anyhow::anyhow!("a payload that is too large was ignored"))?;
+    let short =
+        shortener.finish().ok_or_else(|| anyhow::anyhow!("a payload that is too large was ignored"))?;
     HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {e}"))
 }
 

@@ -32,7 +32,9 @@ pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
     if payload.kind.as_deref().is_some_and(|k| k != TURN_COMPLETE) {
         return Ok(());
     }
-    let (Some(thread), turn) = (payload.thread_id.as_deref(), payload.turn_id.as_deref()) else { return Ok(()) };
+    let (Some(thread), turn) = (payload.thread_id.as_deref(), payload.turn_id.as_deref()) else {
+        return Ok(());
+    };
     let thread = ThreadId::parse(thread)?;
     let turn = TurnId::parse(turn.unwrap_or("unknown-turn"))?;
     if known_to_hooks(hook, &payload, &thread, &turn)? || is_internal(hook, &payload) {
@@ -135,7 +137,10 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
         profile: settings.profile.clone(),
     };
     if settings.dry_run {
-        return super::print_dry_run(&handover::settle::entry_of(context, &closing, Vec::new()), &mut std::io::stdout());
+        return super::print_dry_run(
+            &handover::settle::entry_of(context, &closing, Vec::new()),
+            &mut std::io::stdout(),
+        );
     }
     freeze::write(context.paths(), &closing, None)?;
     match settings.export_mode {

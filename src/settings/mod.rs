@@ -10,7 +10,7 @@ pub mod env_file;
 pub mod keys;
 mod resolve;
 
-pub use resolve::{Resolved, Resolver, Source};
+pub use resolve::{CODEX_PREFIX, Resolved, Resolver, Source};
 
 use crate::context::{Context, Paths, var};
 use crate::log::Log;

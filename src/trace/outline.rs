@@ -40,7 +40,8 @@ fn branch(out: &mut String, spans: &[Span], span: &Span, last: &mut Vec<bool>, d
 }
 
 fn line(span: &Span) -> String {
-    let mut line = format!("{}  {}", printable(&span.name), string(span, "openinference.span.kind").unwrap_or("SPAN"));
+    let mut line =
+        format!("{}  {}", printable(&span.name), string(span, "openinference.span.kind").unwrap_or("SPAN"));
     let lasted = Duration::from_nanos(span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano));
     let _ = write!(line, "  {}", seconds(lasted));
     if let (Some(read), Some(written)) =

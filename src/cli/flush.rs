@@ -1,0 +1,87 @@
+//! `arize-codex flush`: delivers the outbox now.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use super::exit;
+use crate::context::Context;
+use crate::export::flush::{self, Budget, Report};
+use crate::settings::Settings;
+
+/// Deliver the outbox now; succeeds when it is empty afterwards.
+#[derive(argh::FromArgs, Debug, PartialEq, Eq)]
+#[argh(subcommand, name = "flush")]
+pub struct FlushArgs {
+    /// seconds to keep trying while the backend does not answer (default 30)
+    #[argh(option, default = "30")]
+    pub wait: u64,
+
+    /// work for a hook: unattended, without output
+    #[argh(switch, hidden_help)]
+    pub background: bool,
+}
+
+/// Delivers the outbox. `refill` turns closed turns into entries.
+///
+/// # Errors
+/// When the settings cannot be read or nothing can be printed.
+pub fn run(
+    args: &FlushArgs,
+    context: &Context,
+    refill: &mut dyn FnMut(&Settings),
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let settings = Settings::load(context)?;
+    let mut refill = || refill(&settings);
+    if args.background {
+        flush::run(context.paths(), &settings, &mut refill, Budget::background());
+        return Ok(exit::DONE);
+    }
+    let terminal = std::io::stderr().is_terminal();
+    let mut watch = |report: &Report| {
+        if terminal {
+            eprint!("\r{} delivered", report.delivered);
+        }
+    };
+    let budget = Budget::asked(Duration::from_secs(args.wait));
+    let report = flush::run_watched(context.paths(), &settings, &mut refill, budget, &mut watch);
+    if terminal && report.delivered > 0 {
+        eprint!("\r");
+    }
+    write_report(&report, out)?;
+    Ok(if report.left == 0 { exit::DONE } else { exit::FAILED })
+}
+
+fn write_report(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
+    let turns = |n: u64| if n == 1 { "1 turn".to_owned() } else { format!("{n} turns") };
+    writeln!(out, "{} delivered, {} waiting", turns(report.delivered), report.left)?;
+    if report.set_aside > 0 {
+        writeln!(out, "{} set aside in state/codex/outbox/rejected", turns(report.set_aside))?;
+    }
+    match &report.last_error {
+        Some(error) => writeln!(out, "{error}"),
+        None if report.busy => writeln!(out, "another delivery is at work"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_says_what_is_left_and_why() {
+        let mut out = Vec::new();
+        let report = Report {
+            delivered: 1,
+            left: 2,
+            set_aside: 3,
+            last_error: Some("phoenix at http://localhost:6006: HTTP status 401; check it".into()),
+            busy: false,
+        };
+        write_report(&report, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("1 turn delivered, 2 waiting\n3 turns set aside"), "{text}");
+        assert!(text.ends_with("401; check it\n"), "{text}");
+    }
+}

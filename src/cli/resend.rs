@@ -1,0 +1,64 @@
+//! `arize-codex resend`: delivers turns of the archive again, under the same ids.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::flush::FlushArgs;
+use super::{exit, flush, since};
+use crate::codex::ids::ThreadId;
+use crate::context::Context;
+use crate::export::archive::{self, Item, Place};
+use crate::export::outbox;
+use crate::settings::Settings;
+use crate::time;
+
+/// Deliver archived turns again, and those set aside; ids stay the same, so nothing is doubled.
+#[derive(argh::FromArgs, Debug, PartialEq, Eq)]
+#[argh(subcommand, name = "resend")]
+pub struct ResendArgs {
+    /// how far back: 30m, 24h, 7d (default 24h)
+    #[argh(option, from_str_fn(since::parse), default = "DAY")]
+    pub since: Duration,
+
+    /// only this thread and its subagents
+    #[argh(option, from_str_fn(thread_id))]
+    pub thread: Option<ThreadId>,
+}
+
+/// Moves the turns back into the outbox and delivers it.
+///
+/// # Errors
+/// When a turn cannot be moved, the settings cannot be read, or nothing can be printed.
+pub fn run(
+    args: &ResendArgs,
+    context: &Context,
+    refill: &mut dyn FnMut(&Settings),
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let paths = context.paths();
+    let mut moved = 0;
+    for item in archive::items(paths).filter(|item| args.wants(item)) {
+        moved += u64::from(outbox::move_back(paths, &item.head.key)?);
+    }
+    writeln!(out, "{moved} to be delivered again")?;
+    if moved == 0 {
+        return Ok(exit::DONE);
+    }
+    flush::run(&FlushArgs { wait: WAIT_SECONDS, background: false }, context, refill, out)
+}
+
+impl ResendArgs {
+    fn wants(&self, item: &Item) -> bool {
+        let head = &item.head;
+        let recent = time::now().since(head.ended_at) <= self.since;
+        let thread = self.thread.as_ref().is_none_or(|t| *t == head.key.thread || *t == head.root_thread);
+        item.place != Place::Waiting && recent && thread
+    }
+}
+
+fn thread_id(text: &str) -> Result<ThreadId, String> {
+    ThreadId::parse(text).map_err(|e| e.to_string())
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const WAIT_SECONDS: u64 = 30;
