@@ -45,6 +45,7 @@ enum Command {
     Demo(demo::Demo),
     Flush(flush::FlushArgs),
     Resend(resend::ResendArgs),
+    #[allow(dead_code, reason = "as its only field")]
     Hook(Hook),
 }
 
@@ -54,6 +55,10 @@ enum Command {
 struct Hook {
     /// session, tool, stop or notify
     #[argh(positional)]
+    #[allow(
+        dead_code,
+        reason = "named for the help text; the dispatcher takes named roles before this is parsed"
+    )]
     role: Option<String>,
 }
 
@@ -87,7 +92,7 @@ pub fn run(context: &Context) -> u8 {
         Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
         Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
         // The dispatcher takes every named role before the command line is parsed.
-        Some(Command::Hook(Hook { role: _ })) | None => {
+        Some(Command::Hook(_)) | None => {
             eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");
             return exit::USAGE;
         }

@@ -113,10 +113,9 @@ fn read_payload() -> anyhow::Result<Option<HookPayload>> {
     if head.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    if (head.len() as u64) < SMALL_PAYLOAD_BYTES {
-        if let Ok(payload) = HookPayload::parse(&head) {
-            return Ok(Some(payload));
-        }
+    let whole = (head.len() as u64) < SMALL_PAYLOAD_BYTES;
+    if let Some(payload) = whole.then(|| HookPayload::parse(&head).ok()).flatten() {
+        return Ok(Some(payload));
     }
     let mut shortener = Shortener::new(MAX_STRING_BYTES);
     shortener.push(&head);
