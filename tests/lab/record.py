@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Record what the real Codex CLI hands to its hooks and its notify program.
 
-    record.py CODEX SCENARIO.json OUT_DIR [--log FILE] [--screens]
+    record.py CODEX SCENARIO.json OUT_DIR [--older CODEX] [--log FILE] [--screens]
 
 CODEX is the codex executable. It runs in a mount namespace where an empty temporary
 folder appears as /home/dev, so recorded paths say nothing of the machine that recorded
@@ -22,6 +22,7 @@ A RUN is one of
     ["exec", "PROMPT", ...]                   a codex command line
     {"exec": [...], "signal": "INT", "on": "PreToolUse", "after": 1.0}
                                               the same, signalled that long after the hook came
+    {"exec": [...], "older": true}            a codex command line for the executable named by --older
     {"codex": ["archive", ...]}               any other codex command, no flags added
     {"shell": "command"}                      run in /home/dev/.codex
     {"tui": [ARG, ...], "steps": [STEP, ...]} the terminal UI in tmux; a STEP is text to type,
@@ -164,10 +165,11 @@ class Recorder:
         if isinstance(run, dict) and "codex" in run:
             return subprocess.run([self.options.codex] + self.fill(run["codex"]), cwd=CWD, env=env, stdin=subprocess.DEVNULL, timeout=60)
         arguments = run["exec"] if isinstance(run, dict) else run
-        command = [self.options.codex] + self.fill(arguments) + ["--skip-git-repo-check"] + self.trust
+        older = isinstance(run, dict) and run.get("older")
+        command = [self.options.older if older else self.options.codex] + self.fill(arguments) + ["--skip-git-repo-check"] + self.trust
         before = {e: self.count(e) for e in EVENTS}
         made = subprocess.Popen(command, cwd=CWD, env=env, stdin=subprocess.DEVNULL)
-        if isinstance(run, dict):
+        if isinstance(run, dict) and "signal" in run:
             self.wait_event(run["on"], before[run["on"]] + 1)
             time.sleep(run.get("after", 0))
             # npm's launcher forwards what it can; the executable is its child, or itself
@@ -242,6 +244,7 @@ def main():
     parser.add_argument("codex")
     parser.add_argument("scenario")
     parser.add_argument("out")
+    parser.add_argument("--older", help="an older codex executable, for runs that say so")
     parser.add_argument("--log", help="keep the requests that the model got")
     parser.add_argument("--screens", action="store_true", help="print the terminal after each step")
     options = parser.parse_args()
@@ -254,6 +257,7 @@ def main():
             inner = "mount --bind \"$0\" /home/dev && CODEX_LAB_INSIDE=1 exec \"$@\""
             arguments = [options.codex, options.scenario, options.out]
             arguments += ["--log", options.log] if options.log else []
+            arguments += ["--older", os.path.abspath(options.older)] if options.older else []
             arguments += ["--screens"] if options.screens else []
             done = subprocess.run(["unshare", "-m", "sh", "-c", inner, folder, sys.executable, os.path.abspath(__file__)] + arguments)
         finally:
