@@ -311,7 +311,7 @@ fn closing(t: &[u8], from: usize, q: Quote) -> Option<usize> {
         }
         let slashes = super::text::backslashes(t, at);
         odd += usize::from(!Class::Dot.has(b) && !matches!(b, b'+' | b'/'));
-        if odd > 64 {
+        if odd > 32 {
             return None;
         }
         at += if slashes > 0 { slashes + usize::from(at + slashes < t.len()) } else { 1 };
@@ -344,7 +344,7 @@ fn bare(t: &[u8], from: usize, place: Place) -> usize {
             }
             _ => false,
         };
-        if stop || odd > 64 {
+        if stop || odd > 16 {
             break;
         }
         odd += usize::from(!Class::Dot.has(b) && !matches!(b, b'+' | b'/'));
