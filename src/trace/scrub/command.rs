@@ -15,10 +15,12 @@ pub(super) fn detect(t: &[u8], at: usize, finds: &mut Finds) {
     steps(end);
     let Some(found) = line[..end].windows(option.len()).position(|w| w == option.as_bytes()) else { return };
     let mut from = at + found + option.len();
-    if !tight {
-        if t.get(from) != Some(&b' ') {
-            return;
-        }
+    let blank = t.get(from) == Some(&b' ');
+    if !tight && !blank {
+        return;
+    }
+    // mysql asks for the password when a blank follows.
+    if blank && !line.starts_with(b"m") {
         from += 1;
     }
     value(t, from, finds);
@@ -27,7 +29,7 @@ pub(super) fn detect(t: &[u8], at: usize, finds: &mut Finds) {
 const COMMANDS: &[(&str, &str, bool)] = &[
     ("mysql", " -p", true),
     ("mariadb", " -p", true),
-    ("sshpass", " -p", false),
+    ("sshpass", " -p", true),
     ("redis-cli", " -a", false),
     ("docker login", " -p", false),
 ];

@@ -26,6 +26,7 @@ pub(super) enum Special {
     Webhook,
     Inner,
     EncodedPem,
+    Pem,
 }
 
 #[derive(Clone, Copy)]
@@ -78,7 +79,7 @@ fn lookup(text: &[u8]) -> Option<Entry> {
     }
 }
 
-const WORDS: usize = 1024;
+const WORDS: usize = 4096;
 const SLOTS: usize = 8192;
 static TABLES: Tables = Tables::build();
 
@@ -137,6 +138,11 @@ const SPECIALS: &[(&str, Special)] = &[
     ("slac", Special::Webhook),
     ("webh", Special::Webhook),
     ("ls0t", Special::EncodedPem),
+    ("begi", Special::Pem),
+    ("y---", Special::Pem),
+    ("y --", Special::Pem),
+    ("k---", Special::Pem),
+    ("e-li", Special::Pem),
 ];
 
 const ANY: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789-_.+/=";
@@ -166,7 +172,7 @@ const fn fold(a: u8, b: u8, c: u8, d: u8) -> u32 {
 }
 
 const fn hash(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9E37_79B1) >> 16
+    gram.wrapping_mul(0x9E37_79B1) >> 14
 }
 
 impl Tables {

@@ -143,7 +143,7 @@ pub(super) fn cookie_value(t: &[u8], name_end: usize, finds: &mut Finds) {
         step();
         if let Some(n) = newline(t, end)
             && wide(t, end)
-            && !header_line(&t[end + n..])
+            && goes_on(&t[end + n..])
         {
             end += n;
             continue;
@@ -173,12 +173,14 @@ pub(super) fn cookie_value(t: &[u8], name_end: usize, finds: &mut Finds) {
     }
 }
 
-/// Tells whether a line starts with the name of a header, or is empty.
-fn header_line(line: &[u8]) -> bool {
+/// Tells whether a line can be the rest of a cookie header: no header, nor an assignment, of its own.
+fn goes_on(line: &[u8]) -> bool {
+    let word = line.iter().take(512).take_while(|b| !b.is_ascii_whitespace() && **b != b';').count();
+    let (first, next) = (line.first(), line.get(word));
     let name = line.iter().take(40).take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
-    matches!(line.get(name), None | Some(b':'))
-        || line[0].is_ascii_whitespace()
-        || matches!(line[0], b'<' | b'>' | b'*' | b'+' | b'-')
+    first.is_some_and(|b| !b.is_ascii_whitespace() && !b"<>*+-".contains(b))
+        && line.get(name) != Some(&b':')
+        && (next == Some(&b';') || !line[..word].contains(&b'='))
 }
 
 /// Steps from the end of a header's name to its value.

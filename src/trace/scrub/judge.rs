@@ -8,7 +8,7 @@ pub(super) fn issued(body: &[u8]) -> bool {
         && !s.regular()
         && (s.digits > 0 || (s.upper > 0 && (s.lower > 0 || !s.wordy())))
         && !(body.len() < 40 && s.common * 100 > s.pairs * 80)
-        && (!stand_in_word(body) || (body.len() >= 24 && !s.wordy()))
+        && !stand_in_word(body)
 }
 
 /// Tells whether a body is no repetition and no stand-in.
@@ -89,7 +89,8 @@ fn stand_in_word(value: &[u8]) -> bool {
     let small = &mut small[..value.len().min(32)];
     small.copy_from_slice(&value[..small.len()]);
     small.make_ascii_lowercase();
-    PARTS.iter().any(|p| has(small, p.as_bytes())) || WORDS.iter().any(|w| w.as_bytes() == &small[..])
+    WORDS.iter().any(|w| w.as_bytes() == small)
+        || (PARTS.iter().any(|p| has(small, p.as_bytes())) && !random(value, 16))
 }
 
 const PARTS: &[&str] = &[
@@ -215,7 +216,7 @@ impl Shape {
 
     /// The letters pair the way those of English words and identifiers do.
     fn wordy(&self) -> bool {
-        self.common * 100 > self.pairs * 62
+        self.common * 100 > self.pairs * 66
     }
 }
 

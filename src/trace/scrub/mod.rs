@@ -73,15 +73,7 @@ impl Scrubber {
     /// Returns the secrets of `text`, in order and apart from each other. What an earlier scrubbing left there is
     /// none.
     pub fn findings(&self, text: &str) -> Vec<Finding> {
-        let bytes = text.as_bytes();
-        let mut list = Vec::new();
-        let mut from = 0;
-        for key in pem::find(bytes) {
-            scan(&bytes[from..key.start], from, &mut list);
-            from = key.end;
-            list.push(Finding { range: key, kind: "private-key" });
-        }
-        scan(&bytes[from..], from, &mut list);
+        let mut list = scan(text.as_bytes());
         self.patterns.find(text, &mut list);
         settle(text, list)
     }
@@ -106,29 +98,30 @@ impl Finds {
     }
 }
 
-/// Searches `t`, which stands at `offset` of the text.
-fn scan(t: &[u8], offset: usize, list: &mut Vec<Finding>) {
+/// Searches a text for all known forms.
+fn scan(t: &[u8]) -> Vec<Finding> {
     let mut finds = Finds { list: Vec::new(), floor: 0 };
+    let mut lines = pem::Lines::new(t);
     let mut at = 0;
     while let Some((hit, entry)) = filter::next(t, at) {
         let before = finds.floor;
         if entry.token {
             token::detect(t, hit, &mut finds);
         }
-        if finds.floor == before {
+        if entry.special == Special::Pem {
+            pem::detect(t, hit, &mut lines, &mut finds);
+        } else if finds.floor == before {
             special(t, hit, entry.special, &mut finds);
         }
         at = (hit + 1).max(finds.floor);
     }
     wrap::detect(t, &mut finds.list);
-    list.extend(
-        finds.list.into_iter().map(|f| Finding { range: f.range.start + offset..f.range.end + offset, ..f }),
-    );
+    finds.list
 }
 
 fn special(t: &[u8], at: usize, special: Special, finds: &mut Finds) {
     match special {
-        Special::None => {}
+        Special::None | Special::Pem => {}
         Special::Name => name::detect(t, at, finds),
         Special::Url => {
             let colon = if t[at] == b':' { at } else { at + 1 };

@@ -73,15 +73,12 @@ impl Name {
         }
         let is = |word: &str| plain.ends_with(word.as_bytes());
         let has = |word: &str| judge::has(&plain, word.as_bytes());
-        if OTHERS.iter().any(|w| has(w)) {
-            return None;
-        }
         let pass = is("pass")
             && (plain == b"pass"
                 || raw.iter().rev().skip(4).take(2).any(|b| matches!(b, b'_' | b'-' | b'.')))
             || ["dbpass", "userpass", "smtppass", "ftppass", "sshpass"].iter().any(|w| is(w));
         if pass || ["password", "passwd", "passphrase", "passcode", "pwd"].iter().any(|w| is(w)) {
-            return Some(Name { kind: "password", chosen: true, upper });
+            return (!other(&plain)).then_some(Name { kind: "password", chosen: true, upper });
         }
         let kind = if is("token") || is("tokenvalue") {
             if has("aws") || has("amzsecurity") { "aws-session-token" } else { "token" }
@@ -102,7 +99,7 @@ impl Name {
         } else {
             return None;
         };
-        Some(Name { kind, chosen: false, upper })
+        (!other(&plain)).then_some(Name { kind, chosen: false, upper })
     }
 }
 
@@ -150,9 +147,14 @@ const OTHERS: &[&str] = &[
     "sitekey",
     "pubkey",
     "hostkey",
+    "gpgkey",
     "tokenizer",
     "fingerprint",
 ];
+
+fn other(plain: &[u8]) -> bool {
+    OTHERS.iter().any(|w| judge::has(plain, w.as_bytes()))
+}
 
 /// Where a value stands decides what it may look like.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,6 +163,8 @@ enum Place {
     Quoted,
     /// Where nothing but the value can stand: `export NAME=…`, `--name …`, `<name>…</name>`.
     Sure,
+    /// After the name of an option, where prose may stand too.
+    Flag,
     /// After `:` or a spaced `=`: a value only if it is all of the line.
     Line,
     /// After a tight `=`: a query, a connection string, a log line.
@@ -179,7 +183,7 @@ fn assigned(t: &[u8], start: usize, end: usize, name: Name, finds: &mut Finds) {
         },
         None => bare(t, from, place),
     };
-    if to <= from || to > t.len() || (quoted.is_none() && !ends_well(t, to, place)) {
+    if to <= from || to > t.len() {
         return;
     }
     let value = &t[from..to];
@@ -191,10 +195,15 @@ fn assigned(t: &[u8], start: usize, end: usize, name: Name, finds: &mut Finds) {
     if (quoted.is_none() && place != Place::Sure && path(body)) || judge::stand_in(body) {
         return;
     }
+    // A list of pairs has a comma after the value, but so has a program; only there a value must look random.
+    if quoted.is_none() && !ends_well(t, from, to, place) && (name.chosen || !judge::random(body, 20)) {
+        return;
+    }
     let hit = if name.chosen || (sure && name.kind == "secret") {
-        judge::password(if quoted.is_none() { body } else { value }, sure)
+        let phrase: Vec<u8> = value.iter().copied().filter(|b| !sure || *b != b' ').collect();
+        judge::password(if quoted.is_none() { body } else { &phrase }, sure)
     } else {
-        judge::random(body, if sure { 8 } else { 16 }) && !body.contains(&b' ')
+        judge::random(body, if sure || place == Place::Flag { 8 } else { 16 }) && !body.contains(&b' ')
     };
     if hit {
         let to = if quoted.is_none() { to.max(plain.whole(t, Class::Any)) } else { to };
@@ -230,7 +239,13 @@ fn locate(t: &[u8], start: usize, end: usize, name: Name) -> Option<(Place, usiz
                 && (gap == end || newline(t, end).is_some())
                 && !matches!(t.get(at), Some(b' ' | b'\t'))
             {
-                place = if name.upper || flag { Place::Sure } else { Place::Tight };
+                place = if name.upper {
+                    Place::Sure
+                } else if flag {
+                    Place::Flag
+                } else {
+                    Place::Tight
+                };
             }
         }
         b'>' if own.is_none() && t[..start].ends_with(b"<") => {
@@ -241,7 +256,9 @@ fn locate(t: &[u8], start: usize, end: usize, name: Name) -> Option<(Place, usiz
             at = gap + 1
         }
         b'%' if word3d(t, gap) => (place, at) = (Place::Tight, gap + 3),
-        _ if flag && own.is_none() && gap > end => (place, at) = (Place::Sure, gap),
+        _ if (flag || netrc(t, start, name)) && own.is_none() && gap > end => {
+            (place, at) = (Place::Flag, gap)
+        }
         _ => return None,
     }
     let mut from = blanks(t, at, 16);
@@ -294,7 +311,7 @@ fn closing(t: &[u8], from: usize, q: Quote) -> Option<usize> {
         }
         let slashes = super::text::backslashes(t, at);
         odd += usize::from(!Class::Dot.has(b) && !matches!(b, b'+' | b'/'));
-        if odd > 64 {
+        if odd > 32 {
             return None;
         }
         at += if slashes > 0 { slashes + usize::from(at + slashes < t.len()) } else { 1 };
@@ -327,7 +344,7 @@ fn bare(t: &[u8], from: usize, place: Place) -> usize {
             }
             _ => false,
         };
-        if stop || odd > 64 {
+        if stop || odd > 16 {
             break;
         }
         odd += usize::from(!Class::Dot.has(b) && !matches!(b, b'+' | b'/'));
@@ -336,14 +353,20 @@ fn bare(t: &[u8], from: usize, place: Place) -> usize {
     at
 }
 
+/// Tells whether a name stands in a line of a .netrc file: `machine HOST login USER password …`.
+fn netrc(t: &[u8], start: usize, name: Name) -> bool {
+    name.chosen && judge::has(&t[start.saturating_sub(64)..start], b"login ")
+}
+
 /// Tells whether what follows a value without quotes lets it be a value rather than a piece of a program.
-fn ends_well(t: &[u8], to: usize, place: Place) -> bool {
+fn ends_well(t: &[u8], from: usize, to: usize, place: Place) -> bool {
     let next = t.get(to).copied();
     let line_end = |at: usize| {
         at >= t.len() || newline(t, at).is_some() || quote(t, at).is_some() || unit(t, at).0 == 0x1b
     };
     match place {
         Place::Sure => true,
+        Place::Flag => t.get(from) != Some(&b'-'),
         Place::Line => line_end(to) || t[to..].starts_with(b" #") || line_end(blanks(t, to, 8)),
         _ => !matches!(next, Some(b',' | b')' | b'(' | b'[')),
     }

@@ -2,49 +2,46 @@
 
 use std::ops::Range;
 
+use super::Finds;
 use super::text::{newline, steps};
 
-/// Finds the armoured private keys of a text, in order.
-pub(super) fn find(t: &[u8]) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
-    let mut lines = Lines { t, from: 0, to: 0 };
-    // A terminal may have broken the heading, but not at both of its ends.
-    let anchors = [&b"BEGIN "[..], b"KEY---", b"KEY BLOCK---", b"KEY ---"];
-    let begins: Vec<usize> = memchr::memmem::find_iter(t, anchors[0]).collect();
-    let mut hits: Vec<usize> = anchors.iter().flat_map(|a| memchr::memmem::find_iter(t, a)).collect();
-    hits.sort_unstable();
-    for hit in hits {
-        if found.last().is_some_and(|r| hit < r.end) {
-            continue;
-        }
-        if let Some(range) = lines.armoured(hit, &begins) {
-            found.push(range);
-        }
+/// Looks at `BEGIN`, at the end of a heading (a terminal may have broken it, but not at both of its ends) or at
+/// PuTTY's `Private-Lines`.
+pub(super) fn detect<'t>(t: &'t [u8], at: usize, lines: &mut Lines<'t>, finds: &mut Finds) {
+    let range = if t[at..].starts_with(b"BEGIN ")
+        || t[at + 1..].starts_with(b"---")
+        || t[at + 1..].starts_with(b" --")
+    {
+        lines.armoured(at)
+    } else if t[..at].ends_with(b"Privat") && t[at..].starts_with(b"e-Lines:") {
+        let end = lines.body(at + b"e-Lines:".len(), t.len());
+        (end - at >= 60).then_some(at..end)
+    } else {
+        None
+    };
+    if let Some(range) = range.filter(|r| r.end > finds.floor) {
+        finds.add(range.start.max(finds.floor)..range.end, "private-key");
     }
-    for hit in memchr::memmem::find_iter(t, b"Private-Lines:") {
-        let end = lines.body(hit + b"Private-Lines:".len(), t.len());
-        if end - hit >= 60 {
-            found.push(hit..end);
-        }
-    }
-    found.sort_by_key(|r| r.start);
-    found.dedup_by(|b, a| b.start < a.end);
-    found
 }
 
 /// Reads lines; remembers the last one, so that many headings in one long line do not read it many times.
-struct Lines<'t> {
+pub(super) struct Lines<'t> {
     t: &'t [u8],
     from: usize,
     to: usize,
 }
 
-impl Lines<'_> {
+impl<'t> Lines<'t> {
+    pub(super) fn new(t: &'t [u8]) -> Lines<'t> {
+        Lines { t, from: 0, to: 0 }
+    }
+
     /// Returns the block in whose heading `hit` is, unless it stands for a key without having one.
-    fn armoured(&mut self, hit: usize, begins: &[usize]) -> Option<Range<usize>> {
+    fn armoured(&mut self, hit: usize) -> Option<Range<usize>> {
         let (begin, after) = heading(self.t, hit)?;
-        let next = begins.get(begins.partition_point(|b| *b < after));
-        let end = self.body(after, next.map_or(self.t.len(), |b| b.saturating_sub(6).max(after)));
+        // What comes before the next heading may belong to this key; six bytes before it are its dashes.
+        let next = memchr::memmem::find(&self.t[after..], b"BEGIN ");
+        let end = self.body(after, next.map_or(self.t.len(), |n| after + n.saturating_sub(6)));
         let material = self.t[after..end].iter().filter(|b| b.is_ascii_alphanumeric()).count();
         (material >= 48).then_some(begin..end)
     }
@@ -113,7 +110,7 @@ fn heading(t: &[u8], hit: usize) -> Option<(usize, usize)> {
     let here = places.partition_point(|p| *p < hit);
     let begin = memchr::memmem::rfind(&plain[..plain.len().min(here + 6)], b"BEGIN ")?;
     let key = begin + memchr::memmem::find(&plain[begin..], b"PRIVATE KEY")?;
-    let dashes = plain[..begin].iter().rev().take(6).take_while(|b| matches!(b, b'-' | b' ')).count();
+    let dashes = plain[..begin].iter().rev().take(5).take_while(|b| matches!(b, b'-' | b' ')).count();
     let words = plain[begin..key]
         .iter()
         .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b' ' | b'-'));

@@ -78,11 +78,19 @@ fn resume(t: &[u8], at: usize, class: Class, r: &Run, min: usize, max: usize) ->
         r.len + n >= min || (n >= 20 && newline(t, next + n).is_some())
     } else {
         !matches!(rest.get(n), Some(b'=' | b':' | b'('))
-            && judge::fragment(rest[..n].split(|b| *b == b'=').next().unwrap_or(rest))
+            && fragment(&rest[..n])
             && wide(t, at)
             && !super::token::begins(t, next)
     };
     goes_on.then_some(next)
+}
+
+/// Tells whether the start of a line goes on with a token: not an assignment, unless of a checksum.
+fn fragment(part: &[u8]) -> bool {
+    let Some(equals) = memchr::memchr(b'=', part) else { return judge::fragment(part) };
+    let (head, sum) = (&part[..equals], &part[equals + 1..]);
+    let hex = |b: &u8| b.is_ascii_digit() || (b'A'..=b'F').contains(b);
+    (sum.len() == 8 && sum.iter().all(hex)) || judge::fragment(head)
 }
 
 /// Tells whether the line that ends at `end` is as long as a terminal is wide.

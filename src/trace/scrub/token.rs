@@ -198,7 +198,7 @@ pub(super) fn inner(t: &[u8], at: usize, mark: &[u8], finds: &mut Finds) {
     for rule in INNER.iter().filter(|r| mark.starts_with(r.mark.as_bytes())) {
         let (start, back) = run_back(t, finds.floor, at, |b| rule.class.has(b), rule.before);
         let r = run(t, at, rule.class, rule.total.saturating_sub(back), 400);
-        if back >= rule.before && back + r.len >= rule.total && judge::issued(r.body()) {
+        if back >= rule.before && back + r.len >= rule.total && judge::issued(&t[start..at]) {
             finds.add(start..trim(t, at, r.end), rule.kind);
         }
     }
@@ -260,7 +260,7 @@ pub(super) fn webhook_split(t: &[u8], joined: &[u8], split: usize, next: usize, 
 pub(super) fn signature(t: &[u8], at: usize, finds: &mut Finds) {
     let Some(equals) = t[at..].iter().take(12).position(|b| *b == b'=') else { return };
     let named = word_at(t, at, b"-signature=")
-        || (word_at(t, at, b"sig=") && at > 0 && b"?&;6 \"'".contains(&t[at - 1]));
+        || (word_at(t, at, b"sig=") && at > 0 && b"?&;6 \"'\n".contains(&t[at - 1]));
     let r = run(t, at + equals + 1, Class::Any, 40, 0);
     if named && r.len >= 40 && judge::issued(r.body()) {
         finds.add(at + equals + 1..r.whole(t, Class::Any), "url-signature");

@@ -5,6 +5,15 @@ use super::{Finds, judge, token};
 
 /// Looks at the authority that starts at `from`, after the `://` whose colon is at `end`.
 pub(super) fn detect(t: &[u8], end: usize, from: usize, finds: &mut Finds) {
+    // Nearly no URL has a user: look for the end of the authority, or the sign, first.
+    let ahead = &t[from..t.len().min(from + 512)];
+    let stop = ahead
+        .iter()
+        .position(|b| matches!(b, b'@' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\') || *b <= b' ');
+    steps(stop.unwrap_or(ahead.len()));
+    if !stop.is_some_and(|n| matches!(ahead[n], b'@' | b'\n' | b'\r' | b'\\')) {
+        return;
+    }
     let scheme = t[..end]
         .iter()
         .rev()

@@ -8,19 +8,23 @@ use super::{Finding, Finds, header, name, token, url};
 
 /// Adds the findings whose beginning is split by a line break.
 pub(super) fn detect(t: &[u8], list: &mut Vec<Finding>) {
-    let mut next = 0;
+    let mut done = 0;
     for at in memchr::memchr2_iter(b'\n', b'\\', t) {
-        if at < next {
+        if at < done {
             continue;
         }
-        let start = if at > 0 && t[at] == b'\n' && t[at - 1] == b'\r' { at - 1 } else { at };
-        let Some(len) = newline(t, start) else { continue };
-        next = start + len;
-        let before = start.checked_sub(1).and_then(|i| t.get(i));
-        if before.is_some_and(|b| JOINT.has(*b) || matches!(b, b':' | b'/'))
-            && t.get(next).is_some_and(|b| JOINT.has(*b) || matches!(b, b':' | b'/'))
-        {
-            split(t, start, next, list);
+        let (end, next) = if t[at] == b'\n' {
+            (at - usize::from(at > 0 && t[at - 1] == b'\r'), at + 1)
+        } else {
+            match newline(t, at) {
+                Some(n) => (at, at + n),
+                None => continue,
+            }
+        };
+        done = next;
+        let joint = |b: &u8| JOINT.has(*b) || matches!(b, b':' | b'/');
+        if t.get(next).is_some_and(joint) && t[..end].last().is_some_and(joint) {
+            split(t, end, next, list);
         }
     }
 }

@@ -15,7 +15,7 @@ const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
 const DIGIT: &str = "0123456789";
 
-/// Alphabets by letter: `a` base62, `u` base64url, `b` base64, `h` hex, `d` digits, `U` upper and digits, `l` lower and
+/// Alphabets by letter: `a` base62, `u` base64url, `b` base64, `h` hex, `H` in capitals, `d` digits, `U` upper and digits, `l` lower and
 /// digits, `2` base32, `w` bech32 in capitals, `p` what password managers make.
 fn alphabet(letter: char) -> String {
     match letter {
@@ -23,6 +23,7 @@ fn alphabet(letter: char) -> String {
         'u' => [UPPER, LOWER, DIGIT, "-_"].concat(),
         'b' => [UPPER, LOWER, DIGIT, "+/"].concat(),
         'h' => "0123456789abcdef".into(),
+        'H' => "0123456789ABCDEF".into(),
         'd' => DIGIT.into(),
         'U' => [UPPER, DIGIT].concat(),
         'l' => [LOWER, DIGIT].concat(),
@@ -228,7 +229,7 @@ pub(super) const FORMS: &[(&str, &str, &[&str])] = &[
     ("cloudflare", "v1.0-{h24}-{h146}", &[]),
     ("supabase", "sbp_{h40}", &[]),
     ("supabase", "sb_secret_{u22}_{u8}", &[]),
-    ("atlassian", "ATATT3xFfGF0{u180}={U8}", &[]),
+    ("atlassian", "ATATT3xFfGF0{u180}={H8}", &[]),
     ("doppler", "dp.pt.{a43}", &[]),
     ("doppler", "dp.st.dev.{a43}", &[]),
     ("age", "AGE-SECRET-KEY-1{w58}", &[]),

@@ -30,6 +30,9 @@ fn published_examples_are_found_under_their_kind() {
         ("mysql -u root -phunter42 shop".into(), "password"),
         ("sshpass -p 'S3same!' ssh host".into(), "password"),
         ("curl -u admin:hunter42 https://x.net".into(), "password"),
+        ("machine api.host.net login bob password hunter42".into(), "password"),
+        ("OTEL_EXPORTER_OTLP_HEADERS='api_key=IhFYTMEHeHpA2swoXl3OaRdN,space_id=U3Bh'".into(), "api-key"),
+        ("DB_PASSWORD='correct horse'".into(), "password"),
         ("<password>hunter42</password>".into(), "password"),
         ("$env:DB_PASSWORD = \"correct-horse-7\"".into(), "password"),
         ("password: Some(SecretString::from(\"hunter42\"))".replace("Some(", ""), "password"),
@@ -39,6 +42,33 @@ fn published_examples_are_found_under_their_kind() {
     for (text, kind) in cases {
         let out = scrubber().scrub(&text).into_owned();
         assert!(out.contains(&format!("<secret:{kind}>")), "{text:?} became {out:?}, not {kind}");
+    }
+}
+
+#[test]
+fn a_private_key_is_replaced_whole_and_nothing_around_it() {
+    let body = "MIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEAq7BFUpkGp3+LQmlQ\nYx2eqzDV+xeG8kx/sQFV18S5JhzGeIJNA72wSeukEPojtqUyX2J0CciPBh7eqclQ";
+    for kind in ["", "RSA ", "OPENSSH ", "ENCRYPTED "] {
+        let pem = joined(&[
+            "-----BEGIN ",
+            kind,
+            "PRIVATE ",
+            "KEY-----\n",
+            body,
+            "\n-----END ",
+            kind,
+            "PRIVATE ",
+            "KEY-----",
+        ]);
+        for (before, after) in
+            [("a ", " b"), ("x\n-----END CERTIFICATE-----\n", "\n-----BEGIN CERTIFICATE-----\n"), ("", "")]
+        {
+            let out = scrubber().scrub(&format!("{before}{pem}{after}")).into_owned();
+            assert_eq!(out, format!("{before}<secret:private-key>{after}"));
+            let escaped = format!("{before}{pem}{after}").replace('\n', "\\n");
+            let out = scrubber().scrub(&escaped).into_owned();
+            assert_eq!(out, format!("{before}<secret:private-key>{after}").replace('\n', "\\n"));
+        }
     }
 }
 
@@ -74,6 +104,7 @@ fn stand_ins_and_ordinary_values_stay() {
         "-----BEGIN PRIVATE KEY-----\n<your key>\n-----END PRIVATE KEY-----",
         "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf\n-----END PUBLIC KEY-----",
         "task-abcdef0123456789abcdef0123456789 disk-0123456789abcdef0123",
+        "pass the --username and --password options, or -pass -number",
         "Enter your password: then press return",
         "class=\"sk-fading-circle-and-more-of-it\"",
         "docker run -u 1000:1000 -v /a:/b img",
