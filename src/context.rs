@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::time::{self, Timestamp};
+
 /// The names of the environment variables, each read through [`Context::var`].
 pub mod var {
     pub const HARNESS_HOME: &str = "ARIZE_HARNESS_HOME";
@@ -48,6 +50,8 @@ pub struct Context {
     args: Vec<OsString>,
     vars: Vars,
     paths: Paths,
+    /// The present moment, for a process that is replayed.
+    fixed_now: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,7 +73,18 @@ impl Context {
 
     fn new(args: Vec<OsString>, vars: Vars) -> Context {
         let paths = Paths::of(&vars);
-        Context { args, vars, paths }
+        Context { args, vars, paths, fixed_now: None }
+    }
+
+    /// The same context at a given moment, to replay what happened then.
+    pub fn at(mut self, now: Timestamp) -> Context {
+        self.fixed_now = Some(now);
+        self
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.fixed_now.unwrap_or_else(time::now)
     }
 
     /// The arguments, the program's own name first.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::freeze::{self, key_of};
 use crate::codex::ids::ThreadId;
-use crate::codex::rollout::locate::{self, SpawnCall};
+use crate::codex::rollout::locate;
 use crate::codex::rollout::reader::Reader;
+use crate::codex::rollout::spawn::{self, Sought, SpawnCall};
 use crate::codex::rollout::{Record, SessionMeta};
 use crate::context::Context;
 use crate::export::entry::Entry;
@@ -71,7 +72,7 @@ fn is_worth_telling(turn: &Turn) -> bool {
 /// Codex writes a turn's last line right after its hooks have returned; it says how long the turn took, and how
 /// an interrupted one ended. Nobody waits for this process, so it waits for the line.
 fn wait_for_end(context: &Context, closing: &Closing) {
-    if !matches!(closing.reason, Reason::Stop | Reason::Interrupt | Reason::NotifyOnly) {
+    if !matches!(closing.reason, Reason::Stop | Reason::Interrupt | Reason::Compacted | Reason::NotifyOnly) {
         return;
     }
     let Some(path) = rollout_path(context, closing) else { return };
@@ -122,8 +123,12 @@ fn spawn_call(context: &Context, closing: &Closing, meta: Option<&SessionMeta>) 
     let told = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.clone());
     let parent = told.and_then(|t| ThreadId::parse(&t).ok()).unwrap_or_else(|| root.thread.clone());
     let path = locate::find_rollout(context.paths().codex(), &parent)?;
-    let started = Timestamp::of_uuid_v7(closing.turn.id.as_str()).unwrap_or(closing.turn.started);
-    locate::find_spawn_call(&path, closing.thread.as_str(), started)
+    let agent = Sought {
+        thread: closing.thread.as_str(),
+        path: meta.and_then(|m| m.subagent.as_ref()?.path.as_deref()),
+        started: Timestamp::of_uuid_v7(closing.turn.id.as_str()).unwrap_or(closing.turn.started),
+    };
+    spawn::find_call(&path, &agent)
 }
 
 fn read_git(cwd: &Path) -> Git {

@@ -11,16 +11,17 @@ mod tool;
 
 use std::cell::OnceCell;
 use std::io::{IsTerminal, Read, Write};
+use std::time::Duration;
 
 use crate::codex::payload::{Event, HookPayload};
 use crate::codex::shorten::Shortener;
 use crate::context::Context;
 use crate::export::entry::Entry;
-use crate::handover::settle;
+use crate::export::flush::Budget;
+use crate::handover::{self, settle};
 use crate::log::Log;
 use crate::os;
-use crate::settings::{self, Settings};
-use crate::time;
+use crate::settings::{self, ExportMode, Settings};
 use crate::trace::closing::{Closing, Reason};
 use crate::trace::{outline, rows};
 
@@ -47,18 +48,28 @@ pub fn run(role: Role, context: &Context) {
     let early = settings::early_log(context);
     os::end_quietly_on_panic(move |message| early.error(message));
     os::set_deadline(DEADLINE_SECONDS);
+    let mut stdin = std::io::stdin().lock();
+    if role != Role::Notify && stdin.is_terminal() {
+        return;
+    }
+    serve(role, context, &mut stdin);
+}
+
+/// Does what a role does, without the guard: reads the payload from `input`, or for notify from the last argument.
+/// What goes wrong is logged.
+pub fn serve(role: Role, context: &Context, input: &mut dyn Read) {
     let hook = Hook { context, settings: OnceCell::new() };
     let outcome = match role {
         Role::Notify => notify::run(&hook),
-        Role::Session | Role::Tool | Role::Stop => on_event(&hook),
+        Role::Session | Role::Tool | Role::Stop => on_event(&hook, input),
     };
     if let Err(error) = outcome {
         hook.log().error(format_args!("{error:#}"));
     }
 }
 
-fn on_event(hook: &Hook) -> anyhow::Result<()> {
-    let Some(payload) = read_payload()? else { return Ok(()) };
+fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
+    let Some(payload) = read_payload(input)? else { return Ok(()) };
     let Some(event) = payload.event() else { return Ok(()) };
     match event {
         Event::SessionStart => session::start(hook, &payload),
@@ -102,14 +113,10 @@ impl Hook<'_> {
     }
 }
 
-/// Reads stdin to its end, in bounded memory; none when there is nothing.
-fn read_payload() -> anyhow::Result<Option<HookPayload>> {
-    let mut stdin = std::io::stdin().lock();
-    if stdin.is_terminal() {
-        return Ok(None);
-    }
+/// Reads the input to its end, in bounded memory; none when there is nothing.
+fn read_payload(mut input: &mut dyn Read) -> anyhow::Result<Option<HookPayload>> {
     let mut head = Vec::with_capacity(FIRST_READ_BYTES);
-    stdin.by_ref().take(SMALL_PAYLOAD_BYTES).read_to_end(&mut head)?;
+    (&mut input).take(SMALL_PAYLOAD_BYTES).read_to_end(&mut head)?;
     if head.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -122,7 +129,7 @@ fn read_payload() -> anyhow::Result<Option<HookPayload>> {
     drop(head);
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        match stdin.read(&mut chunk) {
+        match input.read(&mut chunk) {
             Ok(0) => break,
             Ok(read) => shortener.push(&chunk[..read]),
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
@@ -134,6 +141,19 @@ fn read_payload() -> anyhow::Result<Option<HookPayload>> {
     HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {e}"))
 }
 
+/// Starts the delivery; in sync mode, does it here, within `budget`.
+fn deliver(hook: &Hook, budget: Duration) {
+    match hook.settings().export_mode {
+        ExportMode::Background => handover::start(hook.context, hook.settings()),
+        ExportMode::Sync => {
+            handover::run(hook.context, hook.settings(), Budget::within(budget));
+        }
+    }
+}
+
+/// How long a turn is delivered in place; Codex itself waits 30 seconds.
+const SYNC_BUDGET: Duration = Duration::from_secs(15);
+
 /// Prints what would be sent for the running turn, and forgets the turn.
 fn dry_run(hook: &Hook, mut thread: thread::Thread) -> anyhow::Result<()> {
     let Some(turn) = thread.state.turn.take() else { return Ok(()) };
@@ -144,7 +164,7 @@ fn dry_run(hook: &Hook, mut thread: thread::Thread) -> anyhow::Result<()> {
         session: thread.state.session.clone(),
         turn,
         reason: Reason::Stop,
-        at: time::now(),
+        at: hook.context.now(),
         profile: hook.settings().profile.clone(),
     };
     let entry = settle::entry_of(hook.context, &closing, rows::read(thread.locked.rows()));

@@ -12,10 +12,8 @@ use crate::codex::process::CodexProcess;
 use crate::codex::rollout::{SessionMeta, locate};
 use crate::codex::shorten::Shortener;
 use crate::context::var;
-use crate::export::flush::Budget;
 use crate::handover::{self, freeze, live};
-use crate::settings::ExportMode;
-use crate::time::{self, Timestamp};
+use crate::time::Timestamp;
 use crate::trace::closing::{Closing, Reason};
 use crate::trace::redact::{Class, Redactor};
 use crate::trace::state::{self, LockedState, Root, Session, State};
@@ -85,7 +83,7 @@ fn known_to_hooks(
     let Some(open) = state.turn.as_mut().filter(|t| t.id == *turn || unnamed) else { return Ok(false) };
     open.token_usage = payload.usage().or(open.token_usage);
     open.client = payload.client.clone().or(open.client.take());
-    open.notified = Some(time::now());
+    open.notified = Some(hook.context.now());
     if let Some(message) = &payload.last_assistant_message {
         let redactor = Redactor::for_rows(&hook.settings().profile);
         open.last_assistant_message = Some(redactor.text(Class::Prompt, message).into_owned());
@@ -109,7 +107,7 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     let Some(root) = place_of(&thread, meta.as_ref()) else { return Ok(()) };
     let redactor = Redactor::for_rows(&settings.profile);
     let shown = |text: &str| redactor.text(Class::Prompt, text).into_owned();
-    let at = time::now();
+    let at = hook.context.now();
     let mut state = State::new(thread);
     state.session = Session {
         cwd: payload.cwd.clone(),
@@ -143,12 +141,7 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
         );
     }
     freeze::write(context.paths(), &closing, None)?;
-    match settings.export_mode {
-        ExportMode::Background => handover::start(context, settings),
-        ExportMode::Sync => {
-            handover::run(context, settings, Budget::within(SYNC_BUDGET));
-        }
-    }
+    super::deliver(hook, super::SYNC_BUDGET);
     Ok(())
 }
 
@@ -173,4 +166,3 @@ fn own_prompt(payload: &NotifyPayload) -> Option<&str> {
 const TURN_COMPLETE: &str = "agent-turn-complete";
 /// How the summary begins that replaces the history in a compaction (Codex 0.135 to 0.169).
 const SUMMARY_PREFIX: &str = "Another language model started to solve this problem";
-const SYNC_BUDGET: std::time::Duration = std::time::Duration::from_secs(15);

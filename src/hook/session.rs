@@ -1,11 +1,13 @@
 //! SessionStart, UserPromptSubmit and SubagentStart: the thread's state.
 
+use std::time::Duration;
+
 use super::thread::{Thread, root_of};
 use super::{Hook, debug};
 use crate::codex::payload::HookPayload;
 use crate::codex::process::CodexProcess;
-use crate::handover::{self, live};
-use crate::time;
+use crate::export::flush;
+use crate::handover::{self, freeze, live};
 use crate::trace::closing::Reason;
 use crate::trace::redact::{Class, Redactor};
 
@@ -23,7 +25,7 @@ pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     // A turn that was left open by an earlier process, or before the thread was cleared, is over.
     let moved = thread.state.codex.is_some_and(|c| Some(c) != CodexProcess::calling());
     let reason = if moved { Reason::Orphaned } else { Reason::SessionEnd };
-    thread.close(reason, time::now())?;
+    thread.close(reason, hook.context.now())?;
     thread.note_session(payload);
     thread.note_process();
     thread.save()?;
@@ -39,13 +41,10 @@ pub(super) fn prompt(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
         return Ok(());
     }
     debug::keep(hook, payload);
-    let (Some(id), Some(turn)) = (payload.thread(), payload.turn()) else { return Ok(()) };
+    let (Some(id), Some(_)) = (payload.thread(), payload.turn()) else { return Ok(()) };
     let root = root_of(hook, payload);
     let mut thread = Thread::open(hook, &id)?;
-    thread.note_session(payload);
-    thread.note_process();
-    thread.state.root = root.or(thread.state.root.take());
-    thread.run_turn(&turn, time::now())?;
+    thread.take_up(payload, root, hook.context.now())?;
     if let (Some(open), Some(prompt)) = (&mut thread.state.turn, &payload.prompt) {
         let redactor = Redactor::for_rows(&settings.profile);
         open.prompts.push(redactor.text(Class::Prompt, prompt).into_owned());
@@ -63,7 +62,7 @@ pub(super) fn subagent(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()>
         return Ok(());
     }
     debug::keep(hook, payload);
-    let (Some(id), Some(turn)) = (payload.thread(), payload.turn()) else { return Ok(()) };
+    let (Some(id), Some(_)) = (payload.thread(), payload.turn()) else { return Ok(()) };
     let root = root_of(hook, payload);
     if let Some(root) = root.as_ref().filter(|r| r.thread != id) {
         let mut owner = Thread::open(hook, &root.thread)?;
@@ -73,10 +72,7 @@ pub(super) fn subagent(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()>
         }
     }
     let mut thread = Thread::open(hook, &id)?;
-    thread.note_session(payload);
-    thread.note_process();
-    thread.state.root = root.or(thread.state.root.take());
-    thread.run_turn(&turn, time::now())?;
+    thread.take_up(payload, root, hook.context.now())?;
     thread.begin_rows()?;
     thread.save()?;
     Ok(())
@@ -84,8 +80,12 @@ pub(super) fn subagent(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()>
 
 /// What an earlier run could not deliver, and turns whose Codex is gone, are tried now.
 fn deliver_leftovers(hook: &Hook) {
-    let due = || crate::export::flush::is_due(hook.context.paths());
-    if (handover::has_work(hook.context) && due()) || !live::orphans(hook.context.paths()).is_empty() {
-        handover::start(hook.context, hook.settings());
+    let paths = hook.context.paths();
+    let waiting = handover::has_work(hook.context) && (flush::is_due(paths) || freeze::any_frozen(paths));
+    if waiting || !live::orphans(paths).is_empty() {
+        super::deliver(hook, LEFTOVER_BUDGET);
     }
 }
+
+/// How long a person waits for leftovers in sync mode.
+const LEFTOVER_BUDGET: Duration = Duration::from_secs(2);

@@ -6,11 +6,8 @@ use super::thread::{Thread, root_of};
 use super::{Hook, debug};
 use crate::codex::payload::{Event, HookPayload};
 use crate::codex::process::CodexProcess;
-use crate::export::flush::Budget;
 use crate::handover::live::Marker;
 use crate::handover::{self, reap};
-use crate::settings::ExportMode;
-use crate::time;
 use crate::trace::closing::Reason;
 use crate::trace::redact::{Class, Redactor};
 
@@ -22,16 +19,11 @@ pub(super) fn turn(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::
     }
     debug::keep(hook, payload);
     let Some(id) = payload.thread() else { return Ok(()) };
-    let at = time::now();
+    let at = hook.context.now();
     let root = root_of(hook, payload);
     let mut thread = Thread::open(hook, &id)?;
-    thread.note_session(payload);
-    thread.note_process();
-    thread.state.root = root.or(thread.state.root.take());
-    if let Some(turn) = payload.turn() {
-        // A Stop no prompt was seen of, or one after another tool's hook made the turn go on.
-        thread.run_turn(&turn, at)?;
-    }
+    // The turn may be new: a Stop no prompt was seen of, or one after another tool's hook made the turn go on.
+    thread.take_up(payload, root, at)?;
     if let (Some(open), Some(message)) = (&mut thread.state.turn, &payload.last_assistant_message) {
         let redactor = Redactor::for_rows(&settings.profile);
         open.last_assistant_message = Some(redactor.text(Class::Prompt, message).into_owned());
@@ -42,7 +34,7 @@ pub(super) fn turn(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::
     let reason = if event == Event::Interrupt { Reason::Interrupt } else { Reason::Stop };
     thread.close(reason, at)?;
     drop(thread);
-    deliver(hook, SYNC_BUDGET);
+    super::deliver(hook, super::SYNC_BUDGET);
     Ok(())
 }
 
@@ -60,23 +52,11 @@ pub(super) fn session(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> 
         Marker { process, thread: id }.remove(paths);
     }
     if handover::has_work(hook.context) {
-        deliver(hook, SESSION_END_PATIENCE);
+        super::deliver(hook, SESSION_END_PATIENCE);
         handover::wait_until_delivered(hook.context, SESSION_END_PATIENCE);
     }
     Ok(())
 }
 
-/// Starts the delivery; in sync mode, does it here.
-fn deliver(hook: &Hook, budget: Duration) {
-    match hook.settings().export_mode {
-        ExportMode::Background => handover::start(hook.context, hook.settings()),
-        ExportMode::Sync => {
-            handover::run(hook.context, hook.settings(), Budget::within(budget));
-        }
-    }
-}
-
-/// How long Stop delivers in place; Codex itself waits 30 seconds.
-const SYNC_BUDGET: Duration = Duration::from_secs(15);
 /// Codex ends a SessionEnd hook after 3 seconds.
 const SESSION_END_PATIENCE: Duration = Duration::from_secs(2);

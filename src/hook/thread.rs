@@ -42,6 +42,26 @@ impl<'a> Thread<'a> {
         Ok(Thread { hook, state: state.unwrap_or_else(|| State::new(id.clone())), locked })
     }
 
+    /// Takes up what a payload tells: its turn is the running one from now on, and the session is as it says. Another
+    /// turn is closed first, while the session is still as it was for that one.
+    ///
+    /// # Errors
+    /// When the other turn cannot be closed.
+    pub fn take_up(
+        &mut self,
+        payload: &HookPayload,
+        root: Option<Root>,
+        at: Timestamp,
+    ) -> Result<(), StateError> {
+        if let Some(turn) = payload.turn() {
+            self.run_turn(&turn, at)?;
+        }
+        self.note_session(payload);
+        self.note_process();
+        self.state.root = root.or(self.state.root.take());
+        Ok(())
+    }
+
     /// Takes over what every payload tells of the session. Prompt-less hooks leave unknown fields alone.
     pub fn note_session(&mut self, payload: &HookPayload) {
         let session = &mut self.state.session;
@@ -78,7 +98,7 @@ impl<'a> Thread<'a> {
     ///
     /// # Errors
     /// When the other turn cannot be closed.
-    pub fn run_turn(&mut self, turn: &TurnId, at: Timestamp) -> Result<(), StateError> {
+    fn run_turn(&mut self, turn: &TurnId, at: Timestamp) -> Result<(), StateError> {
         if self.state.turn.as_ref().is_some_and(|t| t.id == *turn) {
             return Ok(());
         }

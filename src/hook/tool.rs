@@ -10,21 +10,22 @@ use super::{Hook, debug};
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::payload::{Event, HookPayload};
 use crate::file;
-use crate::time::{self, Timestamp};
+use crate::time::Timestamp;
+use crate::trace::closing::Reason;
 use crate::trace::redact::{Class, Redactor};
 use crate::trace::rows::{self, HookSettings, Kind, Row};
 use crate::trace::state::LockedState;
 
 /// Appends what the payload says to the rows of its turn.
 pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::Result<()> {
-    let at = time::now();
+    let at = hook.context.now();
     let (Some(id), turn) = (payload.thread(), payload.turn()) else { return Ok(()) };
     let begun = append_to_begun(hook, &id, turn.as_ref(), |settings| row(payload, event, at, settings))?;
     if let Some(settings) = begun {
         if settings.debug {
             debug::keep(hook, payload);
         }
-        return Ok(());
+        return end_compaction(hook, payload, event, &id);
     }
     // No hook has told of this turn before: the session role is not trusted, or the turn has no prompt.
     let settings = hook.settings();
@@ -32,17 +33,35 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
         return Ok(());
     }
     debug::keep(hook, payload);
-    let Some(turn) = turn else { return Ok(()) };
+    if turn.is_none() {
+        return Ok(());
+    }
     let root = root_of(hook, payload);
     let mut thread = Thread::open(hook, &id)?;
-    thread.note_session(payload);
-    thread.note_process();
-    thread.state.root = root.or(thread.state.root.take());
-    thread.run_turn(&turn, at)?;
+    thread.take_up(payload, root, at)?;
     thread.begin_rows()?;
     thread.save()?;
     let line = row(payload, event, at, &hook_settings(settings)).to_line();
     file::append_line(thread.locked.rows(), &line)?;
+    drop(thread);
+    end_compaction(hook, payload, event, &id)
+}
+
+/// A compaction a person asked for is a turn of its own that no Stop ends (CODEX.md).
+fn end_compaction(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadId) -> anyhow::Result<()> {
+    if event != Event::PostCompact || payload.trigger.as_deref() != Some("manual") {
+        return Ok(());
+    }
+    let mut thread = Thread::open(hook, id)?;
+    let alone = thread
+        .state
+        .turn
+        .as_ref()
+        .is_some_and(|t| t.prompts.is_empty() && Some(&t.id) == payload.turn().as_ref());
+    if alone && thread.close(Reason::Compacted, hook.context.now())? {
+        drop(thread);
+        super::deliver(hook, super::SYNC_BUDGET);
+    }
     Ok(())
 }
 

@@ -28,6 +28,8 @@ pub struct Closing {
 pub enum Reason {
     Stop,
     Interrupt,
+    /// The turn was a compaction a person asked for, and it is done.
+    Compacted,
     /// Another turn of the same thread began.
     NextTurn,
     SessionEnd,

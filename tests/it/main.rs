@@ -2,3 +2,5 @@
 
 mod collector;
 mod export_outcomes;
+mod recordings;
+mod replay;

@@ -105,59 +105,6 @@ pub fn read_session_meta(path: &Path) -> Option<SessionMeta> {
     }
 }
 
-/// The call by which a thread's rollout says it started, or last spoke to, another agent before `until`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SpawnCall {
-    pub call_id: String,
-    pub turn: Option<String>,
-    pub path: Option<String>,
-    /// What the agent was asked to do, from the call's arguments.
-    pub task: Option<String>,
-}
-
-/// Finds the call in `parent`'s rollout that set `agent` to work on the turn that began at `started`.
-pub fn find_spawn_call(parent: &Path, agent: &str, started: Timestamp) -> Option<SpawnCall> {
-    let mentions = |line: &[u8]| {
-        memmem::find(line, b"SubAgentActivity").is_some()
-            || memmem::find(line, b"collab_agent_").is_some()
-            || memmem::find(line, b"CollabAgentToolCall").is_some()
-    };
-    let near = find_line_backwards(parent, agent.as_bytes(), |l| mentions(l) && !is_completion(l)).ok()??;
-    let margin = std::time::Duration::from_secs(2);
-    let mut found: Option<SpawnCall> = None;
-    // The call's own line stands before the activity: start far enough back to see its arguments.
-    let mut requests: Vec<(String, String)> = Vec::new();
-    for record in Reader::open_at(parent, near.saturating_sub(BLOCK_BYTES)).ok()? {
-        match record.fact {
-            Fact::Output(super::ModelOutput::Call(call)) => requests.push((call.call_id, call.arguments)),
-            Fact::Subagent { call_id, kind, thread, path } if thread == agent && kind != "completed" => {
-                if found.is_some() && record.at > started.plus(margin) {
-                    break;
-                }
-                let arguments = requests.iter().rev().find(|(id, _)| *id == call_id).map(|(_, a)| a);
-                found = Some(SpawnCall {
-                    task: arguments.and_then(|a| task_of(a)),
-                    call_id,
-                    turn: record.turn,
-                    path,
-                });
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-fn is_completion(line: &[u8]) -> bool {
-    memmem::find(line, b"\"subagent-completed-").is_some()
-}
-
-fn task_of(arguments: &str) -> Option<String> {
-    let arguments: serde_json::Value = serde_json::from_str(arguments).ok()?;
-    let names = ["message", "prompt", "task", "input"];
-    names.iter().find_map(|name| arguments.get(*name)?.as_str()).map(str::to_owned)
-}
-
 const BLOCK_BYTES: u64 = 1024 * 1024;
 /// No line that starts a turn or tells of a subagent is longer.
 const MAX_START_LINE_BYTES: u64 = 64 * 1024;

@@ -1,11 +1,13 @@
 //! Codex's rollouts: the session files of every release, as one stream of facts.
 //!
 //! [`reader`] turns a file into [`Record`]s in bounded memory, [`wire`] knows the two history modes and the names
-//! of older releases, [`locate`] finds the file of a thread and the place of a turn in it. What the facts mean
+//! of older releases, [`locate`] finds the file of a thread and the place of a turn in it,
+//! [`spawn`] the call that set a subagent to work. What the facts mean
 //! for a turn is decided in `trace`.
 
 pub mod locate;
 pub mod reader;
+pub mod spawn;
 mod wire;
 
 use crate::codex::payload::Usage;

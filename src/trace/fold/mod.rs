@@ -15,7 +15,7 @@ use super::closing::{Closing, Reason};
 use super::rows::{Kind, Row};
 use super::turn::*;
 use crate::codex::ids::{ThreadId, TurnId};
-use crate::codex::rollout::locate::SpawnCall;
+use crate::codex::rollout::spawn::SpawnCall;
 use crate::codex::rollout::{Fact, ModelOutput, Record, SessionMeta, TurnContext, TurnEnd};
 use crate::time::Timestamp;
 
@@ -439,7 +439,7 @@ impl<'a> Fold<'a> {
             (None, Some(_)) => Some("rollout"),
             (None, None) => None,
         };
-        let (root_thread, root_turn) = self.root(closing);
+        let (root_thread, root_turn) = self.root(closing, meta.as_ref(), spawn.as_ref());
         let agent = self.agent(closing, meta.as_ref(), spawn);
         for call in &mut self.calls {
             call.started = call.started.max(started).min(ended);
@@ -449,7 +449,7 @@ impl<'a> Fold<'a> {
             compaction.started = compaction.started.max(started).min(ended);
             compaction.ended = compaction.ended.max(compaction.started).min(ended);
         }
-        let answer = self.answer(closing);
+        let answer = self.answer(closing, &status);
         let inputs = self.told_inputs(closing, agent.as_ref());
         Turn {
             thread: closing.thread.clone(),
@@ -485,11 +485,16 @@ impl<'a> Fold<'a> {
             (Some((_, TurnEnd::Completed { error: Some(message), .. })), _) => {
                 Status::Failed { message: message.clone() }
             }
+            (Some((_, TurnEnd::Completed { .. })), _) if self.lacks_its_answer(closing) => {
+                Status::Failed { message: "the turn ended without an answer".to_owned() }
+            }
             (Some((_, TurnEnd::Completed { .. })), _) => Status::Completed,
             (Some((_, TurnEnd::Aborted { reason, .. })), _) => {
                 interrupted(reason.as_deref().unwrap_or("interrupted"))
             }
-            (None, Reason::Stop | Reason::Notified | Reason::NotifyOnly) => Status::Completed,
+            (None, Reason::Stop | Reason::Compacted | Reason::Notified | Reason::NotifyOnly) => {
+                Status::Completed
+            }
             (None, _) if closing.turn.notified.is_some() => Status::Completed,
             (None, Reason::Interrupt) => interrupted("interrupted"),
             (None, reason) => match (&self.last_error, reason) {
@@ -500,6 +505,22 @@ impl<'a> Fold<'a> {
                 (None, _) => interrupted("its end was never told"),
             },
         }
+    }
+
+    /// Releases before about 0.151 complete a turn whose request failed without a word of it: it has no answer,
+    /// and neither Stop nor notify told of its end.
+    fn lacks_its_answer(&self, closing: &Closing) -> bool {
+        let told = matches!(closing.reason, Reason::Stop | Reason::Notified | Reason::NotifyOnly)
+            || closing.turn.notified.is_some();
+        !told && !self.tokens.is_exact() && self.compactions.is_empty() && self.final_text().is_none()
+    }
+
+    /// The text that ends the last response; none when it asks for a tool.
+    fn final_text(&self) -> Option<&String> {
+        let last = self.calls.iter().rev().find(|c| !c.compacts)?;
+        let asks = last.output.iter().any(|o| matches!(o, Output::Tool(_)));
+        let texts = last.output.iter().rev().filter(|_| !asks);
+        texts.filter_map(|o| if let Output::Text(text) = o { Some(text) } else { None }).next()
     }
 
     /// From the first to the last moment of the turn. The rollout's own end is the truest; without one a turn
@@ -534,12 +555,21 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn root(&self, closing: &Closing) -> (ThreadId, TurnId) {
+    fn root(
+        &self,
+        closing: &Closing,
+        meta: Option<&SessionMeta>,
+        spawn: Option<&SpawnCall>,
+    ) -> (ThreadId, TurnId) {
         let (mut thread, mut turn) = (closing.thread.clone(), closing.turn.id.clone());
         if let Some(root) = &closing.root {
             thread = root.thread.clone();
             let told = self.started_line.as_ref().and_then(|(root, _)| TurnId::parse(root.as_deref()?).ok());
-            turn = told.or_else(|| root.turn.clone()).unwrap_or(turn);
+            // The call's turn is the root's where the root itself made the call.
+            let parent = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.as_deref());
+            let called = spawn.filter(|_| parent.is_none_or(|p| p == root.thread.as_str()));
+            let called = called.and_then(|s| TurnId::parse(s.turn.as_deref()?).ok());
+            turn = told.or_else(|| root.turn.clone()).or(called).unwrap_or(turn);
         }
         (thread, turn)
     }
@@ -563,22 +593,20 @@ impl<'a> Fold<'a> {
         });
         let agent = Agent {
             kind: source.role.or_else(|| root.agent_type.clone()),
-            path: source.path.or_else(|| spawn.as_ref().and_then(|s| s.path.clone())),
+            path: source.path,
             nickname: source.nickname,
             parent,
         };
         Some((agent, spawn.and_then(|s| s.task)))
     }
 
-    fn answer(&self, closing: &Closing) -> Option<String> {
+    fn answer(&self, closing: &Closing, status: &Status) -> Option<String> {
         let told = match &self.end {
             Some((_, TurnEnd::Completed { last_message, .. })) => last_message.clone(),
             _ => None,
         };
-        let written = || {
-            let texts = self.calls.iter().rev().filter(|c| !c.compacts).flat_map(|c| c.output.iter().rev());
-            texts.filter_map(|o| if let Output::Text(text) = o { Some(text.clone()) } else { None }).next()
-        };
+        // What was written until a request failed is a part of an answer, told with the response.
+        let written = || self.final_text().filter(|_| *status == Status::Completed).cloned();
         told.or_else(|| closing.turn.last_assistant_message.clone())
             .or_else(written)
             .filter(|a| !a.is_empty())
@@ -587,6 +615,7 @@ impl<'a> Fold<'a> {
     /// What the person said: as the rollout tells it, or as the hooks do where it knows of less.
     fn told_inputs(&mut self, closing: &Closing, agent: Option<&(Agent, Option<String>)>) -> Vec<Message> {
         let inputs = std::mem::take(&mut self.inputs);
+        let task = agent.and_then(|(_, task)| task.as_ref());
         if inputs.len() >= closing.turn.prompts.len().max(1) {
             return inputs;
         }
@@ -598,9 +627,10 @@ impl<'a> Fold<'a> {
         };
         let told = inputs.len();
         let mut all = inputs;
-        all.extend(closing.turn.prompts.iter().skip(told).map(user));
-        if all.is_empty() {
-            all.extend(agent.and_then(|(_, task)| task.as_ref()).map(user));
+        // A subagent's prompt is its task: what notify repeats is its parent's.
+        match task {
+            Some(task) if told == 0 => all.push(user(task)),
+            _ => all.extend(closing.turn.prompts.iter().skip(told).map(user)),
         }
         all
     }

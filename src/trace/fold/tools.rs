@@ -162,7 +162,12 @@ impl ToolDraft {
 
     fn exit_code(&self) -> Option<i64> {
         let noted = self.detail.as_ref().and_then(|d| d.exit_code);
-        noted.or_else(|| exit_code_in(&self.output.as_ref()?.text))
+        let text = &self.output.as_ref().map_or("", |o| o.text.as_str());
+        // A patch run through the shell has its own head inside the command's output.
+        let patched = self.detail.as_ref().is_some_and(|d| !d.changes.is_empty());
+        let inner =
+            || text.split_once("\nOutput:\n").filter(|_| patched).and_then(|(_, inner)| exit_code_in(inner));
+        noted.or_else(|| exit_code_in(text)).or_else(inner)
     }
 
     /// Why the call failed, in a line or in the tool's own words.
@@ -332,6 +337,8 @@ const FAILURES: &[&str] = &[
     "Unknown process id",
     "patch rejected",
     "exec command rejected",
+    "Command blocked by",
+    "Tool call blocked by",
     "Rejected",
     "rejected",
 ];

@@ -15,6 +15,11 @@ impl TokenCounter {
         self.exact = true;
     }
 
+    /// Whether the release tells exact usage.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     /// What a count adds to this turn. Before the first total is known, the last response's own usage counts when
     /// there is a response that waits for it.
     pub(super) fn count(&mut self, ours: bool, unpriced: bool, total: &Usage, last: &Usage) -> Option<Usage> {
