@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::deliver::{Outcome, Sender, Stop, forget_progress};
@@ -73,10 +74,34 @@ impl Budget {
     }
 }
 
+impl From<Duration> for Budget {
+    /// For a process nobody waits for: another flusher's work is left to it.
+    fn from(time: Duration) -> Budget {
+        Budget { waits: false, ..Budget::within(time) }
+    }
+}
+
+/// Whether a flusher is at work.
+pub fn is_running(paths: &Paths) -> bool {
+    // A shared lock, which a flusher that starts at this moment waits for.
+    let lock = file::private_options().read(true).open(lock_path(paths));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// Whether the backend may be called again, as far as it has asked to be left alone.
+pub fn is_due(paths: &Paths) -> bool {
+    Status::load(paths).wait(time::now()).is_zero()
+}
+
 /// Delivers what waits until nothing does or the budget ends. `refill` turns closed turns into entries; it is
 /// called with the lock held, again and again until it brings nothing new.
-pub fn run(paths: &Paths, settings: &Settings, refill: &mut dyn FnMut(), budget: Budget) -> Report {
-    run_watched(paths, settings, refill, budget, &mut |_| {})
+pub fn run(
+    paths: &Paths,
+    settings: &Settings,
+    refill: &mut dyn FnMut(),
+    budget: impl Into<Budget>,
+) -> Report {
+    run_watched(paths, settings, refill, budget.into(), &mut |_| {})
 }
 
 /// Does what [`run`] does and tells `watch` after each turn.
@@ -89,7 +114,7 @@ pub fn run_watched(
 ) -> Report {
     let mut report = Report::default();
     loop {
-        let patience = if budget.waits { budget.left() } else { Duration::ZERO };
+        let patience = if budget.waits { budget.left() } else { LOCK_PATIENCE };
         match Flusher::start(paths, patience) {
             Ok(Some(flusher)) => {
                 let left_behind = flusher.work(settings, refill, budget, &mut report, watch);
@@ -119,12 +144,12 @@ impl<'a> Flusher<'a> {
     /// # Errors
     /// When the state folder or the lock cannot be made.
     pub fn try_start(paths: &'a Paths) -> io::Result<Option<Flusher<'a>>> {
-        Flusher::start(paths, Duration::ZERO)
+        Flusher::start(paths, LOCK_PATIENCE)
     }
 
     fn start(paths: &'a Paths, patience: Duration) -> io::Result<Option<Flusher<'a>>> {
         file::create_private_dir(&paths.state())?;
-        match Lock::acquire(&paths.state().join("flush.lock"), patience) {
+        match Lock::acquire(&lock_path(paths), patience) {
             Ok(lock) => Ok(Some(Flusher { paths, _lock: lock })),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Ok(None),
             Err(e) => Err(e),
@@ -132,10 +157,10 @@ impl<'a> Flusher<'a> {
     }
 
     /// Drains the outbox and lets go of the lock, without the last look that [`run`] takes.
-    pub fn run(self, settings: &Settings, refill: &mut dyn FnMut(), budget: Budget) -> Report {
+    pub fn run(self, settings: &Settings, refill: &mut dyn FnMut(), budget: impl Into<Budget>) -> Report {
         let paths = self.paths;
         let mut report = Report::default();
-        self.work(settings, refill, budget, &mut report, &mut |_| {});
+        self.work(settings, refill, budget.into(), &mut report, &mut |_| {});
         report.left = names_in(paths).len() as u64;
         report
     }
@@ -333,6 +358,10 @@ impl Round<'_> {
     }
 }
 
+fn lock_path(paths: &Paths) -> PathBuf {
+    paths.state().join("flush.lock")
+}
+
 /// What waits to be folded or delivered, by name.
 fn names_in(paths: &Paths) -> BTreeSet<OsString> {
     let mut names: BTreeSet<OsString> =
@@ -342,6 +371,8 @@ fn names_in(paths: &Paths) -> BTreeSet<OsString> {
     names
 }
 
+/// For as long as [`is_running`] may hold the lock of a flusher that starts.
+const LOCK_PATIENCE: Duration = Duration::from_millis(50);
 const OUTAGE: Duration = Duration::from_secs(60);
 const BACKGROUND: Duration = Duration::from_secs(1800);
 const PRUNED_EVERY: Duration = Duration::from_secs(600);
