@@ -74,13 +74,6 @@ impl Budget {
     }
 }
 
-impl From<Duration> for Budget {
-    /// For a process nobody waits for: another flusher's work is left to it.
-    fn from(time: Duration) -> Budget {
-        Budget { waits: false, ..Budget::within(time) }
-    }
-}
-
 /// Whether a flusher is at work.
 pub fn is_running(paths: &Paths) -> bool {
     // A shared lock, which a flusher that starts at this moment waits for.
@@ -95,13 +88,8 @@ pub fn is_due(paths: &Paths) -> bool {
 
 /// Delivers what waits until nothing does or the budget ends. `refill` turns closed turns into entries; it is
 /// called with the lock held, again and again until it brings nothing new.
-pub fn run(
-    paths: &Paths,
-    settings: &Settings,
-    refill: &mut dyn FnMut(),
-    budget: impl Into<Budget>,
-) -> Report {
-    run_watched(paths, settings, refill, budget.into(), &mut |_| {})
+pub fn run(paths: &Paths, settings: &Settings, refill: &mut dyn FnMut(), budget: Budget) -> Report {
+    run_watched(paths, settings, refill, budget, &mut |_| {})
 }
 
 /// Does what [`run`] does and tells `watch` after each turn.
@@ -157,10 +145,10 @@ impl<'a> Flusher<'a> {
     }
 
     /// Drains the outbox and lets go of the lock, without the last look that [`run`] takes.
-    pub fn run(self, settings: &Settings, refill: &mut dyn FnMut(), budget: impl Into<Budget>) -> Report {
+    pub fn run(self, settings: &Settings, refill: &mut dyn FnMut(), budget: Budget) -> Report {
         let paths = self.paths;
         let mut report = Report::default();
-        self.work(settings, refill, budget.into(), &mut report, &mut |_| {});
+        self.work(settings, refill, budget, &mut report, &mut |_| {});
         report.left = names_in(paths).len() as u64;
         report
     }
@@ -376,13 +364,3 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(50);
 const OUTAGE: Duration = Duration::from_secs(60);
 const BACKGROUND: Duration = Duration::from_secs(1800);
 const PRUNED_EVERY: Duration = Duration::from_secs(600);
-
-/// Whether a flusher is at work now.
-pub fn is_running(paths: &Paths) -> bool {
-    matches!(Flusher::try_start(paths), Ok(None))
-}
-
-/// Whether the time is over that the backend, or the backoff, asked to wait.
-pub fn is_due(paths: &Paths) -> bool {
-    Status::load(paths).wait(time::now()).is_zero()
-}

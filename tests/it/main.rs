@@ -2,3 +2,4 @@
 
 mod collector;
 mod export_outcomes;
+mod export_tls;
