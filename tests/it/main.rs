@@ -3,3 +3,4 @@
 mod collector;
 mod export_outcomes;
 mod export_tls;
+mod outbox_model;
