@@ -355,10 +355,15 @@ fn names_in(paths: &Paths) -> BTreeSet<OsString> {
     let mut names: BTreeSet<OsString> =
         outbox::list(paths).iter().map(|key| OsString::from(key.file_name())).collect();
     let closing = std::fs::read_dir(paths.closing()).into_iter().flatten().flatten().map(|e| e.file_name());
-    names.extend(closing.filter(|n| !n.as_encoded_bytes().starts_with(file::TEMPORARY_PREFIX.as_bytes())));
+    names.extend(closing.filter(|name| {
+        let name = name.as_encoded_bytes();
+        name.ends_with(RECORD_SUFFIX) && !name.starts_with(file::TEMPORARY_PREFIX.as_bytes())
+    }));
     names
 }
 
+/// How the names of closed turns end; their rows lie beside them.
+const RECORD_SUFFIX: &[u8] = b".json";
 /// For as long as [`is_running`] may hold the lock of a flusher that starts.
 const LOCK_PATIENCE: Duration = Duration::from_millis(50);
 const OUTAGE: Duration = Duration::from_secs(60);

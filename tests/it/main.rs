@@ -2,5 +2,6 @@
 
 mod collector;
 mod export_outcomes;
+mod export_phoenix;
 mod export_tls;
 mod outbox_model;
