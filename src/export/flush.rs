@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::deliver::{Outcome, Sender, Stop, forget_progress};
@@ -73,6 +74,18 @@ impl Budget {
     }
 }
 
+/// Whether a flusher is at work.
+pub fn is_running(paths: &Paths) -> bool {
+    // A shared lock, which a flusher that starts at this moment waits for.
+    let lock = file::private_options().read(true).open(lock_path(paths));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// Whether the backend may be called again, as far as it has asked to be left alone.
+pub fn is_due(paths: &Paths) -> bool {
+    Status::load(paths).wait(time::now()).is_zero()
+}
+
 /// Delivers what waits until nothing does or the budget ends. `refill` turns closed turns into entries; it is
 /// called with the lock held, again and again until it brings nothing new.
 pub fn run(paths: &Paths, settings: &Settings, refill: &mut dyn FnMut(), budget: Budget) -> Report {
@@ -89,7 +102,7 @@ pub fn run_watched(
 ) -> Report {
     let mut report = Report::default();
     loop {
-        let patience = if budget.waits { budget.left() } else { Duration::ZERO };
+        let patience = if budget.waits { budget.left() } else { LOCK_PATIENCE };
         match Flusher::start(paths, patience) {
             Ok(Some(flusher)) => {
                 let left_behind = flusher.work(settings, refill, budget, &mut report, watch);
@@ -119,12 +132,12 @@ impl<'a> Flusher<'a> {
     /// # Errors
     /// When the state folder or the lock cannot be made.
     pub fn try_start(paths: &'a Paths) -> io::Result<Option<Flusher<'a>>> {
-        Flusher::start(paths, Duration::ZERO)
+        Flusher::start(paths, LOCK_PATIENCE)
     }
 
     fn start(paths: &'a Paths, patience: Duration) -> io::Result<Option<Flusher<'a>>> {
         file::create_private_dir(&paths.state())?;
-        match Lock::acquire(&paths.state().join("flush.lock"), patience) {
+        match Lock::acquire(&lock_path(paths), patience) {
             Ok(lock) => Ok(Some(Flusher { paths, _lock: lock })),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Ok(None),
             Err(e) => Err(e),
@@ -333,25 +346,26 @@ impl Round<'_> {
     }
 }
 
+fn lock_path(paths: &Paths) -> PathBuf {
+    paths.state().join("flush.lock")
+}
+
 /// What waits to be folded or delivered, by name.
 fn names_in(paths: &Paths) -> BTreeSet<OsString> {
     let mut names: BTreeSet<OsString> =
         outbox::list(paths).iter().map(|key| OsString::from(key.file_name())).collect();
     let closing = std::fs::read_dir(paths.closing()).into_iter().flatten().flatten().map(|e| e.file_name());
-    names.extend(closing.filter(|n| !n.as_encoded_bytes().starts_with(file::TEMPORARY_PREFIX.as_bytes())));
+    names.extend(closing.filter(|name| {
+        let name = name.as_encoded_bytes();
+        name.ends_with(RECORD_SUFFIX) && !name.starts_with(file::TEMPORARY_PREFIX.as_bytes())
+    }));
     names
 }
 
+/// How the names of closed turns end; their rows lie beside them.
+const RECORD_SUFFIX: &[u8] = b".json";
+/// For as long as [`is_running`] may hold the lock of a flusher that starts.
+const LOCK_PATIENCE: Duration = Duration::from_millis(50);
 const OUTAGE: Duration = Duration::from_secs(60);
 const BACKGROUND: Duration = Duration::from_secs(1800);
 const PRUNED_EVERY: Duration = Duration::from_secs(600);
-
-/// Whether a flusher is at work now.
-pub fn is_running(paths: &Paths) -> bool {
-    matches!(Flusher::try_start(paths), Ok(None))
-}
-
-/// Whether the time is over that the backend, or the backoff, asked to wait.
-pub fn is_due(paths: &Paths) -> bool {
-    Status::load(paths).wait(time::now()).is_zero()
-}

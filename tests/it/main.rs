@@ -2,5 +2,8 @@
 
 mod collector;
 mod export_outcomes;
+mod export_phoenix;
+mod export_tls;
+mod outbox_model;
 mod recordings;
 mod replay;
