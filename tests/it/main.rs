@@ -1,9 +1,11 @@
 //! The integration tests: one binary, one module for each part.
 
+mod codex;
 mod collector;
 mod export_outcomes;
 mod export_phoenix;
 mod export_tls;
+mod live;
 mod outbox_model;
 mod recordings;
 mod replay;

@@ -28,6 +28,12 @@ pub fn recordings() -> Vec<PathBuf> {
     found
 }
 
+/// The recording of a scenario on a release, when there is one.
+pub fn fixture(release: &str, name: &str) -> Option<Recording> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/codex-{release}/{name}"));
+    folder.join("expected.json").exists().then(|| Recording::load(&folder))
+}
+
 /// A recorded session and what it must become.
 pub struct Recording {
     pub name: String,
@@ -150,6 +156,20 @@ impl Recording {
             turn
         };
         known.filter(|t| t["kind"] != "review").map(as_seen).collect()
+    }
+
+    /// The expected turns without what differs between two runs.
+    pub fn described(&self) -> Value {
+        let turns = self.expected_turns().into_iter().map(|turn| {
+            let mut tools: Vec<&Value> = turn["tools"].as_array().into_iter().flatten().collect();
+            tools.sort_by_key(|t| t["call_id"].to_string());
+            let ok: Vec<Value> = tools.iter().map(|t| t["ok"].clone()).collect();
+            json!({
+                "status": turn["status"], "prompts": turn["prompts"], "answer": turn["answer"],
+                "tokens": self.wanted_tokens(&turn), "compactions": turn["compactions"], "tools": ok,
+            })
+        });
+        Value::from(turns.collect::<Vec<_>>())
     }
 
     pub fn has_rollout(&self, thread: &str) -> bool {

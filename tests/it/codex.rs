@@ -1,0 +1,252 @@
+//! The real Codex CLI with our hooks in a temporary home, driven by the scripted model (tests/lab/mock_model.py).
+//!
+//! ARIZE_CODEX_TEST_LAB names the folder with the releases; `tests/run` fills it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use arize_codex::codex::config_toml::{self, Executables};
+use arize_codex::context::Context;
+use arize_codex::export::archive::{self, Place};
+use arize_codex::export::entry::Entry;
+use serde_json::Value;
+
+/// The releases every scenario must give the same turns on.
+pub const RELEASES: [&str; 5] = ["0.139.0", "0.142.5", "0.146.1", "0.155.0", "0.169.0"];
+/// The release that is tested in depth.
+pub const LATEST: &str = "0.169.0";
+
+/// A home in which a release of Codex runs with our hooks.
+pub struct Codex {
+    home: tempfile::TempDir,
+    codex: PathBuf,
+    model: Child,
+    extra: Vec<(String, String)>,
+}
+
+impl Codex {
+    /// Sets a home up for a scenario of tests/lab/scenarios; `harness` is what stands under `harnesses.codex`.
+    pub fn new(release: &str, scenario: &Value, harness: &str) -> Codex {
+        let lab =
+            std::env::var("ARIZE_CODEX_TEST_LAB").expect("ARIZE_CODEX_TEST_LAB is unset: run tests/run");
+        let codex = Path::new(&lab).join(format!("codex-{release}/node_modules/.bin/codex"));
+        assert!(codex.exists(), "Codex {release} is not in the lab: run tests/run");
+        let home = tempfile::tempdir().unwrap();
+        let script = home.path().join("model.json");
+        fs::write(&script, scenario["model"].to_string()).unwrap();
+        let (model, port) = start_model(&script);
+        let lab = Codex { home, codex, model, extra: Vec::new() };
+        lab.set_up(scenario, &port, harness);
+        lab
+    }
+
+    /// Sets a variable in Codex's environment.
+    pub fn env(mut self, name: &str, value: &str) -> Codex {
+        self.extra.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn set_up(&self, scenario: &Value, port: &str, harness: &str) {
+        let bin = self.path(".arize/harness/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::create_dir_all(self.path(".codex")).unwrap();
+        fs::create_dir_all(self.path("project")).unwrap();
+        for role in ["session", "tool", "stop", "notify"] {
+            symlink(env!("CARGO_BIN_EXE_arize-codex"), bin.join(format!("arize-hook-codex-{role}"))).unwrap();
+        }
+        fs::write(self.path(".arize/harness/config.yaml"), format!("harnesses: {{codex: {{{harness}}}}}\n"))
+            .unwrap();
+        let mcp_server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/mcp_server.py");
+        let project = self.path("project");
+        let extra = scenario["config"].as_str().unwrap_or_default();
+        let extra = extra
+            .replace("MCP_PYTHON", "python3")
+            .replace("MCP_SERVER", mcp_server.to_str().unwrap())
+            .replace("/home/dev/project", project.to_str().unwrap());
+        let config = format!(
+            "model = \"gpt-5.5\"\nmodel_provider = \"mock\"\n\n[model_providers.mock]\nname = \"mock\"\n\
+             base_url = \"http://127.0.0.1:{port}/v1\"\nwire_api = \"responses\"\nenv_key = \"MOCK_KEY\"\n{extra}\n"
+        );
+        let executables = Executables::in_folder(bin.to_str().unwrap());
+        let installed = config_toml::install(&config, &executables).unwrap();
+        fs::write(self.path(".codex/config.toml"), installed.text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The context our own code has in this home.
+    pub fn context(&self) -> Context {
+        let vars = BTreeMap::from([("HOME".to_owned(), self.home.path().to_str().unwrap().to_owned())]);
+        Context::given(vec!["arize-codex".into()], vars)
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let path = |name: &str| self.path(name).to_str().unwrap().to_owned();
+        let mut all = vec![
+            ("HOME".to_owned(), path("")),
+            ("CODEX_HOME".to_owned(), path(".codex")),
+            ("MOCK_KEY".to_owned(), "x".to_owned()),
+        ];
+        all.extend(self.extra.iter().cloned());
+        all
+    }
+
+    /// Runs `codex ARGS` to its end, hooks trusted for this run unless `trusted` is false.
+    pub fn run(&self, args: &[&str], trusted: bool) -> Output {
+        let mut command = Command::new(&self.codex);
+        command.args(args).arg("--skip-git-repo-check");
+        // Releases without hooks do not know the flag.
+        if trusted && !self.codex.to_str().unwrap().contains("codex-0.139.0") {
+            command.arg("--dangerously-bypass-hook-trust");
+        }
+        command
+            .current_dir(self.path("project"))
+            .envs(self.environment())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs every `exec` of a scenario.
+    pub fn run_scenario(&self, scenario: &Value) {
+        let mut thread = String::new();
+        for run in scenario["runs"].as_array().unwrap() {
+            let args: Vec<String> = run
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|a| a.as_str().unwrap().replace("{thread}", &thread))
+                .collect();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            self.run(&args, scenario["trusted"].as_bool() != Some(false));
+            if thread.is_empty() {
+                thread = self.first_thread();
+            }
+        }
+    }
+
+    fn first_thread(&self) -> String {
+        let mut found = Vec::new();
+        collect(&self.path(".codex/sessions"), &mut found);
+        found.sort();
+        let stem = found.first().and_then(|p| p.file_stem()?.to_str()).unwrap_or_default();
+        stem.get(28..).unwrap_or_default().to_owned()
+    }
+
+    /// Drives the terminal UI: a step is text to type, `{"key": …}` or `{"sleep": seconds}`. Returns the screen.
+    pub fn terminal(&self, args: &[&str], steps: &[Value], trusted: bool) -> String {
+        let socket = format!(
+            "arize-codex-test-{}",
+            self.home.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.')
+        );
+        let tmux = |args: &[&str]| Command::new("tmux").args(["-L", &socket]).args(args).output().unwrap();
+        let mut start = vec!["new-session", "-d", "-s", "t", "-x", "160", "-y", "50"];
+        let folder = self.path("project");
+        start.extend(["-c", folder.to_str().unwrap(), "env"]);
+        let variables: Vec<String> =
+            self.environment().into_iter().map(|(k, v)| format!("{k}={v}")).collect();
+        start.extend(variables.iter().map(String::as_str));
+        start.push(self.codex.to_str().unwrap());
+        start.extend(args);
+        if trusted {
+            start.push("--dangerously-bypass-hook-trust");
+        }
+        tmux(&start);
+        let screen =
+            || String::from_utf8_lossy(&tmux(&["capture-pane", "-p", "-t", "t"]).stdout).into_owned();
+        for step in steps {
+            if let Some(text) = step.as_str() {
+                tmux(&["send-keys", "-t", "t", "-l", text]);
+                std::thread::sleep(Duration::from_secs(1));
+            } else if let Some(key) = step["key"].as_str() {
+                tmux(&["send-keys", "-t", "t", key]);
+                std::thread::sleep(Duration::from_secs(1));
+            } else if let Some(event) = step["event"].as_str() {
+                let count = step["count"].as_u64().unwrap_or(1);
+                self.wait_until(&screen, || self.seen_events(event) >= count, &step.to_string());
+            } else if let Some(text) = step["see"].as_str() {
+                self.wait_until(&screen, || screen().contains(text), text);
+            } else {
+                std::thread::sleep(Duration::from_secs_f64(step["sleep"].as_f64().unwrap()));
+            }
+        }
+        let last = screen();
+        tmux(&["kill-server"]);
+        last
+    }
+
+    fn wait_until(&self, screen: &dyn Fn() -> String, done: impl Fn() -> bool, what: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !done() {
+            assert!(Instant::now() < deadline, "not seen: {what}\n{}", screen());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// How often a hook event came, told by the payloads that `trace_debug: true` keeps.
+    fn seen_events(&self, event: &str) -> u64 {
+        let folder = self.path(".arize/harness/state/codex/debug");
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        files.filter(|f| f.file_name().to_string_lossy().ends_with(&format!("-{event}.json"))).count() as u64
+    }
+
+    /// Runs one of our commands in this home.
+    pub fn ours(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+        command.args(args).envs(self.environment()).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Waits until everything is delivered and returns the entries, oldest first.
+    pub fn delivered(&self) -> Vec<Entry> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let flushed = self.ours(&["flush", "--wait", "30"]);
+            let log = fs::read_to_string(self.path(".arize/harness/logs/codex.log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "not delivered\n{log}");
+            if flushed.status.success() {
+                assert_eq!(log, "");
+                break;
+            }
+        }
+        let context = self.context();
+        let sent = archive::items(context.paths()).filter(|i| i.place == Place::Sent);
+        let mut entries: Vec<Entry> =
+            sent.map(|i| Entry::decode(&fs::read(&i.path).unwrap()).unwrap()).collect();
+        entries.sort_by_key(|e| e.head.started_at);
+        entries
+    }
+}
+
+impl Drop for Codex {
+    fn drop(&mut self) {
+        let _ = self.model.kill();
+        let _ = self.model.wait();
+    }
+}
+
+/// A scenario of the lab by its name.
+pub fn scenario(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/lab/scenarios/{name}.json"));
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn start_model(script: &Path) -> (Child, String) {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/mock_model.py");
+    let mut model = Command::new("python3").arg(program).arg(script).stdout(Stdio::piped()).spawn().unwrap();
+    let mut port = String::new();
+    BufReader::new(model.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    (model, port.trim().to_owned())
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() { collect(&entry.path(), found) } else { found.push(entry.path()) }
+    }
+}
