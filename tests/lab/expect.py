@@ -14,6 +14,7 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
                                              as prompt, cached, completion, reasoning
        "tools": [TOOL, ...], "compactions": 0, "error": "words in the error message",
        "kind": "compaction|review",   a turn without a prompt to the model: /compact, codex review
+       "tokens_known": false, "tools_known": false,   nothing that Codex leaves tells them
        "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
                                              (the bound form adds "root", and "agents" at the parent)
 TOOL: {"call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
@@ -171,7 +172,7 @@ def bind(recording, stated):
                  "responses": len(said["calls"]), "tokens": tokens(said["calls"]), "tools": made,
                  "agents": [],
                  "compactions": said.get("compactions", 0)}
-        for key in ("error", "kind", "note"):
+        for key in ("error", "kind", "note", "tokens_known", "tools_known"):
             if key in said:
                 bound[key] = said[key]
         if "parent" in said:
@@ -278,7 +279,7 @@ def check(recording, expected):
 
 
 def main():
-    folders = sys.argv[1:] or sorted(glob.glob(FIXTURES + "/codex-*/*"))
+    folders = sys.argv[1:] or sorted(os.path.dirname(path) for path in glob.glob(FIXTURES + "/codex-*/*/events.jsonl"))
     bad = 0
     for folder in folders:
         recording = Recording(os.path.realpath(folder))
