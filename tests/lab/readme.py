@@ -21,7 +21,7 @@ not contradict it. Turns are in no particular order; `parent` and `agents` say w
 review has no such call). `tokens` are what the model was scripted to use: prompt (cached included), completion
 (reasoning included), cache_read, reasoning. `responses` counts the model calls whose usage Codex was told. `hook` is
 the name that Codex's hooks have for a tool, null where no hook comes. `ok: null` leaves the verdict open; `tokens_known` or `tools_known: false` marks what nothing that Codex leaves tells. A turn of
-`kind` compaction or review has no prompt of a person's. `internal_notifies` and `silent_threads` must become no turn.
+`kind` compaction, review or user_shell has no prompt of a person's. `internal_notifies` and `silent_threads` must become no turn.
 
 To record again or anew: `tests/lab/record.py CODEX tests/lab/scenarios/NAME.json fixtures/codex-RELEASE/NAME`, then
 `tests/lab/expect.py fixtures/codex-RELEASE/NAME` and `tests/lab/readme.py`. The default usage of an agent's model call
@@ -46,7 +46,7 @@ def describe(turn, names):
         elif tool["ok"] is False:
             text += " failed"
         if "permission" in tool:
-            text += " (" + tool["permission"]["decision"] + ")"
+            text += " (" + (tool["permission"]["decision"] or "asked") + ")"
         tools.append(text)
     tokens = turn["tokens"]
     parts = [f"{names[turn['thread']]}: {turn['status']}" + (f" {turn['kind']}" if "kind" in turn else "")]
