@@ -11,8 +11,9 @@ HEAD = """# Recordings of the real Codex CLI
 
 Each folder `codex-RELEASE/SCENARIO/` holds what one run of the real executable left behind, against a scripted model
 (see `tests/lab/`): `events.jsonl`, every hook and notify call in order of arrival with the bytes that each rollout had
-at that moment, the rollouts, and `expected.json`, what a trace of it must say. The long fixed prompts in the rollouts
-are cut short; every other line is byte for byte what Codex wrote. `transcript_bytes` counts the uncut file. A rollout
+at that moment, the rollouts, and `expected.json`, what a trace of it must say. In the rollouts the long
+fixed prompts, lists of tools and settings are cut short (session_meta, world_state, turn_context, tool_search_output,
+developer messages); other lines are as Codex wrote them, in the twelve recordings of 22 November but for spacing. `transcript_bytes` counts the uncut file. A rollout
 in `archived_sessions/` or with the ending `.zst` lay there so.
 
 `expected.json` is stated by hand in `tests/lab/expect/SCENARIO.json`, from what the scripted model was told to do and
@@ -20,8 +21,8 @@ what a person saw, and bound to the recording's ids by `tests/lab/expect.py`, wh
 not contradict it. Turns are in no particular order; `parent` and `agents` say which call gave a subagent its task (a
 review has no such call). `tokens` are what the model was scripted to use: prompt (cached included), completion
 (reasoning included), cache_read, reasoning. `responses` counts the model calls whose usage Codex was told. `hook` is
-the name that Codex's hooks have for a tool, null where no hook comes. `ok: null` leaves the verdict open; `tokens_known` or `tools_known: false` marks what nothing that Codex leaves tells. A turn of
-`kind` compaction, review or user_shell has no prompt of a person's. `internal_notifies` and `silent_threads` must become no turn.
+the name that Codex's hooks have for a tool, null where no hook comes. `ok: null` leaves the verdict open; `tokens_known` or
+`tools_known: false` marks what nothing that Codex leaves tells. A turn of `kind` compaction, review or user_shell has no prompt of a person's. `internal_notifies` and `silent_threads` must become no turn.
 
 To record again or anew: `tests/lab/record.py CODEX tests/lab/scenarios/NAME.json fixtures/codex-RELEASE/NAME`, then
 `tests/lab/expect.py fixtures/codex-RELEASE/NAME` and `tests/lab/readme.py`. The default usage of an agent's model call
