@@ -13,12 +13,13 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
                                              cached 100+n, completion 50+n, reasoning 7) or the scripted usage
                                              as prompt, cached, completion, reasoning
        "tools": [TOOL, ...], "compactions": 0, "error": "words in the error message",
-       "kind": "compaction|review",   a turn without a prompt to the model: /compact, codex review
+       "kind": "compaction|review|user_shell",   a turn without a prompt to the model: /compact, codex review
+       "tokens_known": false, "tools_known": false,   nothing that Codex leaves tells them
        "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
                                              (the bound form adds "root", and "agents" at the parent)
 TOOL: {"call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
        "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true (null: either may be said), "exit_code": 0,
-       "permission": {"asked": true, "decision": "approved|approved always|denied|aborted"}}
+       "permission": {"asked": true, "decision": "approved|approved always|denied|aborted" (null: open)}}
 
 "releases" replaces fields of the whole expectation for one release. "internal" counts the notify calls of
 threads that must not become a turn (task titles).
@@ -64,7 +65,7 @@ class Recording:
             lines = read(path)
             if lines and lines[0]["type"] == "session_meta":
                 meta = lines[0]["payload"]
-                self.rollouts[meta["id"]] = lines
+                self.rollouts.setdefault(meta["id"], []).extend(lines)  # a thread that went back goes on in another file
                 spawn = (meta.get("source") or {}) if isinstance(meta.get("source"), dict) else {}
                 spawn = (spawn.get("subagent") or {})
                 spawn = spawn.get("thread_spawn") or {} if isinstance(spawn, dict) else {}
@@ -91,8 +92,9 @@ class Recording:
     def thread_of(self, event):
         """The thread that a hook call speaks of: a review's calls carry its parent's session_id and no agent_id."""
         payload = event["payload"]
-        path = payload.get("transcript_path") or ""
-        return payload.get("agent_id") or path.removesuffix(".jsonl")[-36:] or payload["session_id"]
+        # rollout-TIME-THREAD.jsonl, or rollout-TIME-THREAD_SEGMENT.jsonl after a step back
+        path = re.search(r"rollout-.{19}-([0-9a-f-]{36})", payload.get("transcript_path") or "")
+        return payload.get("agent_id") or (path and path.group(1)) or payload["session_id"]
 
     def thread(self, name):
         if re.fullmatch(r"t\d+", name):
@@ -171,7 +173,7 @@ def bind(recording, stated):
                  "responses": len(said["calls"]), "tokens": tokens(said["calls"]), "tools": made,
                  "agents": [],
                  "compactions": said.get("compactions", 0)}
-        for key in ("error", "kind", "note"):
+        for key in ("error", "kind", "note", "tokens_known", "tools_known"):
             if key in said:
                 bound[key] = said[key]
         if "parent" in said:
@@ -278,7 +280,7 @@ def check(recording, expected):
 
 
 def main():
-    folders = sys.argv[1:] or sorted(glob.glob(FIXTURES + "/codex-*/*"))
+    folders = sys.argv[1:] or sorted(os.path.dirname(path) for path in glob.glob(FIXTURES + "/codex-*/*/events.jsonl"))
     bad = 0
     for folder in folders:
         recording = Recording(os.path.realpath(folder))
