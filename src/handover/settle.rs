@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::freeze::{self, key_of};
-use crate::codex::ids::ThreadId;
+use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::rollout::locate;
 use crate::codex::rollout::reader::Reader;
 use crate::codex::rollout::spawn::{self, Sought, SpawnCall};
-use crate::codex::rollout::{Record, SessionMeta};
+use crate::codex::rollout::{Fact, Record, SessionMeta};
 use crate::context::Context;
 use crate::export::entry::Entry;
 use crate::export::outbox;
@@ -18,6 +18,7 @@ use crate::settings::Settings;
 use crate::time::{self, Timestamp};
 use crate::trace::closing::{Closing, Reason};
 use crate::trace::fold::{Evidence, fold};
+use crate::trace::state::State;
 use crate::trace::turn::{Git, Turn};
 use crate::trace::{rows, spans};
 
@@ -49,14 +50,51 @@ fn settle_one(context: &Context, record: &Path, patient: bool) -> anyhow::Result
         if patient {
             wait_for_end(context, &closing);
         }
-        let turn = read_turn(context, &closing, rows::read(&rows_path));
-        if is_worth_telling(&turn) {
-            outbox::put(paths, &spans::build(&turn, &closing.profile))?;
+        for unseen in unseen_turns(context, &closing) {
+            put(context, &unseen, Vec::new())?;
         }
+        put(context, &closing, rows::read(&rows_path))?;
     }
     fs::remove_file(record)?;
     let _ = fs::remove_file(rows_path);
     Ok(())
+}
+
+fn put(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> std::io::Result<()> {
+    let turn = read_turn(context, closing, rows);
+    if is_worth_telling(&turn) {
+        outbox::put(context.paths(), &spans::build(&turn, &closing.profile))?;
+    }
+    Ok(())
+}
+
+/// Turns between the one closed before and this one, which no hook told of: commands a person ran with `!`, and
+/// what a release has no hook for.
+fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
+    let (Some(from), None) = (closing.turn.unseen_from, &closing.root) else { return Vec::new() };
+    let Some(path) = rollout_path(context, closing).filter(|p| p.extension().is_some_and(|e| e == "jsonl"))
+    else {
+        return Vec::new();
+    };
+    let own = locate::find_turn_start(&path, closing.turn.id.as_str()).ok().flatten();
+    if own.is_none_or(|own| own <= from) {
+        return Vec::new();
+    }
+    let Ok(reader) = Reader::open_at(&path, from) else { return Vec::new() };
+    let mut found: Vec<Closing> = Vec::new();
+    for record in reader {
+        let Fact::TurnStarted { .. } = record.fact else { continue };
+        let Some(id) = record.turn.and_then(|t| TurnId::parse(&t).ok()) else { continue };
+        if id == closing.turn.id || found.len() >= MAX_UNSEEN {
+            break;
+        }
+        let mut state = State::new(closing.thread.clone());
+        let mut turn = state.begin_turn(id, record.at).clone();
+        turn.number = 0;
+        turn.traceparent.clone_from(&closing.turn.traceparent);
+        found.push(Closing { turn, reason: Reason::Unseen, ..closing.clone() });
+    }
+    found
 }
 
 /// The entry of a turn, without settling it.
@@ -139,4 +177,6 @@ fn read_git(cwd: &Path) -> Git {
 
 /// How long the last line of a turn is waited for.
 const END_PATIENCE: Duration = Duration::from_millis(400);
+/// More turns than this were never begun and not told of; a rollout that says so is not Codex's.
+const MAX_UNSEEN: usize = 64;
 const GIT_PATIENCE: Duration = Duration::from_secs(2);

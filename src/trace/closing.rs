@@ -41,6 +41,8 @@ pub enum Reason {
     Notified,
     /// No hook fires at all; notify alone told of it.
     NotifyOnly,
+    /// No hook told of it; it stands in the rollout before a turn that hooks told of.
+    Unseen,
     Backfill,
 }
 

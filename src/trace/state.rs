@@ -78,6 +78,9 @@ pub struct OpenTurn {
     /// The rollout's length when the part before this one was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_from: Option<u64>,
+    /// The rollout's length when the turn before this one was closed: what lies between was told by no hook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_from: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,6 +239,11 @@ impl State {
         let turn = OpenTurn {
             number: before.as_ref().map_or(self.turns, |b| b.number),
             part: before.as_ref().map_or(0, |b| b.parts),
+            unseen_from: if before.is_some() {
+                None
+            } else {
+                self.closed.last().and_then(|c| c.rollout_bytes)
+            },
             rollout_from: before.and_then(|b| b.rollout_bytes),
             id,
             started: at,

@@ -166,9 +166,10 @@ pub struct ToolCall {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Permission {
     pub decision: Decision,
-    /// user, or the reviewer Codex was set to ask.
+    /// user, policy, hook, or the reviewer Codex was set to ask.
     pub decided_by: String,
-    pub asked: Timestamp,
+    /// None where the policy forbids to ask.
+    pub asked: Option<Timestamp>,
     /// From the question to the decision, where that moment is known.
     pub wait: Option<Duration>,
     pub reason: Option<String>,
@@ -178,8 +179,8 @@ pub struct Permission {
 pub enum Decision {
     Approved,
     Denied,
-    /// The turn ended before anyone answered.
-    Unanswered,
+    /// The turn ended before anyone answered, or nothing tells which of several equal requests was refused.
+    Unknown,
 }
 
 /// The replacement of the history by a summary.

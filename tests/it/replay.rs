@@ -189,11 +189,13 @@ impl Recording {
         let found = |id: &Value| got.as_array().unwrap().iter().find(|t| t["call_id"] == *id).cloned();
         let one = |tool: &Value| {
             let asked = tool["permission"]["asked"].as_bool() == Some(true);
-            let decision = match tool["permission"]["decision"].as_str().filter(|_| asked) {
+            let by_policy = tool["permission"]["by"] == "policy";
+            let decision = match tool["permission"]["decision"].as_str().filter(|_| asked || by_policy) {
                 // Esc at the question is the terminal's "no, and tell Codex what to do differently".
                 Some("aborted" | "denied") => "denied",
                 Some(decision) if decision.starts_with("approved") => "approved",
                 Some(other) => panic!("{other}"),
+                None if asked => "unknown",
                 None => "none",
             };
             let found = found(&tool["call_id"]).unwrap_or(Value::Null);
@@ -209,6 +211,10 @@ impl Recording {
         };
         let known = turn["tools"].as_array().into_iter().flatten().filter(|_| rollout || hooks);
         let mut tools: Vec<Value> = known.map(one).collect();
+        if turn["kind"] == "user_shell" {
+            // The command a person ran themselves is told as a tool, though no model asked for it.
+            tools.extend(got.as_array().unwrap().iter().cloned());
+        }
         tools.sort_by_key(|t| t["call_id"].to_string());
         Value::from(tools)
     }

@@ -426,6 +426,7 @@ impl<'a> Fold<'a> {
         let (started, ended) = self.bounds(closing);
         self.note_failed_request(&status, ended);
         let reviewer = self.context.as_ref().and_then(|c| c.approvals_reviewer.clone());
+        tools::mark_shared_refusals(&mut self.tools);
         let drafts = std::mem::take(&mut self.tools);
         let mut tools: Vec<ToolCall> = drafts
             .into_iter()
@@ -512,7 +513,11 @@ impl<'a> Fold<'a> {
     fn lacks_its_answer(&self, closing: &Closing) -> bool {
         let told = matches!(closing.reason, Reason::Stop | Reason::Notified | Reason::NotifyOnly)
             || closing.turn.notified.is_some();
-        !told && !self.tokens.is_exact() && self.compactions.is_empty() && self.final_text().is_none()
+        !told
+            && !self.calls.is_empty()
+            && !self.tokens.is_exact()
+            && self.compactions.is_empty()
+            && self.final_text().is_none()
     }
 
     /// The text that ends the last response; none when it asks for a tool.

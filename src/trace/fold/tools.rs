@@ -26,6 +26,8 @@ pub(super) struct ToolDraft {
     hook_output: Option<String>,
     permission_at: Option<Timestamp>,
     permission_reason: Option<String>,
+    /// Whether others were asked about and cut off with it.
+    permission_shared: bool,
     /// The thread of the subagent this call started.
     pub spawned: Option<String>,
 }
@@ -48,6 +50,7 @@ impl ToolDraft {
             hook_output: None,
             permission_at: None,
             permission_reason: None,
+            permission_shared: false,
             spawned: None,
         }
     }
@@ -209,35 +212,69 @@ impl ToolDraft {
         error: Option<&str>,
         reviewer: Option<&str>,
     ) -> Option<Permission> {
-        let asked = self.permission_at?;
         let error = error.unwrap_or_default();
-        let ran = self.finished_at.is_some()
-            || self.detail.as_ref().is_some_and(|d| d.status.as_deref() != Some("declined"));
-        let refused = error.contains("rejected") || error.contains("denied by") || error == "declined";
+        let Some(asked) = self.permission_at else {
+            // The policy decides without asking anyone.
+            return error.starts_with(FORBIDDEN).then(|| Permission {
+                decision: Decision::Denied,
+                decided_by: "policy".to_owned(),
+                asked: None,
+                wait: None,
+                reason: None,
+            });
+        };
+        let declined = self.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
+        let refused = declined || REFUSALS.iter().any(|words| error.contains(words));
+        let ran = self.finished_at.is_some() || self.detail.is_some();
         let decision = match (ran, finished.is_some()) {
             _ if refused => Decision::Denied,
             (true, _) => Decision::Approved,
+            (false, true) if error == ABORTED && self.permission_shared => Decision::Unknown,
             (false, true) if error == ABORTED => Decision::Denied,
             (false, true) => Decision::Approved,
-            (false, false) => Decision::Unanswered,
+            (false, false) => Decision::Unknown,
         };
         let decided = match decision {
             Decision::Approved => self.detail.as_ref().and_then(|d| d.started),
             Decision::Denied => finished,
-            Decision::Unanswered => Some(turn_ended),
+            Decision::Unknown => Some(turn_ended),
         };
-        Some(Permission {
-            decision,
-            decided_by: reviewer.unwrap_or("user").to_owned(),
-            asked,
-            wait: decided.map(|at| at.since(asked)),
-            reason: self.permission_reason.clone(),
-        })
+        let wait = decided.map(|at| at.since(asked));
+        let by_hook = (refused && error.contains(HOOK_REFUSAL) && !error.contains("rejected by user"))
+            || wait.is_some_and(|w| w < SHORTEST_PERSON && decision != Decision::Unknown);
+        let decided_by = match reviewer {
+            Some(reviewer) if reviewer != "user" => reviewer,
+            _ if by_hook => "hook",
+            _ => "user",
+        };
+        let reason = self.permission_reason.clone();
+        Some(Permission { decision, decided_by: decided_by.to_owned(), asked: Some(asked), wait, reason })
+    }
+
+    /// Whether the call was asked about and cut off, so that it cannot be told apart from another such.
+    fn is_undecided(&self) -> bool {
+        let aborted = self.output.as_ref().is_some_and(|o| o.text.contains(ABORTED));
+        self.permission_at.is_some() && aborted && self.detail.is_none() && self.finished_at.is_none()
+    }
+
+    /// The reason the model gave for asking.
+    fn justification(&self) -> Option<String> {
+        let arguments: serde_json::Value = serde_json::from_str(&self.request.as_ref()?.arguments).ok()?;
+        arguments.get("justification")?.as_str().map(str::to_owned)
+    }
+}
+
+/// Marks the calls of which one was refused and nothing tells which: an abort ends them all alike.
+pub(super) fn mark_shared_refusals(tools: &mut [ToolDraft]) {
+    let undecided = tools.iter().filter(|t| t.is_undecided()).count();
+    for tool in tools.iter_mut().filter(|t| undecided > 1 && t.is_undecided()) {
+        tool.permission_shared = true;
     }
 }
 
 /// Gives a permission request to the call it is about. It names no id (CODEX.md): the tool and what it is asked
-/// to do decide, and of several identical calls the earliest that still waits.
+/// to do decide, then the reason the model gave, and of several calls alike in all that the earliest that still
+/// waits.
 pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {
     let wanted = row.input.as_deref().map(|i| request_of(i.get()));
     let waiting = |t: &ToolDraft| {
@@ -249,10 +286,12 @@ pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {
     let same = |t: &ToolDraft| t.hook_input.as_deref().map(request_of) == wanted;
     let mut found: Vec<&mut ToolDraft> = tools.iter_mut().filter(|t| waiting(t)).collect();
     found.sort_by_key(|t| t.hook_at);
-    let exact = found.iter().position(|t| same(t));
+    let reason = row.input.as_deref().and_then(|i| description_of(i.get()));
+    let reasoned = found.iter().position(|t| same(t) && reason.is_some() && t.justification() == reason);
+    let exact = reasoned.or_else(|| found.iter().position(|t| same(t)));
     if let Some(tool) = exact.or(if found.len() == 1 { Some(0) } else { None }).map(|at| &mut found[at]) {
         tool.permission_at = Some(row.at);
-        tool.permission_reason = row.input.as_deref().and_then(|i| description_of(i.get()));
+        tool.permission_reason = reason;
     }
 }
 
@@ -319,6 +358,13 @@ fn plain_or_json(json: &str) -> String {
 }
 
 const ABORTED: &str = "aborted by user";
+/// How the policy refuses what may not even be asked for.
+const FORBIDDEN: &str = "approval policy is ";
+/// How a person, a reviewer or a hook refuses.
+const REFUSALS: &[&str] = &["rejected", HOOK_REFUSAL, "denied by", "user cancelled"];
+const HOOK_REFUSAL: &str = "Rejected(";
+/// No person reads a question and answers it faster.
+const SHORTEST_PERSON: std::time::Duration = std::time::Duration::from_millis(100);
 /// How Codex's own failure texts begin (0.135 to 0.169).
 const FAILURES: &[&str] = &[
     "unsupported call",
@@ -337,6 +383,7 @@ const FAILURES: &[&str] = &[
     "Unknown process id",
     "patch rejected",
     "exec command rejected",
+    FORBIDDEN,
     "Command blocked by",
     "Tool call blocked by",
     "Rejected",

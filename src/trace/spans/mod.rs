@@ -341,7 +341,7 @@ impl<'a> Builder<'a> {
         let decision = match permission.decision {
             Decision::Approved => "approved",
             Decision::Denied => "denied",
-            Decision::Unanswered => "unanswered",
+            Decision::Unknown => "unknown",
         };
         a.plain("codex.permission.decision", decision);
         a.plain("codex.permission.decided_by", &permission.decided_by);
