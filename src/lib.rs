@@ -17,8 +17,9 @@
 //! | `trace` | `codex`, `settings`, and of `export` the entry it builds |
 //! | `export` | `settings`, and of `codex` the ids |
 //! | `codex`, `settings`, `git` | the ground |
-//! | `context`, `file`, `log`, `os`, `time` | the ground: std and each other |
+//! | `context`, `file`, `log`, `os`, `time`, `arena` | the ground: std and each other |
 
+pub mod arena;
 pub mod cli;
 pub mod codex;
 pub mod context;

@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use arize_codex::arena::Arena;
+use arize_codex::context::Context;
+
+#[global_allocator]
+static MEMORY: Arena = Arena::new();
+
 fn main() -> ExitCode {
-    ExitCode::from(arize_codex::run(&arize_codex::context::Context::from_process()))
+    ExitCode::from(arize_codex::run(&Context::from_process()))
 }

@@ -1,5 +1,5 @@
 //! The three things only the operating system can do for a hook: stop it in time, let a child outlive it, and end
-//! it at once. The only file with `unsafe`.
+//! it at once. With [`crate::arena`] the only file with `unsafe`.
 #![expect(unsafe_code, reason = "fork, signals and _exit have no safe form; each use states why it is sound")]
 
 use std::io;
