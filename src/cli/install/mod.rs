@@ -14,7 +14,9 @@ use super::exit::DONE;
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::Record;
 use super::setup::{backend, codex_cli, describe, links, prompt, skill};
+use crate::codex::config_toml::survey::Survey;
 use crate::codex::config_toml::{self, Executables, Installed};
+use crate::codex::trust::{self, HookState};
 use crate::context::{Context, var};
 use crate::settings::document::Document;
 use crate::settings::{CODEX_PREFIX, Resolver, Settings, Target, load_document};
@@ -218,11 +220,23 @@ fn report(
         _ => {}
     }
     let doctor = on_path(context).unwrap_or_else(|| paths.bin().join(super::PROGRAM).display().to_string());
+    if is_trusted(context, config, installed) {
+        writeln!(out, "\nCodex trusts the hooks already; `{doctor} doctor` says whether all is well")?;
+        return Ok(());
+    }
     writeln!(out, "\nNext, once:")?;
     writeln!(out, "  1. start `codex`")?;
     writeln!(out, "  2. at \"Hooks need review\" choose \"Trust all and continue\" (later: /hooks, then t)")?;
     writeln!(out, "  3. after a turn, `{doctor} doctor` says whether all is well")?;
     Ok(())
+}
+
+/// Whether Codex will run every hook of ours without being asked.
+fn is_trusted(context: &Context, config: &CodexConfig, installed: &Installed) -> bool {
+    let Ok(survey) = Survey::of(&installed.text) else { return false };
+    let executables = Executables::in_folder(&context.paths().bin().to_string_lossy());
+    let hooks = trust::our_hooks(&survey, &executables, &codex_config::spellings(&config.path));
+    hooks.iter().all(|hook| hook.state == HookState::Trusted)
 }
 
 /// The program's name, when it can be called by it.

@@ -16,7 +16,8 @@ pub fn describe(changes: &[Change]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |events: Vec<&str>, what: &str| {
         if !events.is_empty() {
-            lines.push(format!("{what}: {}", events.join(", ")));
+            let which = if events.len() == 12 { "all twelve".to_owned() } else { events.join(", ") };
+            lines.push(format!("{what}: {which}"));
         }
     };
     say(named(|c| if let Change::Added(e) = c { Some(e) } else { None }), "hooks registered");
