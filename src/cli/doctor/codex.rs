@@ -115,7 +115,7 @@ fn tell(state: &HookState, which: &str) -> Finding {
         HookState::Changed(_) => Finding::failure(
             "hooks",
             format!("{which}: changed since they were trusted, so Codex does not run them"),
-            "start `codex`, look at them in /hooks and press t",
+            "run `arize-codex install`, or look at them in Codex's /hooks and press t",
         ),
         HookState::Disabled => Finding::failure(
             "hooks",

@@ -40,13 +40,13 @@ fn settings(context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !settings.enabled {
         let source = resolver.resolve("trace_enabled").map(|r| r.source.to_string()).unwrap_or_default();
-        let fix = format!("unset it where it is set: {source}");
+        let fix = format!("unset {source}");
         findings.push(Finding::failure("settings", "tracing is switched off", fix));
     }
     if settings.dry_run {
         let source = resolver.resolve("dry_run").map(|r| r.source.to_string()).unwrap_or_default();
         let text = "turns are printed instead of sent (ARIZE_DRY_RUN)";
-        findings.push(Finding::warning("settings", text, format!("unset it where it is set: {source}")));
+        findings.push(Finding::warning("settings", text, format!("unset {source}")));
     }
     for problem in &settings.problems {
         findings.push(Finding::warning("settings", problem.clone(), "see `arize-codex config list`"));
