@@ -237,4 +237,4 @@ main() {
     run_program install "$@"
 }
 
-main "$@"
+{ main "$@"; }

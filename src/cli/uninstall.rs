@@ -79,10 +79,12 @@ pub fn run(
     }
     forget_chain(paths)?;
     let gone = links::remove(paths).len();
-    record.links.retain(|link| !links::remove_link(link, paths) && fs::symlink_metadata(link).is_ok());
-    record.links.clear();
-    record.skills.retain(|path| !skill::remove(path));
-    record.skills.clear();
+    for link in std::mem::take(&mut record.links) {
+        links::remove_link(&link, paths);
+    }
+    for path in std::mem::take(&mut record.skills) {
+        skill::remove(&path);
+    }
     record.save(paths)?;
     writeln!(out, "program   {}", if gone > 0 { "removed" } else { "was not there" })?;
     if live::list(paths).iter().any(|marker| marker.process.is_alive()) {
@@ -117,7 +119,10 @@ fn apply(
         return Ok(());
     }
     if before.created && removed.text.trim().is_empty() {
-        return fs::remove_file(&config.path).with_context(|| config.path.display().to_string());
+        fs::remove_file(&config.path).with_context(|| config.path.display().to_string())?;
+        // Only when Codex has not put anything there either.
+        let _ = config.path.parent().map(fs::remove_dir);
+        return Ok(());
     }
     if removed.text != config.text() {
         config.write(&removed.text, &codex_config::backups(paths))?;

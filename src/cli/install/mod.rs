@@ -10,7 +10,7 @@ use argh::FromArgs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::exit::DONE;
+use super::exit::{DONE, FAILED};
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::Record;
 use super::setup::{backend, codex_cli, describe, links, prompt, skill};
@@ -80,13 +80,18 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
     }
 
     let mut choices = Choices::from_flags(args, &settings, context)?;
-    if !args.yes && !args.dry_run && prompt::is_possible() {
+    let asks = !args.yes && !args.dry_run && prompt::is_possible();
+    if asks {
         choices.ask(&document, &settings)?;
     }
     choices.check()?;
     choices.write(&mut document)?;
     remember_notify(&mut document, &mut record, &config, &installed)?;
-    look_at_backend(context, &document, out)?;
+    let reachable = look_at_backend(context, &document, out)?;
+    if asks && !reachable && !prompt::yes("Install with these settings all the same?", true)? {
+        writeln!(out, "nothing was written")?;
+        return Ok(FAILED);
+    }
     if args.dry_run {
         return dry_run(&document, &installed, &config, out);
     }
@@ -133,26 +138,27 @@ fn remember_notify(
 }
 
 /// Probes the backend that will be in force and says what it found.
-fn look_at_backend(context: &Context, document: &Document, out: &mut dyn Write) -> anyhow::Result<()> {
+fn look_at_backend(context: &Context, document: &Document, out: &mut dyn Write) -> anyhow::Result<bool> {
     let settings = Settings::from_resolver(
         &Resolver::without_document(context).with_document(document.clone()),
         context.paths(),
     );
     let (Some(target), endpoint) = (settings.target, settings.endpoint.clone().unwrap_or_default()) else {
-        return Ok(());
+        return Ok(true);
     };
     if target == Target::Local {
         writeln!(out, "backend   none: turns stay on this machine")?;
-        return Ok(());
+        return Ok(true);
     }
     match backend::probe(&settings) {
         Ok(()) => writeln!(out, "backend   {} at {endpoint} answers", target.name())?,
         Err(failure) => {
             writeln!(out, "backend   {} at {endpoint}: {failure}", target.name())?;
             writeln!(out, "          {}; turns are kept until it answers", failure.advice(target))?;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn dry_run(

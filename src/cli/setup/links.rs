@@ -31,9 +31,7 @@ pub fn place(paths: &Paths) -> anyhow::Result<()> {
     let ourselves = std::env::current_exe().context("cannot find this executable")?;
     let target = folder.join(PROGRAM);
     if !is_same_file(&ourselves, &target) {
-        let content = fs::read(&ourselves).with_context(|| ourselves.display().to_string())?;
-        file::write_atomic(&target, &content).with_context(named)?;
-        fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).with_context(named)?;
+        copy(&ourselves, &target).with_context(named)?;
     }
     for name in LINKS {
         link(Path::new(PROGRAM), &folder.join(name)).with_context(named)?;
@@ -96,14 +94,28 @@ fn link(target: &Path, at: &Path) -> std::io::Result<()> {
     if fs::read_link(at).is_ok_and(|found| found == target) {
         return Ok(());
     }
-    // Another name first, so that a hook called in between finds either the old or the new link.
+    let temporary = temporary_beside(at);
+    symlink(target, &temporary)?;
+    take_the_place(&temporary, at)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let temporary = temporary_beside(to);
+    fs::copy(from, &temporary)?;
+    fs::set_permissions(&temporary, fs::Permissions::from_mode(0o755))?;
+    take_the_place(&temporary, to)
+}
+
+/// Another name first, so that a hook called in between finds either the old file or the new one.
+fn temporary_beside(path: &Path) -> PathBuf {
     let mut random = [0; 8];
     file::fill_random(&mut random);
-    let temporary =
-        at.with_file_name(format!("{}{:016x}", file::TEMPORARY_PREFIX, u64::from_ne_bytes(random)));
-    symlink(target, &temporary)?;
-    fs::rename(&temporary, at).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
+    path.with_file_name(format!("{}{:016x}", file::TEMPORARY_PREFIX, u64::from_ne_bytes(random)))
+}
+
+fn take_the_place(temporary: &Path, of: &Path) -> std::io::Result<()> {
+    fs::rename(temporary, of).inspect_err(|_| {
+        let _ = fs::remove_file(temporary);
     })
 }
 
