@@ -5,9 +5,13 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod flush;
+mod install;
 mod resend;
+mod setup;
 mod since;
+mod uninstall;
 
 use argh::FromArgs;
 use std::io::Write;
@@ -43,8 +47,11 @@ struct Arguments {
 enum Command {
     Config(config::Config),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
     Flush(flush::FlushArgs),
+    Install(install::Install),
     Resend(resend::ResendArgs),
+    Uninstall(uninstall::Uninstall),
     #[allow(dead_code, reason = "as its only field")]
     Hook(Hook),
 }
@@ -89,6 +96,9 @@ pub fn run(context: &Context) -> u8 {
     let done = match arguments.command {
         Some(Command::Config(config)) => config::run(config, context, &mut out),
         Some(Command::Demo(demo)) => demo::run(demo, &mut out),
+        Some(Command::Doctor(args)) => doctor::run(&args, context, &mut out),
+        Some(Command::Install(args)) => install::run(&args, context, &mut out),
+        Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut refill, &mut out),
         Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
         Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
         // The dispatcher takes every named role before the command line is parsed.

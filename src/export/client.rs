@@ -64,6 +64,17 @@ impl Client {
             Client::Grpc(client) => client.send(request, timeout),
         }
     }
+
+    /// Asks Phoenix whether it shows a trace of a project (BACKENDS.md, "Read back").
+    ///
+    /// # Errors
+    /// When it does not answer, or the backend is none that can be asked.
+    pub fn shows_trace(&self, project: &str, trace_id: &str, timeout: Duration) -> Result<bool, Failure> {
+        match self {
+            Client::Http(client) => client.shows_trace(project, trace_id, timeout),
+            Client::Grpc(_) => Err(unusable("gRPC cannot be asked for traces".to_owned())),
+        }
+    }
 }
 
 impl Accepted {

@@ -74,6 +74,35 @@ impl HttpClient {
             .send(&body[..]);
         read(response.map_err(|e| Failure::new(cause_of(e)))?)
     }
+
+    /// Asks Phoenix whether it shows a trace (BACKENDS.md, "Read back").
+    ///
+    /// # Errors
+    /// When it does not answer as Phoenix does.
+    pub fn shows_trace(&self, project: &str, trace_id: &str, timeout: Duration) -> Result<bool, Failure> {
+        let base = self.url.strip_suffix("/v1/traces").unwrap_or(&self.url);
+        let project: String = project.bytes().map(percent_encoded).collect();
+        let mut get =
+            self.agent.get(format!("{base}/v1/projects/{project}/spans?limit=10&trace_id={trace_id}"));
+        for (name, value) in &self.headers {
+            get = get.header(name, value);
+        }
+        let response = get.config().timeout_global(Some(timeout)).build().call();
+        let mut response = response.map_err(|e| Failure::new(cause_of(e)))?;
+        if !response.status().is_success() {
+            return Err(Failure::new(Cause::Http(response.status().as_u16())));
+        }
+        let body =
+            response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
+        Ok(memchr::memmem::find(&body, trace_id.as_bytes()).is_some())
+    }
+}
+
+fn percent_encoded(byte: u8) -> String {
+    match byte {
+        b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    }
 }
 
 fn read(mut response: Response<ureq::Body>) -> Result<Accepted, Failure> {

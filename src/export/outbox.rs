@@ -44,7 +44,7 @@ pub fn list(paths: &Paths) -> Vec<EntryKey> {
 }
 
 /// The turns in a folder, in no order.
-pub(super) fn keys_in(folder: &Path) -> Vec<EntryKey> {
+pub fn keys_in(folder: &Path) -> Vec<EntryKey> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().filter_map(|e| EntryKey::from_file_name(e.file_name().to_str()?)).collect()
 }

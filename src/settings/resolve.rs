@@ -58,6 +58,11 @@ impl Resolver {
         Resolver { process, file: file.unwrap_or_default(), document: Document::default() }
     }
 
+    /// The same variables over another document.
+    pub fn with_document(self, document: Document) -> Resolver {
+        Resolver { document, ..self }
+    }
+
     /// The document behind the settings.
     pub fn document(&self) -> &Document {
         &self.document

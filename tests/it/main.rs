@@ -9,3 +9,4 @@ mod live;
 mod outbox_model;
 mod recordings;
 mod replay;
+mod setup;

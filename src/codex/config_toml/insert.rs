@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::super::hook_events::{EVENTS, HookEvent};
+use super::super::trust::{self, ListedHook};
 use super::remove::{self, TakeOut};
 use super::spans::part_lines;
 use super::splice::{self, Splices, line_break, line_end, line_start};
@@ -17,7 +18,7 @@ pub fn migrate(text: &str, ours: &Executables, changes: &mut Vec<Change>) -> Res
         let Some(found) = survey.event(event.name) else { continue };
         let Some(keeper) = keeper(found, event, ours) else { continue };
         let group = &found.groups[keeper];
-        if !is_right(group, event, ours) {
+        if !is_right(group, event, ours) || was_trusted_as_written(&survey, keeper, group, event, ours) {
             rewrite(text, found, keeper, event, ours, &mut splices);
             changes.push(Change::Rewritten(event.name.to_owned()));
         }
@@ -52,6 +53,36 @@ fn is_right(group: &Group, event: &HookEvent, ours: &Executables) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a group no longer reads as we write it, and Codex still trusts just that wording: writing it so again
+/// is all it takes to run.
+fn was_trusted_as_written(
+    survey: &Survey,
+    index: usize,
+    group: &Group,
+    event: &HookEvent,
+    ours: &Executables,
+) -> bool {
+    let written = ListedHook {
+        event: event.name.to_owned(),
+        group: index,
+        handler: 0,
+        matcher: None,
+        command: ours.command(event),
+        timeout_s: event.timeout_s,
+        is_async: false,
+        status_message: None,
+        context_limit: None,
+        ours: true,
+    };
+    let (place, hash) = (format!(":{}", written.place()), written.hash());
+    let trusted = || {
+        let here = survey.states.iter().filter(|s| s.key.ends_with(&place));
+        here.filter_map(|s| s.trusted_hash.as_deref()).collect::<Vec<_>>()
+    };
+    let now = trust::list(survey).into_iter().find(|h| h.event == event.name && h.group == index);
+    group.owner() == Owner::Ours && now.is_some_and(|h| h.hash() != hash) && trusted() == [hash.as_str()]
 }
 
 fn rewrite(

@@ -190,6 +190,16 @@ fn a_trusted_hook_that_came_after_ours_keeps_its_place_when_we_go() {
 }
 
 #[test]
+fn an_entry_that_was_touched_reads_as_it_was_trusted_again_and_one_reviewed_since_is_left() {
+    let trusted = trusted_by_codex(&install("", &ours()).unwrap().text);
+    let touched = trusted.replacen("timeout = 30", "timeout = 31", 1);
+    assert_eq!(install(&touched, &ours()).unwrap().text, trusted);
+    let reviewed =
+        trusted_by_codex(&install("", &ours()).unwrap().text.replacen("timeout = 30", "timeout = 31", 1));
+    assert_eq!(install(&reviewed, &ours()).unwrap().text, reviewed);
+}
+
+#[test]
 fn our_element_in_the_middle_of_an_array_leaves_an_empty_one() {
     let original = "[hooks]\nStop = [{ hooks = [{ type = \"command\", command = \"a\" }] }]\n";
     let mut text = install(original, &ours()).unwrap().text;

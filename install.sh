@@ -1,0 +1,240 @@
+#!/bin/sh
+# Installs arize-codex: builds it in a checkout, downloads the release otherwise, then runs `arize-codex install`
+# with every option this script does not know. Nothing needs root. The whole script is one function called on the
+# last line, so that a download cut off half-way does nothing.
+#
+#   ./install.sh [--prefix DIR] [--version VERSION] [--uninstall] [options of `arize-codex install`]
+#   curl -fsSL URL/install.sh | sh -s -- [the same]
+#
+# Honoured: HOME, CODEX_HOME, ARIZE_HARNESS_HOME, CARGO_TARGET_DIR, NO_COLOR.
+# ARIZE_CODEX_DOWNLOADS replaces the place releases are downloaded from (a mirror, a file server).
+
+set -eu
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "install.sh: $*"
+    exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+usage() {
+    cat <<'TEXT'
+Usage: install.sh [--prefix DIR] [--version VERSION] [--uninstall] [OPTIONS]
+
+  --prefix DIR       also link arize-codex and arize-config into DIR/bin
+  --version VERSION  download this release instead of the newest
+  --from-source      build even outside a checkout (cargo install)
+  --uninstall        take out what was installed; --purge removes settings and turns as well
+  --help             this text
+
+All other options go to `arize-codex install`:
+  --target phoenix|arize|otlp|local  --endpoint URL  --api-key-file FILE|-  --space-id ID
+  --project NAME  --user-id ID  --span-tree turn|calls  --with-skills  --yes  --dry-run
+TEXT
+}
+
+# The name of this system in the names of releases; empty when there is none for it.
+platform() {
+    case "$(uname -s)/$(uname -m)" in
+        Linux/x86_64 | Linux/amd64) echo x86_64-unknown-linux-musl ;;
+        Linux/aarch64 | Linux/arm64) echo aarch64-unknown-linux-musl ;;
+        Darwin/arm64 | Darwin/aarch64) echo aarch64-apple-darwin ;;
+        Darwin/x86_64) echo x86_64-apple-darwin ;;
+    esac
+}
+
+# Whether the folder of this script is a checkout. Piped into a shell, the script has no folder.
+checkout() {
+    case "$0" in
+        *install.sh) ;;
+        *) return 1 ;;
+    esac
+    here=$(cd "$(dirname "$0")" 2>/dev/null && pwd -P) || return 1
+    [ -f "$here/Cargo.toml" ] && grep -q '^name = "arize-codex"' "$here/Cargo.toml"
+}
+
+need_cargo() {
+    has cargo || fail "building needs Rust: install it from https://rustup.rs, then run this again"
+}
+
+# Builds in the checkout; sets $program.
+build() {
+    need_cargo
+    target_dir=${CARGO_TARGET_DIR:-$here/target}
+    case "$target_dir" in
+        /*) ;;
+        *) target_dir=$(pwd -P)/$target_dir ;;
+    esac
+    target=
+    case "$(uname -s)" in
+        Linux) target=$(platform) ;;
+    esac
+    if [ -n "$target" ] && has rustup && (cd "$here" && rustup target add "$target") >/dev/null 2>&1; then
+        say "building a static executable ($target); this takes a minute or two"
+        # The C parts are compiled by the system's compiler, which serves musl as well.
+        compiler=CC_$(printf '%s' "$target" | tr - _)
+        if eval "[ -z \"\${$compiler:-}\" ]" && ! has "${target%%-*}-linux-musl-gcc" && ! has musl-gcc; then
+            eval "export $compiler=cc"
+        fi
+        if (cd "$here" && CARGO_TARGET_DIR=$target_dir cargo build --release --locked --quiet --target "$target" >&2); then
+            program=$target_dir/$target/release/arize-codex
+            return
+        fi
+        say "the static build failed; building for this system instead"
+    else
+        say "building for this system; on Linux a static executable starts faster (rustup target add ${target:-…-musl})"
+    fi
+    (cd "$here" && CARGO_TARGET_DIR=$target_dir cargo build --release --locked --quiet >&2) || fail "the build failed"
+    program=$target_dir/release/arize-codex
+}
+
+fetch() { # fetch URL FILE
+    if has curl; then
+        case "$1" in
+            https://*) curl --proto '=https' --tlsv1.2 -fsSL --retry 2 -o "$2" "$1" ;;
+            *) curl -fsSL -o "$2" "$1" ;;
+        esac
+    elif has wget; then
+        wget -q -O "$2" "$1"
+    else
+        fail "neither curl nor wget is here to download with"
+    fi
+}
+
+sha256() {
+    if has sha256sum; then
+        sha256sum "$1" | cut -d' ' -f1
+    elif has shasum; then
+        shasum -a 256 "$1" | cut -d' ' -f1
+    elif has openssl; then
+        openssl dgst -sha256 "$1" | sed 's/.* //'
+    else
+        fail "no sha256sum, shasum or openssl is here to check the download with"
+    fi
+}
+
+# Downloads the release for this system and checks it; sets $program. Returns 1 when there is none to be had; a
+# wrong checksum ends everything.
+download() {
+    target=$(platform)
+    if [ -z "$target" ]; then
+        say "there is no release for $(uname -s) on $(uname -m)"
+        return 1
+    fi
+    archive=arize-codex-$target.tar.gz
+    if [ -n "$version" ]; then
+        from=$downloads/download/v${version#v}
+    else
+        from=$downloads/latest/download
+    fi
+    say "downloading $archive"
+    if ! fetch "$from/$archive" "$scratch/$archive" || ! fetch "$from/SHA256SUMS" "$scratch/SHA256SUMS"; then
+        say "$from/$archive or its checksum cannot be downloaded"
+        return 1
+    fi
+    wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$archive\$/\1/p" "$scratch/SHA256SUMS" | head -n 1)
+    [ -n "$wanted" ] || fail "SHA256SUMS does not name $archive"
+    found=$(sha256 "$scratch/$archive")
+    [ "$wanted" = "$found" ] || fail "$archive is damaged or not the one released: SHA-256 is $found, not $wanted"
+    tar -xzf "$scratch/$archive" -C "$scratch" arize-codex || fail "$archive holds no arize-codex"
+    program=$scratch/arize-codex
+    "$program" --version >/dev/null 2>&1 || {
+        say "the released executable does not run here"
+        return 1
+    }
+}
+
+# Builds the published sources; sets $program.
+cargo_install() {
+    need_cargo
+    say "building with cargo install instead; this takes some minutes"
+    if [ -n "$version" ]; then
+        cargo install --quiet --locked --root "$scratch/cargo" --version "${version#v}" arize-codex >&2
+    else
+        cargo install --quiet --locked --root "$scratch/cargo" arize-codex >&2
+    fi || fail "cargo install failed"
+    program=$scratch/cargo/bin/arize-codex
+}
+
+uninstall() {
+    program=${ARIZE_HARNESS_HOME:-$HOME/.arize/harness}/bin/arize-codex
+    [ -x "$program" ] || fail "$program is not there: nothing to uninstall"
+    run_program uninstall "$@"
+}
+
+# Runs the executable. Piped into a shell, standard input is this script: the person is asked at the terminal.
+run_program() {
+    if [ ! -t 0 ] && [ -t 2 ] && [ -z "$key_from_stdin" ] && (: </dev/tty) 2>/dev/null; then
+        "$program" "$@" </dev/tty
+    else
+        "$program" "$@"
+    fi
+}
+
+main() {
+    downloads=${ARIZE_CODEX_DOWNLOADS:-https://github.com/Arize-ai/arize-codex/releases}
+    version='' mode=install from_source='' key_from_stdin='' program='' here=''
+    [ -n "${HOME:-}" ] || fail "HOME is not set"
+    # What is not for this script is kept in "$@", in order.
+    count=$#
+    while [ "$count" -gt 0 ]; do
+        argument=$1
+        shift
+        count=$((count - 1))
+        case "$argument" in
+            --help | -h)
+                usage
+                exit 0
+                ;;
+            --uninstall) mode=uninstall ;;
+            --from-source) from_source=1 ;;
+            --version)
+                [ "$count" -gt 0 ] || fail "--version needs a version"
+                version=$1
+                shift
+                count=$((count - 1))
+                ;;
+            --version=*) version=${argument#*=} ;;
+            --api-key-file)
+                [ "$count" -gt 0 ] || fail "--api-key-file needs a file"
+                [ "$1" != - ] || key_from_stdin=1
+                set -- "$@" "$argument" "$1"
+                shift
+                count=$((count - 1))
+                ;;
+            --api-key-file=-)
+                key_from_stdin=1
+                set -- "$@" --api-key-file -
+                ;;
+            --*=*)
+                # argh takes options and their values as two words.
+                set -- "$@" "${argument%%=*}" "${argument#*=}"
+                ;;
+            *) set -- "$@" "$argument" ;;
+        esac
+    done
+    case "$version" in
+        *[!A-Za-z0-9.+-]*) fail "--version $version is no version" ;;
+    esac
+    if [ "$mode" = uninstall ]; then
+        uninstall "$@"
+        return
+    fi
+    if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ]; then
+        fail "run this as yourself, not with sudo: it writes into your own home"
+    fi
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    trap 'exit 130' INT TERM
+    if checkout && [ -z "$version" ]; then
+        build
+    elif [ -n "$from_source" ] || ! download; then
+        cargo_install
+    fi
+    run_program install "$@"
+}
+
+{ main "$@"; }

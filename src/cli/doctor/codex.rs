@@ -1,0 +1,198 @@
+//! Codex's side: its version, its configuration and profiles, our hooks in it and Codex's trust in them, notify.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Finding;
+use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS};
+use crate::cli::setup::codex_config::{self, CodexConfig};
+use crate::codex::config_toml::survey::Survey;
+use crate::codex::config_toml::{Executables, is_notify};
+use crate::codex::trust::{self, HookState, OurHook};
+use crate::context::Context;
+use crate::settings::Settings;
+
+pub fn check(context: &Context) -> Vec<Finding> {
+    let mut findings = vec![version(context)];
+    if let Some(decree) = codex_cli::decreed(Path::new(REQUIREMENTS)) {
+        findings.push(Finding::failure("codex", format!("{REQUIREMENTS}: {decree}"), MANAGED));
+    }
+    let path = context.paths().codex_config();
+    let config = match CodexConfig::read(&path) {
+        Ok(config) => config,
+        Err(error) => {
+            findings.push(Finding::failure("config", format!("{error:#}"), "make it readable"));
+            return findings;
+        }
+    };
+    let survey = match Survey::of(config.text()) {
+        Ok(survey) => survey,
+        Err(error) => {
+            let text = format!("{}: {error}", path.display());
+            findings.push(Finding::failure(
+                "config",
+                text,
+                "mend the line; Codex itself does not start with it",
+            ));
+            return findings;
+        }
+    };
+    findings.push(Finding::ok("config", path.display().to_string()));
+    if survey.hooks_enabled == Some(false) {
+        let fix = "remove `hooks = false` under [features] in config.toml";
+        findings.push(Finding::failure("hooks", "Codex's hooks are switched off (features.hooks)", fix));
+    }
+    findings.extend(hooks(context, &survey, &path));
+    findings.extend(notify(context, &survey));
+    findings.extend(beside(context));
+    findings
+}
+
+fn version(context: &Context) -> Finding {
+    let Some(codex) = codex_cli::find(context) else {
+        return Finding::warning("codex", "no codex on the PATH", "npm install -g @openai/codex");
+    };
+    match codex_cli::version(&codex) {
+        Some(version) if version < FIRST_WITH_HOOKS => Finding::warning(
+            "codex",
+            format!("{version} calls no hooks in `codex exec`, only notify"),
+            format!("update Codex to {FIRST_WITH_HOOKS} or later for tools, approvals and subagents"),
+        ),
+        Some(version) => Finding::ok("codex", format!("{version} at {}", codex.display())),
+        None => {
+            Finding::warning("codex", format!("{} does not tell its version", codex.display()), "run it once")
+        }
+    }
+}
+
+fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
+    let bin = context.paths().bin().to_string_lossy().into_owned();
+    let ours = trust::our_hooks(survey, &Executables::in_folder(&bin), &codex_config::spellings(path));
+    let mut by_state: BTreeMap<u8, (Vec<&str>, &OurHook)> = BTreeMap::new();
+    for hook in &ours {
+        by_state.entry(rank(&hook.state)).or_insert((Vec::new(), hook)).0.push(hook.event.name);
+    }
+    let mut findings: Vec<Finding> = by_state
+        .into_values()
+        .map(|(events, first)| {
+            let which =
+                if events.len() == ours.len() { "all twelve hooks".to_owned() } else { events.join(", ") };
+            tell(&first.state, &which)
+        })
+        .collect();
+    for hook in ours.iter().filter(|h| h.matcher.as_deref().is_some_and(|m| !matches!(m, "" | "*" | ".*"))) {
+        let text = format!("{} is limited by a matcher, so some calls are missing", hook.event.name);
+        findings.push(Finding::warning("hooks", text, "remove the matcher from our group in config.toml"));
+    }
+    if ours.iter().any(|h| h.is_async) {
+        let text =
+            "hooks of ours are asynchronous: Codex before 0.169 skips them, and ends them when it exits";
+        findings.push(Finding::warning("hooks", text, "remove `async = true` from our groups"));
+    }
+    findings
+}
+
+fn rank(state: &HookState) -> u8 {
+    match state {
+        HookState::Trusted => 0,
+        HookState::NeverReviewed => 1,
+        HookState::Changed(_) => 2,
+        HookState::Disabled => 3,
+        HookState::WrongForm => 4,
+        HookState::OtherProgram(_) => 5,
+        HookState::Missing => 6,
+    }
+}
+
+fn tell(state: &HookState, which: &str) -> Finding {
+    match state {
+        HookState::Trusted => Finding::ok("hooks", format!("{which}: registered and trusted")),
+        HookState::NeverReviewed => Finding::failure(
+            "hooks",
+            format!("{which}: registered, but never reviewed, so Codex does not run them"),
+            "start `codex` and choose \"Trust all and continue\", or /hooks and then t",
+        ),
+        HookState::Changed(_) => Finding::failure(
+            "hooks",
+            format!("{which}: changed since they were trusted, so Codex does not run them"),
+            "run `arize-codex install`, or look at them in Codex's /hooks and press t",
+        ),
+        HookState::Disabled => Finding::failure(
+            "hooks",
+            format!("{which}: switched off in Codex's /hooks"),
+            "start `codex`, /hooks, and switch them on",
+        ),
+        HookState::WrongForm => Finding::failure(
+            "hooks",
+            format!("{which}: written in a form that Codex accepts and never runs"),
+            "run `arize-codex install`, which rewrites them",
+        ),
+        HookState::OtherProgram(program) => Finding::failure(
+            "hooks",
+            format!("{which}: registered with another program, {program}"),
+            "run `arize-codex install`, which rewrites them",
+        ),
+        HookState::Missing => {
+            Finding::failure("hooks", format!("{which}: not registered"), "run `arize-codex install`")
+        }
+    }
+}
+
+fn notify(context: &Context, survey: &Survey) -> Vec<Finding> {
+    let ours = context.paths().bin().join("arize-hook-codex-notify");
+    let again = "run `arize-codex install`: ours then calls the other one";
+    let argv = survey.notify.as_ref().map(|n| &n.argv[..]).unwrap_or_default();
+    let Some(program) = argv.first() else {
+        return vec![Finding::warning(
+            "notify",
+            "not registered; hooks go on alone",
+            "run `arize-codex install`",
+        )];
+    };
+    if Path::new(program) == ours {
+        let chain = Settings::load(context).map(|s| s.notify_chain).unwrap_or_default();
+        let mut findings = vec![Finding::ok(
+            "notify",
+            match chain.first() {
+                Some(next) => format!("ours, which calls {next} afterwards"),
+                None => "ours".to_owned(),
+            },
+        )];
+        if argv.len() > 1 {
+            let text = format!("{} more words behind our notify are never run", argv.len() - 1);
+            findings.push(Finding::warning("notify", text, "run `arize-codex install`"));
+        }
+        return findings;
+    }
+    let by_another = argv.iter().skip(1).any(|w| w.contains("arize-hook-codex-notify") && !is_notify(w));
+    vec![if by_another {
+        Finding::ok("notify", format!("{program}, which calls ours"))
+    } else if is_notify(program) {
+        Finding::warning("notify", format!("another edition's: {program}"), "run `arize-codex install`")
+    } else {
+        Finding::warning("notify", format!("taken over by {program}; hooks go on alone"), again)
+    }]
+}
+
+/// What lies beside config.toml and has a say.
+fn beside(context: &Context) -> Vec<Finding> {
+    let home = context.paths().codex();
+    let mut findings = Vec::new();
+    for profile in codex_cli::profiles(home) {
+        for problem in profile.problems {
+            let text = format!("profile {}: {problem}", profile.name);
+            let fix = format!("see {}", home.join(format!("{}.config.toml", profile.name)).display());
+            findings.push(Finding::warning("profile", text, fix));
+        }
+    }
+    let json = std::fs::read(home.join("hooks.json")).ok();
+    let other: Option<serde_json::Value> = json.and_then(|j| serde_json::from_slice(&j).ok());
+    let events = other.as_ref().and_then(|o| o.get("hooks")).and_then(serde_json::Value::as_object);
+    if events.is_some_and(|e| !e.is_empty()) {
+        let text = "hooks.json holds hooks as well; both run, and Codex warns that there are two places";
+        findings.push(Finding::ok("hooks", text));
+    }
+    findings
+}
+
+const MANAGED: &str = "ask the administrator to add our hooks to the managed ones";

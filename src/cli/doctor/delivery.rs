@@ -1,0 +1,139 @@
+//! The way out: the backend, what was delivered and what waits, when Codex last called, the room it all takes.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::Finding;
+use crate::cli::setup::backend::{self, Test};
+use crate::context::{Context, Paths};
+use crate::export::{outbox, status::Status};
+use crate::handover::{freeze, live};
+use crate::settings::{Settings, Target};
+use crate::time;
+use crate::trace::outline::seconds;
+
+pub fn check(context: &Context, send: bool) -> Vec<Finding> {
+    // A config.yaml that cannot be read has been told already.
+    let mut findings = Settings::load(context).map(|s| backend(&s, send)).unwrap_or_default();
+    let paths = context.paths();
+    findings.push(calls(paths));
+    findings.extend(backlog(paths));
+    findings
+}
+
+fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
+    let Some(target) = settings.target else {
+        let text = "no backend is chosen; turns are kept on this machine";
+        return vec![Finding::failure("backend", text, "run `arize-codex install`")];
+    };
+    if target == Target::Local {
+        return vec![Finding::ok("backend", "none: turns stay on this machine")];
+    }
+    let name = format!("{} at {}", target.name(), settings.endpoint.as_deref().unwrap_or("no endpoint"));
+    if let Err(failure) = backend::probe(settings) {
+        return vec![Finding::failure("backend", format!("{name}: {failure}"), failure.advice(target))];
+    }
+    let mut findings = vec![Finding::ok("backend", format!("{name} answers and takes our requests"))];
+    if send {
+        let project = &settings.profile.project_name;
+        findings.push(match backend::send_test(settings) {
+            Ok(Test::ReadBack { trace_id }) => {
+                Finding::ok("test", format!("trace {trace_id} arrived in project {project}"))
+            }
+            Ok(Test::Accepted { trace_id }) => {
+                Finding::ok("test", format!("trace {trace_id} was taken; look for it in project {project}"))
+            }
+            Ok(Test::NotShown { trace_id }) => Finding::warning(
+                "test",
+                format!("trace {trace_id} was taken but is not shown yet"),
+                format!("look for it in project {project} in a moment"),
+            ),
+            Err(failure) => Finding::failure("test", failure.to_string(), failure.advice(target)),
+        });
+    }
+    findings
+}
+
+/// When a hook last wrote anything, and whether hooks of a running Codex have.
+fn calls(paths: &Paths) -> Finding {
+    let running = live::list(paths).iter().filter(|m| m.process.is_alive()).count();
+    let newest = [paths.state(), paths.live(), paths.closing(), paths.sent(), paths.outbox()]
+        .iter()
+        .filter_map(|folder| newest_turn_in(folder))
+        .max();
+    match newest.and_then(|at| at.elapsed().ok()) {
+        Some(ago) => {
+            let now = if running > 0 { format!(", {running} threads open") } else { String::new() };
+            Finding::ok("calls", format!("Codex last called {} ago{now}", ago_text(ago)))
+        }
+        None => Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`"),
+    }
+}
+
+/// When the newest file that hooks write in a folder was written.
+fn newest_turn_in(folder: &Path) -> Option<SystemTime> {
+    let ours = |name: &str| {
+        !name.starts_with('.') && !matches!(name, "setup.json" | "delivery.json") && !name.ends_with(".lock")
+    };
+    fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter(|e| e.file_name().to_str().is_some_and(ours))
+        .filter_map(|e| e.metadata().ok().filter(fs::Metadata::is_file)?.modified().ok())
+        .max()
+}
+
+fn backlog(paths: &Paths) -> Vec<Finding> {
+    let status = Status::load(paths);
+    let waiting = outbox::list(paths).len() + freeze::list(paths).len();
+    let mut findings = Vec::new();
+    let last = status.last_success.map(|at| ago_text(time::now().since(at)));
+    let last =
+        last.map_or_else(|| "nothing delivered yet".to_owned(), |ago| format!("last delivered {ago} ago"));
+    findings.push(match &status.last_error {
+        Some(error) if waiting > 0 => Finding::failure(
+            "delivery",
+            format!(
+                "{waiting} waiting; {last}; for {}: {}",
+                ago_text(time::now().since(error.since)),
+                error.text
+            ),
+            if error.advice.is_empty() { "run `arize-codex flush`" } else { &error.advice },
+        ),
+        None if waiting > 0 => Finding::warning(
+            "delivery",
+            format!("{waiting} waiting; {last}"),
+            "run `arize-codex flush` if it stays so",
+        ),
+        _ => Finding::ok("delivery", format!("nothing waiting; {last}")),
+    });
+    let aside = outbox::keys_in(&outbox::rejected(paths)).len();
+    if aside > 0 {
+        let text = format!("{aside} turns set aside in {}", outbox::rejected(paths).display());
+        findings.push(Finding::warning("delivery", text, "`arize-codex resend` tries them again"));
+    }
+    let size = size_of(&paths.state());
+    findings.push(Finding::ok("disk", format!("{:.1} MB in {}", size as f64 / 1e6, paths.state().display())));
+    findings
+}
+
+fn size_of(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => size_of(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+/// A span of time in the unit a person would use.
+fn ago_text(ago: Duration) -> String {
+    match ago.as_secs() {
+        0..=119 => seconds(ago),
+        s @ 120..=7199 => format!("{} minutes", s / 60),
+        s @ 7200..=172_799 => format!("{} hours", s / 3600),
+        s => format!("{} days", s / 86_400),
+    }
+}

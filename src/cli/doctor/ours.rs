@@ -1,0 +1,82 @@
+//! Our own side: the executable and its links, settings and where each comes from, who may read the secrets.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::Finding;
+use crate::cli::setup::links;
+use crate::context::{Context, var};
+use crate::settings::{Resolver, Settings, keys};
+
+pub fn check(context: &Context) -> Vec<Finding> {
+    let mut findings = vec![program(context)];
+    findings.extend(settings(context));
+    findings.extend(secrets(context));
+    findings
+}
+
+fn program(context: &Context) -> Finding {
+    let paths = context.paths();
+    match &links::problems(paths)[..] {
+        [] => {
+            let text =
+                format!("{} {}", paths.bin().join(crate::cli::PROGRAM).display(), env!("CARGO_PKG_VERSION"));
+            Finding::ok("program", text)
+        }
+        problems => Finding::failure("program", problems.join("; "), "run `arize-codex install` again"),
+    }
+}
+
+fn settings(context: &Context) -> Vec<Finding> {
+    let resolver = match Resolver::load(context) {
+        Ok(resolver) => resolver,
+        Err(error) => {
+            let fix = "mend the line; turns are kept until then and delivered afterwards";
+            return vec![Finding::failure("settings", error.to_string(), fix)];
+        }
+    };
+    let settings = Settings::from_resolver(&resolver, context.paths());
+    let mut findings = Vec::new();
+    if !settings.enabled {
+        let source = resolver.resolve("trace_enabled").map(|r| r.source.to_string()).unwrap_or_default();
+        let fix = format!("unset {source}");
+        findings.push(Finding::failure("settings", "tracing is switched off", fix));
+    }
+    if settings.dry_run {
+        let source = resolver.resolve("dry_run").map(|r| r.source.to_string()).unwrap_or_default();
+        let text = "turns are printed instead of sent (ARIZE_DRY_RUN)";
+        findings.push(Finding::warning("settings", text, format!("unset {source}")));
+    }
+    for problem in &settings.problems {
+        findings.push(Finding::warning("settings", problem.clone(), "see `arize-codex config list`"));
+    }
+    let told = keys::KEYS.iter().filter_map(|key| {
+        let found = resolver.resolve(key.name)?;
+        let secret = key.name == "api_key" || key.name == "headers";
+        let shown =
+            if secret { format!("<{} chars>", found.value.chars().count()) } else { found.value.clone() };
+        let set = found.source != crate::settings::Source::Default;
+        (set || ["target", "endpoint", "project_name", "span_tree"].contains(&key.name))
+            .then(|| format!("{} = {shown} ({})", key.name, found.source))
+    });
+    findings.extend(told.map(|text| Finding::ok("setting", text)));
+    if let Some(home) = context.var(var::HARNESS_HOME) {
+        let text = format!("ARIZE_HARNESS_HOME is {home} here");
+        findings.push(Finding::warning("settings", text, "make sure Codex is started with it as well"));
+    }
+    findings
+}
+
+/// Files with keys and prompts in them that others on this machine could read.
+fn secrets(context: &Context) -> Vec<Finding> {
+    let paths = context.paths();
+    let open = |path: &Path| fs::metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0);
+    let files = [paths.config_yaml(), paths.env_file(), paths.state()];
+    let open: Vec<String> = files.iter().filter(|p| open(p)).map(|p| p.display().to_string()).collect();
+    if open.is_empty() {
+        return vec![Finding::ok("secrets", "only you can read settings, keys and turns")];
+    }
+    let text = format!("others on this machine may read {}", open.join(", "));
+    vec![Finding::failure("secrets", text, format!("chmod go= {}", open.join(" ")))]
+}

@@ -1,0 +1,269 @@
+//! What is to be written into config.yaml: from flags, then what is set already, then the defaults; at a terminal
+//! the person is asked, with these as the answers offered.
+
+use anyhow::{Context as _, bail};
+use serde_yml::Value;
+use std::io::Read;
+
+use super::Install;
+use crate::cli::setup::prompt;
+use crate::context::{Context, var};
+use crate::settings::document::{Document, scalar_text};
+use crate::settings::{CODEX_PREFIX, Settings, SpanTree, Target};
+
+/// The choices of one installation.
+#[derive(Debug)]
+pub struct Choices {
+    pub target: Target,
+    pub endpoint: Option<String>,
+    /// None leaves the key that is there.
+    pub api_key: Option<String>,
+    pub space_id: Option<String>,
+    pub project: String,
+    pub user_id: Option<String>,
+    pub span_tree: Option<SpanTree>,
+    /// Prompts, tool arguments, tool results; none leaves what is set.
+    pub logging: Option<[bool; 3]>,
+    /// What was set before.
+    was: Option<Target>,
+}
+
+impl Choices {
+    /// Takes the flags and what is set already.
+    ///
+    /// # Errors
+    /// When a flag makes no sense or the key's file cannot be read.
+    pub fn from_flags(args: &Install, settings: &Settings, context: &Context) -> anyhow::Result<Choices> {
+        let wanted = args.target.as_deref().map(parse_target).transpose()?;
+        let target = wanted.or(settings.target).unwrap_or(Target::Phoenix);
+        // What is set belongs to the target it was set for: one backend's key is never written for another.
+        let same = settings.target == Some(target);
+        let set = |value: Option<String>, variable: &str| {
+            value.filter(|_| same).or_else(|| context.var(variable).filter(|_| !same))
+        };
+        let (endpoint_var, key_var) = match target {
+            Target::Phoenix => (var::PHOENIX_ENDPOINT, var::PHOENIX_API_KEY),
+            Target::Arize => (var::ARIZE_OTLP_ENDPOINT, var::ARIZE_API_KEY),
+            Target::Otlp | Target::Local => (var::OTLP_ENDPOINT, ""),
+        };
+        let given_key = args.api_key_file.as_deref().map(read_key).transpose()?;
+        let set_key = set(settings.api_key.as_ref().map(|k| k.expose().to_owned()), key_var);
+        let endpoint = args.endpoint.clone().or_else(|| set(settings.endpoint.clone(), endpoint_var));
+        Ok(Choices {
+            target,
+            endpoint: endpoint.or_else(|| default_endpoint(target)).filter(|_| target != Target::Local),
+            api_key: given_key.or(set_key),
+            space_id: args.space_id.clone().or_else(|| set(settings.space_id.clone(), var::ARIZE_SPACE_ID)),
+            project: args.project.clone().unwrap_or_else(|| settings.profile.project_name.clone()),
+            user_id: args.user_id.clone().or_else(|| settings.profile.user_id.clone()),
+            span_tree: args.span_tree.as_deref().map(parse_span_tree).transpose()?,
+            logging: None,
+            was: settings.target,
+        })
+    }
+
+    /// Refuses choices with which nothing could be delivered.
+    ///
+    /// # Errors
+    /// When something is missing.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.target == Target::Arize && (self.api_key.is_none() || self.space_id.is_none()) {
+            bail!("Arize AX needs a space ID and an API key: --space-id ID --api-key-file FILE");
+        }
+        if self.target == Target::Otlp && self.endpoint.is_none() {
+            bail!("an OpenTelemetry collector needs --endpoint URL");
+        }
+        Ok(())
+    }
+
+    /// Asks the person, offering what is chosen so far.
+    ///
+    /// # Errors
+    /// When the terminal is gone or the person interrupts.
+    pub fn ask(&mut self, document: &Document, settings: &Settings) -> anyhow::Result<()> {
+        const BACKENDS: [&str; 5] = [
+            "Phoenix",
+            "Arize AX (otlp.arize.com)",
+            "Arize AX elsewhere: on-premises or another region",
+            "another OpenTelemetry collector",
+            "none: keep turns on this machine only",
+        ];
+        let default_arize = default_endpoint(Target::Arize);
+        let offered = match self.target {
+            Target::Phoenix => 0,
+            Target::Arize if self.endpoint == default_arize => 1,
+            Target::Arize => 2,
+            Target::Otlp => 3,
+            Target::Local => 4,
+        };
+        let picked = prompt::choice("Where should traces go?", &BACKENDS, offered)?;
+        let target = [Target::Phoenix, Target::Arize, Target::Arize, Target::Otlp, Target::Local][picked];
+        if target != self.target {
+            self.target = target;
+            self.endpoint = default_endpoint(target);
+            (self.api_key, self.space_id) = (None, None);
+        }
+        match picked {
+            1 => self.endpoint = default_arize,
+            4 => self.endpoint = None,
+            _ => {
+                let endpoint = self.endpoint.clone().unwrap_or_default();
+                self.endpoint = Some(prompt::line("Endpoint", &endpoint)?).filter(|e| !e.is_empty());
+            }
+        }
+        if target == Target::Arize {
+            self.offer_credentials_of_others(document)?;
+            self.space_id = Some(prompt::line("Space ID", self.space_id.as_deref().unwrap_or_default())?)
+                .filter(|s| !s.is_empty());
+        }
+        if matches!(target, Target::Phoenix | Target::Arize) {
+            self.ask_key()?;
+        }
+        self.project = prompt::line("Project", &self.project)?;
+        let user = prompt::line(
+            "User ID on the spans (empty for none)",
+            self.user_id.as_deref().unwrap_or_default(),
+        )?;
+        self.user_id = Some(user).filter(|u| !u.is_empty());
+        self.ask_content(settings)?;
+        self.ask_span_tree(settings)
+    }
+
+    fn ask_key(&mut self) -> anyhow::Result<()> {
+        let question = match (self.api_key.is_some(), self.target) {
+            (true, _) => "API key, empty to keep the one that is set",
+            (false, Target::Phoenix) => "API key, empty when Phoenix asks for none",
+            (false, _) => "API key",
+        };
+        let key = prompt::secret(question)?;
+        if !key.is_empty() {
+            self.api_key = Some(key);
+        }
+        Ok(())
+    }
+
+    /// Another harness of Arize on this machine may have the credentials already.
+    fn offer_credentials_of_others(&mut self, document: &Document) -> anyhow::Result<()> {
+        let Some(Value::Mapping(harnesses)) = document.get("harnesses") else { return Ok(()) };
+        if self.api_key.is_some() {
+            return Ok(());
+        }
+        for (name, harness) in harnesses {
+            let field = |key: &str| harness.get(key).and_then(scalar_text);
+            let (Some(name), Some(key), Some(space)) = (name.as_str(), field("api_key"), field("space_id"))
+            else {
+                continue;
+            };
+            if name != "codex" && prompt::yes(&format!("Use the Arize AX credentials of {name}?"), true)? {
+                (self.api_key, self.space_id) = (Some(key), Some(space));
+                self.endpoint = field("endpoint").or(self.endpoint.take());
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_content(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let now = settings.profile.logging;
+        let all = now.prompts && now.tool_details && now.tool_content;
+        if prompt::yes("Record prompts, answers, tool arguments and tool results?", all)? {
+            self.logging = (!all).then_some([true; 3]);
+            return Ok(());
+        }
+        self.logging = Some([
+            prompt::yes("  prompts and answers?", now.prompts && !all)?,
+            prompt::yes("  tool arguments (commands, paths, patches)?", now.tool_details)?,
+            prompt::yes("  tool results?", now.tool_content && !all)?,
+        ]);
+        Ok(())
+    }
+
+    fn ask_span_tree(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        const TREES: [&str; 2] = [
+            "turn: one LLM span a turn with its tools below; the shortest to read",
+            "calls: one LLM span a model response; needed for right costs, since prices jump with one call's size",
+        ];
+        let now = self.span_tree.unwrap_or(settings.profile.span_tree);
+        let picked = prompt::choice("Which tree?", &TREES, usize::from(now == SpanTree::Calls))?;
+        self.span_tree = Some([SpanTree::Turn, SpanTree::Calls][picked]);
+        Ok(())
+    }
+
+    /// Writes the choices into config.yaml's document; what is the default and was not set stays unset.
+    ///
+    /// # Errors
+    /// When something that is not a mapping stands in the way.
+    pub fn write(&self, document: &mut Document) -> anyhow::Result<()> {
+        let mut set = |key: &str, value: Value| {
+            document.set(&format!("{CODEX_PREFIX}{key}"), value).map_err(anyhow::Error::msg)
+        };
+        set("target", Value::from(self.target.name()))?;
+        set("project_name", Value::from(self.project.as_str()))?;
+        let texts = [("endpoint", &self.endpoint), ("api_key", &self.api_key), ("space_id", &self.space_id)];
+        for (key, value) in texts {
+            if let Some(value) = value {
+                set(key, Value::from(value.as_str()))?;
+            }
+        }
+        if let Some(user) = &self.user_id {
+            set("user_id", Value::from(user.as_str()))?;
+        }
+        if let Some(tree) = self.span_tree {
+            set("span_tree", Value::from(if tree == SpanTree::Calls { "calls" } else { "turn" }))?;
+        }
+        if let Some(flags) = self.logging {
+            for (name, flag) in ["prompts", "tool_details", "tool_content"].into_iter().zip(flags) {
+                document.set(&format!("logging.{name}"), Value::from(flag)).map_err(anyhow::Error::msg)?;
+            }
+        }
+        if self.was.is_some_and(|was| was != self.target) {
+            for (key, value) in texts {
+                if value.is_none() {
+                    document.unset(&format!("{CODEX_PREFIX}{key}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse_target(name: &str) -> anyhow::Result<Target> {
+    Target::parse(name).with_context(|| format!("--target {name} is none of phoenix, arize, otlp, local"))
+}
+
+fn parse_span_tree(name: &str) -> anyhow::Result<SpanTree> {
+    match name {
+        "turn" => Ok(SpanTree::Turn),
+        "calls" => Ok(SpanTree::Calls),
+        _ => bail!("--span-tree {name} is neither turn nor calls"),
+    }
+}
+
+fn default_endpoint(target: Target) -> Option<String> {
+    match target {
+        Target::Phoenix => Some("http://localhost:6006".to_owned()),
+        Target::Arize => Some("otlp.arize.com:443".to_owned()),
+        Target::Otlp | Target::Local => None,
+    }
+}
+
+/// Reads a key from a file, or from standard input for `-`.
+fn read_key(file: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if file == "-" {
+        std::io::stdin().take(MAX_KEY_BYTES).read_to_string(&mut text).context("cannot read the key")?;
+    } else {
+        let opened = std::fs::File::open(file).with_context(|| format!("cannot read {file}"))?;
+        opened
+            .take(MAX_KEY_BYTES)
+            .read_to_string(&mut text)
+            .with_context(|| format!("cannot read {file}"))?;
+    }
+    let key = text.trim();
+    if key.is_empty() || key.contains(char::is_whitespace) {
+        bail!("{file} holds no key on one line");
+    }
+    Ok(key.to_owned())
+}
+
+const MAX_KEY_BYTES: u64 = 64 * 1024;

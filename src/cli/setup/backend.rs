@@ -1,0 +1,98 @@
+//! One look at a backend: is it there, does it take our key, and does a test trace arrive.
+
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use crate::codex::ids::{IdError, ThreadId, TurnId};
+use crate::export::client::Client;
+use crate::export::decorate::Decoration;
+use crate::export::entry::{EntryKey, Head, Summary};
+use crate::export::retry::{Cause, Failure};
+use crate::settings::{Settings, Target};
+use crate::time;
+use crate::trace::ids::{self, Role};
+
+/// Sends an empty request: what answers it well is an OTLP backend that takes our key.
+///
+/// # Errors
+/// What came back instead.
+pub fn probe(settings: &Settings) -> Result<(), Failure> {
+    let mut client = Client::new(settings)?;
+    client.send(&ExportTraceServiceRequest::default(), PATIENCE).map(|_| ())
+}
+
+/// What became of a test trace.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Test {
+    /// The backend shows it.
+    ReadBack { trace_id: String },
+    /// The backend took it; there is no way to ask for it.
+    Accepted { trace_id: String },
+    /// The backend took it and did not show it in time.
+    NotShown { trace_id: String },
+}
+
+/// Sends a trace of one span and reads it back where the backend allows it.
+///
+/// # Errors
+/// When the backend does not take it.
+pub fn send_test(settings: &Settings) -> Result<Test, Failure> {
+    let mut client = Client::new(settings)?;
+    let (head, span) = test_span(settings)?;
+    let trace_id: String = span.trace_id.iter().map(|b| format!("{b:02x}")).collect();
+    let decoration = Decoration::new(settings, &head);
+    let span = decoration.span(span);
+    client.send(&decoration.request(vec![span]), PATIENCE)?;
+    if settings.target != Some(Target::Phoenix) {
+        return Ok(Test::Accepted { trace_id });
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if client.shows_trace(&head.project_name, &trace_id, PATIENCE).unwrap_or(false) {
+            return Ok(Test::ReadBack { trace_id });
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    Ok(Test::NotShown { trace_id })
+}
+
+/// A span that says what it is, in a trace of its own each time.
+fn test_span(settings: &Settings) -> Result<(Head, Span), Failure> {
+    let now = time::now();
+    let id = format!("doctor-{}-{}", now.as_nanos(), std::process::id());
+    let no_id = |e: IdError| Failure::new(Cause::Settings(e.to_string()));
+    let (thread, turn) = (ThreadId::parse(&id).map_err(no_id)?, TurnId::parse(&id).map_err(no_id)?);
+    let attribute = |key: &str, value: &str| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) }),
+        ..KeyValue::default()
+    };
+    let span = Span {
+        trace_id: ids::trace_id(&thread, &turn).to_vec(),
+        span_id: ids::span_id(&thread, &turn, Role::Turn, "").to_vec(),
+        name: "arize-codex doctor".to_owned(),
+        start_time_unix_nano: now.as_nanos(),
+        end_time_unix_nano: now.plus(Duration::from_millis(1)).as_nanos(),
+        attributes: vec![
+            attribute("openinference.span.kind", "CHAIN"),
+            attribute("output.value", "a test by `arize-codex doctor --send`"),
+        ],
+        ..Span::default()
+    };
+    let head = Head {
+        key: EntryKey { turn: turn.clone(), thread: thread.clone(), part: 0 },
+        root_thread: thread,
+        root_turn: turn,
+        project_name: settings.profile.project_name.clone(),
+        started_at: now,
+        ended_at: now,
+        summary: Summary::default(),
+    };
+    Ok((head, span))
+}
+
+const PATIENCE: Duration = Duration::from_secs(8);

@@ -1,0 +1,135 @@
+//! The Codex on this machine: where it is, its version, its profiles, and what an administrator decreed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use toml_edit::{Document, Item};
+
+use crate::context::Context;
+
+/// A release of Codex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u64, pub u64, pub u64);
+
+impl Version {
+    /// Reads the number in `codex-cli 0.169.0`.
+    pub fn parse(text: &str) -> Option<Version> {
+        let number = text.split_whitespace().find(|w| w.starts_with(|c: char| c.is_ascii_digit()))?;
+        let mut parts = number.split(['.', '-']).map(|p| p.parse().ok());
+        Some(Version(parts.next()??, parts.next()??, parts.next()??))
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// Finds `codex` on the PATH.
+pub fn find(context: &Context) -> Option<PathBuf> {
+    let path = context.var("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join("codex")).find(|p| p.is_file())
+}
+
+/// Asks a Codex for its version, and waits a few seconds at most.
+pub fn version(codex: &Path) -> Option<Version> {
+    let mut child = Command::new(codex)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while child.try_wait().ok()?.is_none() {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().ok()?;
+    Version::parse(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// A `<name>.config.toml` beside config.toml, used by `codex --profile name`.
+#[derive(Debug)]
+pub struct Profile {
+    pub name: String,
+    /// What in it keeps our hooks or notify from being called.
+    pub problems: Vec<String>,
+}
+
+/// The profiles of a Codex home.
+pub fn profiles(codex_home: &Path) -> Vec<Profile> {
+    let Ok(entries) = std::fs::read_dir(codex_home) else { return Vec::new() };
+    let mut found: Vec<Profile> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().to_str()?.strip_suffix(".config.toml")?.to_owned();
+            let text = std::fs::read_to_string(entry.path()).ok()?;
+            Some(Profile { name, problems: problems_in(&text) })
+        })
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn problems_in(text: &str) -> Vec<String> {
+    let Ok(document) = Document::parse(text) else { return vec!["it is not valid TOML".to_owned()] };
+    let mut problems = Vec::new();
+    if hooks_switched_off(document.as_item()) {
+        problems.push("it switches hooks off (features.hooks = false)".to_owned());
+    }
+    let notify = document.get("notify").and_then(|n| n.get(0)).and_then(Item::as_str);
+    if notify.is_some_and(|program| !crate::codex::config_toml::is_notify(program)) {
+        problems.push("it has a notify program of its own, so ours is not called".to_owned());
+    }
+    problems
+}
+
+/// Whether a configuration switches hooks off, by the name of today or the one of before.
+pub fn hooks_switched_off(root: &Item) -> bool {
+    let features = root.get("features");
+    ["hooks", "codex_hooks"]
+        .iter()
+        .any(|name| features.and_then(|f| f.get(name)).and_then(Item::as_bool) == Some(false))
+}
+
+/// What the administrator's requirements.toml says against hooks of ours.
+pub fn decreed(requirements: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(requirements).ok()?;
+    let document = Document::parse(text).ok()?;
+    if document.get("allow_managed_hooks_only").and_then(Item::as_bool) == Some(true) {
+        return Some("only the administrator's own hooks run (allow_managed_hooks_only)".to_owned());
+    }
+    hooks_switched_off(document.as_item()).then(|| "the administrator has switched hooks off".to_owned())
+}
+
+/// Where an administrator decrees (developers.openai.com/codex/enterprise/managed-configuration).
+pub const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
+/// The first release whose hooks fire in `codex exec` (shared/CODEX.md); before, only notify is called.
+pub const FIRST_WITH_HOOKS: Version = Version(0, 142, 5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_compared() {
+        let version = |text: &str| Version::parse(text);
+        assert_eq!(version("codex-cli 0.169.0\n"), Some(Version(0, 169, 0)));
+        assert_eq!(version("codex-cli 0.170.0-alpha.3"), Some(Version(0, 170, 0)));
+        assert_eq!(version("codex"), None);
+        assert!(version("x 0.139.0") < Some(FIRST_WITH_HOOKS) && version("x 1.0.0") > Some(FIRST_WITH_HOOKS));
+    }
+
+    #[test]
+    fn a_profile_that_silences_us_is_named() {
+        assert_eq!(problems_in("model = \"x\"\n[features]\nhooks = true\n"), Vec::<String>::new());
+        assert_eq!(problems_in("features.codex_hooks = false\nnotify = [\"bell\"]\n").len(), 2);
+    }
+}

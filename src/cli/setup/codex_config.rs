@@ -1,0 +1,147 @@
+//! Codex's configuration file on disk: read, backed up, replaced where it really lies.
+
+use anyhow::{Context as _, bail};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::context::Paths;
+use crate::file;
+
+/// The file as it was read.
+#[derive(Debug)]
+pub struct CodexConfig {
+    /// Where Codex looks for it.
+    pub path: PathBuf,
+    /// None when there is no such file.
+    pub text: Option<String>,
+    mode: Option<u32>,
+}
+
+impl CodexConfig {
+    /// Reads a file that may be missing.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read, is too large or no UTF-8.
+    pub fn read(path: &Path) -> anyhow::Result<CodexConfig> {
+        let name = || path.display().to_string();
+        let content = file::read_bounded(path, MAX_BYTES).with_context(name)?;
+        let mode = fs::metadata(path).ok().map(|m| m.mode());
+        let text = content.map(String::from_utf8).transpose();
+        let text = text.map_err(|e| {
+            let valid = e.utf8_error().valid_up_to();
+            let line = e.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() + 1;
+            anyhow::anyhow!("{}: line {line}: invalid UTF-8", path.display())
+        })?;
+        Ok(CodexConfig { path: path.to_owned(), text, mode })
+    }
+
+    /// The text; that of a missing file is empty.
+    pub fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    /// Refuses a file that its owner has made read-only.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn check_writable(&self) -> anyhow::Result<()> {
+        if self.mode.is_some_and(|mode| mode & 0o200 == 0) {
+            bail!(
+                "{} is read-only; allow writing with chmod u+w, or edit it where it comes from",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Replaces the file by `text`, after a copy of the old one into `backups`. A symbolic link stays one.
+    ///
+    /// # Errors
+    /// When the file has changed since it was read, or cannot be written.
+    pub fn write(&self, text: &str, backups: &Path) -> anyhow::Result<()> {
+        let name = || format!("cannot write {}", self.path.display());
+        let now = file::read_bounded(&self.path, MAX_BYTES).with_context(name)?;
+        if now.as_deref() != self.text.as_ref().map(String::as_bytes) {
+            bail!("{} has just been changed by another program; try again", self.path.display());
+        }
+        if let Some(old) = &self.text {
+            back_up(old, backups).with_context(|| format!("cannot write into {}", backups.display()))?;
+        }
+        let real = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        if let Some(folder) = real.parent().filter(|f| !f.exists()) {
+            file::create_private_dir(folder).with_context(name)?;
+        }
+        file::write_atomic(&real, text.as_bytes()).with_context(name)?;
+        if let Some(mode) = self.mode {
+            fs::set_permissions(&real, fs::Permissions::from_mode(mode & 0o7777)).with_context(name)?;
+        }
+        Ok(())
+    }
+}
+
+/// The spellings under which Codex may know its file: as it is, when CODEX_HOME is unset, or with the links on the
+/// way resolved, when it is set.
+pub fn spellings(path: &Path) -> Vec<String> {
+    let mut found = vec![path.to_string_lossy().into_owned()];
+    let resolved = path.parent().and_then(|p| fs::canonicalize(p).ok()).zip(path.file_name());
+    let resolved = resolved.map(|(folder, name)| folder.join(name).to_string_lossy().into_owned());
+    found.extend(resolved.filter(|r| *r != found[0]));
+    found
+}
+
+/// Where copies of config.toml from before our changes are kept.
+pub fn backups(paths: &Paths) -> PathBuf {
+    paths.state().join("backups")
+}
+
+fn back_up(text: &str, folder: &Path) -> std::io::Result<()> {
+    file::create_private_dir(folder)?;
+    let at = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
+    file::write_atomic(&folder.join(format!("config.toml.{at}")), text.as_bytes())?;
+    let mut copies: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|e| e.path()).collect();
+    copies.sort();
+    for old in copies.iter().rev().skip(KEPT_BACKUPS) {
+        let _ = fs::remove_file(old);
+    }
+    Ok(())
+}
+
+/// Codex's own limit is the memory; a larger file than this is none that a person wrote.
+const MAX_BYTES: u64 = 32 * 1024 * 1024;
+const KEPT_BACKUPS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_linked_file_stays_a_link_keeps_its_mode_and_is_backed_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("dotfiles.toml"), folder.path().join("config.toml"));
+        fs::write(&real, "a = 1\n").unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&real, &link).unwrap();
+        let config = CodexConfig::read(&link).unwrap();
+        let backups = folder.path().join("state/backups");
+        config.write("a = 2\n", &backups).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "a = 2\n");
+        assert_eq!(fs::metadata(&real).unwrap().mode() & 0o777, 0o640);
+        let copy = fs::read_dir(&backups).unwrap().next().unwrap().unwrap();
+        assert_eq!(fs::read_to_string(copy.path()).unwrap(), "a = 1\n");
+        assert!(config.write("a = 3\n", &backups).unwrap_err().to_string().contains("try again"));
+    }
+
+    #[test]
+    fn what_cannot_be_edited_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, b"a = 1\nb = \"\xff\"\n").unwrap();
+        assert!(CodexConfig::read(&path).unwrap_err().to_string().ends_with("line 2: invalid UTF-8"));
+        fs::write(&path, b"a = 1\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        assert!(CodexConfig::read(&path).unwrap().check_writable().is_err());
+    }
+}

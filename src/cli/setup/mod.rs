@@ -1,0 +1,48 @@
+//! What install, uninstall and doctor share: the files they write, find and check.
+
+pub mod backend;
+pub mod codex_cli;
+pub mod codex_config;
+pub mod links;
+pub mod prompt;
+pub mod record;
+pub mod skill;
+
+use crate::codex::config_toml::Change;
+
+/// How many of the twelve hooks and what else a change of config.toml concerns, in words.
+pub fn describe(changes: &[Change]) -> Vec<String> {
+    let named = |wanted: fn(&Change) -> Option<&str>| changes.iter().filter_map(wanted).collect::<Vec<_>>();
+    let mut lines = Vec::new();
+    let mut say = |events: Vec<&str>, what: &str| {
+        if !events.is_empty() {
+            let which = if events.len() == 12 { "all twelve".to_owned() } else { events.join(", ") };
+            lines.push(format!("{what}: {which}"));
+        }
+    };
+    say(named(|c| if let Change::Added(e) = c { Some(e) } else { None }), "hooks registered");
+    say(named(|c| if let Change::Rewritten(e) = c { Some(e) } else { None }), "entries of before rewritten");
+    say(named(|c| if let Change::TakenOut(e) = c { Some(e) } else { None }), "hooks taken out");
+    say(
+        named(|c| if let Change::PlaceKept(e) = c { Some(e) } else { None }),
+        "empty groups kept, so that the hooks after them stay trusted",
+    );
+    say(
+        named(|c| if let Change::Moved(e) = c { Some(e) } else { None }),
+        "hooks of others that Codex will ask to review again",
+    );
+    for change in changes {
+        lines.extend(match change {
+            Change::NotifySet => Some("notify set".to_owned()),
+            Change::NotifyReplaced => Some("notify set; the other program is called after ours".to_owned()),
+            Change::NotifyRestored => Some("notify is the other program's again".to_owned()),
+            Change::NotifyTakenOut => Some("notify taken out".to_owned()),
+            Change::NotifyLeft => {
+                Some("notify left as it is: the other program calls ours already".to_owned())
+            }
+            Change::TrustTakenOut(count) => Some(format!("{count} trust entries of ours taken out")),
+            _ => None,
+        });
+    }
+    lines
+}

@@ -1,0 +1,36 @@
+//! The skill `manage-codex-tracing`, with which Codex itself sets tracing up and finds what is wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::file;
+
+/// Writes the skill into the person's skill folder and returns where.
+///
+/// # Errors
+/// When it cannot be written, or a skill of that name is there that is not ours.
+pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
+    let folder = home.join(".agents/skills/manage-codex-tracing");
+    let path = folder.join("SKILL.md");
+    if let Ok(found) = fs::read_to_string(&path)
+        && !found.contains(MARK)
+    {
+        anyhow::bail!("{} is another skill of that name", path.display());
+    }
+    fs::create_dir_all(&folder)?;
+    file::write_atomic(&path, SKILL.as_bytes())?;
+    Ok(path)
+}
+
+/// Removes a skill file that install wrote, and its folder when nothing else is in it.
+pub fn remove(path: &Path) -> bool {
+    let ours = fs::read_to_string(path).is_ok_and(|text| text.contains(MARK));
+    if ours && fs::remove_file(path).is_ok() {
+        let _ = path.parent().map(fs::remove_dir);
+        return true;
+    }
+    false
+}
+
+const SKILL: &str = include_str!("../../../skills/manage-codex-tracing/SKILL.md");
+const MARK: &str = "arize-codex";

@@ -1,0 +1,211 @@
+//! `uninstall`: takes out what install has added, and nothing else; with `--purge` settings and turns as well.
+
+use anyhow::{Context as _, bail};
+use argh::FromArgs;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::exit::{DONE, FAILED};
+use super::flush::{self, FlushArgs};
+use super::setup::codex_config::{self, CodexConfig};
+use super::setup::record::{self, Record};
+use super::setup::{describe, links, prompt, skill};
+use crate::codex::config_toml::{self, Removed};
+use crate::context::{Context, Paths};
+use crate::export::outbox;
+use crate::handover::freeze;
+use crate::handover::live;
+use crate::settings::document::Document;
+use crate::settings::{CODEX_PREFIX, Settings};
+
+/// Take out what install has added.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "uninstall")]
+pub struct Uninstall {
+    /// settings, turns kept on this machine and the log as well
+    #[argh(switch)]
+    purge: bool,
+    /// ask nothing; with --purge, turns that were not delivered are given up
+    #[argh(switch)]
+    yes: bool,
+    /// show what would be done, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+}
+
+/// Uninstalls, or shows what uninstalling would do.
+///
+/// # Errors
+/// When a configuration cannot be read, parsed or written, or `--purge` would lose turns unasked.
+pub fn run(
+    args: &Uninstall,
+    context: &Context,
+    refill: &mut dyn FnMut(&Settings),
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let paths = context.paths();
+    let mut record = Record::load(paths)?;
+    let mut files: Vec<PathBuf> = record.configs.keys().cloned().collect();
+    if !files.contains(&paths.codex_config()) {
+        files.push(paths.codex_config());
+    }
+    let mut edits = Vec::new();
+    for path in files {
+        let config = CodexConfig::read(&path)?;
+        let before = record.config(&path);
+        let removed =
+            config_toml::uninstall(config.text(), &codex_config::spellings(&path), before.notify.as_deref())
+                .with_context(|| format!("{} is left as it is", path.display()))?;
+        if removed.text != config.text() {
+            config.check_writable()?;
+        }
+        edits.push((config, before, removed));
+    }
+    if args.dry_run {
+        for (config, _, removed) in &edits {
+            tell_changes(config, removed, out)?;
+        }
+        return Ok(DONE);
+    }
+    if !settle_undelivered(args, context, refill, out)? {
+        return Ok(FAILED);
+    }
+
+    for (config, before, removed) in &edits {
+        tell_changes(config, removed, out)?;
+        apply(config, before, removed, paths)?;
+        record.configs.remove(&config.path);
+    }
+    forget_chain(paths)?;
+    let gone = links::remove(paths).len();
+    for link in std::mem::take(&mut record.links) {
+        links::remove_link(&link, paths);
+    }
+    for path in std::mem::take(&mut record.skills) {
+        skill::remove(&path);
+    }
+    record.save(paths)?;
+    writeln!(out, "program   {}", if gone > 0 { "removed" } else { "was not there" })?;
+    if live::list(paths).iter().any(|marker| marker.process.is_alive()) {
+        writeln!(out, "note      Codex sessions that run now look for the hooks until they are restarted")?;
+    }
+    if args.purge {
+        purge(paths, out)?;
+    } else {
+        writeln!(
+            out,
+            "kept      {} with settings and past turns; --purge removes them",
+            paths.harness().display()
+        )?;
+    }
+    Ok(DONE)
+}
+
+fn tell_changes(config: &CodexConfig, removed: &Removed, out: &mut dyn Write) -> anyhow::Result<()> {
+    let lines = describe(&removed.changes);
+    let what = if lines.is_empty() { "nothing of ours".to_owned() } else { lines.join("; ") };
+    Ok(writeln!(out, "codex     {}: {what}", config.path.display())?)
+}
+
+/// Writes one config.toml back; a file that install made and nobody added to goes.
+fn apply(
+    config: &CodexConfig,
+    before: &record::Config,
+    removed: &Removed,
+    paths: &Paths,
+) -> anyhow::Result<()> {
+    if config.text.is_none() {
+        return Ok(());
+    }
+    if before.created && removed.text.trim().is_empty() {
+        fs::remove_file(&config.path).with_context(|| config.path.display().to_string())?;
+        // Only when Codex has not put anything there either.
+        let _ = config.path.parent().map(fs::remove_dir);
+        return Ok(());
+    }
+    if removed.text != config.text() {
+        config.write(&removed.text, &codex_config::backups(paths))?;
+    }
+    Ok(())
+}
+
+/// Offers to deliver what waits; returns whether to go on.
+fn settle_undelivered(
+    args: &Uninstall,
+    context: &Context,
+    refill: &mut dyn FnMut(&Settings),
+    out: &mut dyn Write,
+) -> anyhow::Result<bool> {
+    let waiting = || outbox::list(context.paths()).len() + freeze::list(context.paths()).len();
+    let count = waiting();
+    if count == 0 {
+        return Ok(true);
+    }
+    let turns = if count == 1 { "1 turn waits".to_owned() } else { format!("{count} turns wait") };
+    if !args.yes && prompt::is_possible() {
+        if prompt::yes(&format!("{turns} to be delivered. Deliver now?"), true)? {
+            flush::run(&FlushArgs { wait: 30, background: false }, context, refill, out)?;
+        }
+        return Ok(waiting() == 0 || prompt::yes("Go on without delivering the rest?", !args.purge)?);
+    }
+    if args.purge && !args.yes {
+        bail!("{turns} to be delivered and would be lost: run `arize-codex flush` first, or add --yes");
+    }
+    writeln!(out, "warning   {turns} to be delivered; `arize-codex flush` after a new install does it")?;
+    Ok(true)
+}
+
+/// The other notify program is called by Codex itself again.
+fn forget_chain(paths: &Paths) -> anyhow::Result<()> {
+    let path = paths.config_yaml();
+    let Ok(Some(mut document)) = Document::load(&path) else { return Ok(()) };
+    if document.unset(&format!("{CODEX_PREFIX}notify_chain")) {
+        document.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Removes our settings, turns and log; other harnesses' share of the folder stays.
+fn purge(paths: &Paths, out: &mut dyn Write) -> anyhow::Result<()> {
+    let path = paths.config_yaml();
+    match Document::load(&path) {
+        Ok(Some(mut document)) => {
+            document.unset(CODEX_PREFIX.trim_end_matches('.'));
+            let empty = |v: &serde_yml::Value| v.as_mapping().is_some_and(serde_yml::Mapping::is_empty);
+            if document.get("harnesses").is_some_and(empty) {
+                document.unset("harnesses");
+            }
+            if document.is_empty() {
+                fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            } else {
+                document.save(&path).with_context(|| path.display().to_string())?;
+            }
+        }
+        Ok(None) => {}
+        Err(error) => writeln!(out, "warning   {error}; it is left as it is")?,
+    }
+    let log = paths.log_file();
+    remove(&paths.state())?;
+    remove(&log)?;
+    remove(&log.with_extension("log.1"))?;
+    for folder in [paths.state().parent(), log.parent(), Some(paths.harness()), paths.harness().parent()] {
+        let Some(folder) = folder.filter(|f| f.starts_with(paths.harness()) || f.ends_with(".arize")) else {
+            continue;
+        };
+        // Only when nobody else keeps something there.
+        let _ = fs::remove_dir(folder);
+    }
+    writeln!(out, "purged    settings, turns and log of Codex tracing")?;
+    Ok(())
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

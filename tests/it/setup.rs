@@ -1,0 +1,294 @@
+//! install, uninstall and doctor as a person runs them, in a home of their own.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A home that nothing but the test knows of.
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    /// A home with this config.toml; none for a Codex that was never started.
+    fn with(config: Option<&str>) -> Home {
+        let home = Home { folder: tempfile::tempdir().unwrap() };
+        if let Some(text) = config {
+            fs::create_dir(home.path(".codex")).unwrap();
+            fs::write(home.config(), text).unwrap();
+        }
+        home
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path(".codex/config.toml")
+    }
+
+    fn config_text(&self) -> String {
+        fs::read_to_string(self.config()).unwrap()
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.run_with(args, &[])
+    }
+
+    fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("PATH", self.path("no-codex-here"));
+        command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Installs for the local archive, so that no test depends on a backend.
+    fn install(&self) {
+        let output = self.run(&["install", "--yes", "--target", "local"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The checks of doctor that are not ok, as `check: text`.
+    fn complaints(&self) -> Vec<String> {
+        let output = self.run(&["doctor", "--json"]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let bad = findings.iter().filter(|f| f["status"] != "ok");
+        assert!(bad.clone().all(|f| f["fix"].is_string()), "every complaint names its fix");
+        bad.map(|f| format!("{}: {}", f["check"].as_str().unwrap(), f["text"].as_str().unwrap())).collect()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn every_config_toml_survives_install_install_uninstall() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let original = fs::read_to_string(&path).unwrap();
+        let home = Home::with(Some(&original));
+        if name.starts_with("invalid-") {
+            let output = home.run(&["install", "--yes", "--target", "local"]);
+            assert_eq!(output.status.code(), Some(1), "{name}");
+            assert!(stderr(&output).contains("line "), "{name}: {}", stderr(&output));
+            assert!(!home.path(".arize").exists(), "{name}: nothing is written when the file is refused");
+            assert_eq!(home.config_text(), original, "{name}");
+            continue;
+        }
+        home.install();
+        let installed = home.config_text();
+        home.install();
+        assert_eq!(home.config_text(), installed, "{name}");
+        assert!(home.run(&["uninstall"]).status.success(), "{name}");
+        if !name.starts_with("old-") {
+            assert_eq!(home.config_text(), original, "{name}");
+            assert!(!home.config_text().contains("arize-hook"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_purge_leaves_nothing_behind_and_what_others_keep_stays() {
+    let home = Home::with(None);
+    home.install();
+    assert!(home.config_text().contains("arize-hook-codex-stop"));
+    assert!(home.run(&["uninstall", "--purge"]).status.success());
+    assert!(!home.config().exists() && !home.path(".arize").exists());
+
+    let others = "user_id: me\nharnesses:\n  claude-code:\n    target: arize\n";
+    fs::create_dir_all(home.path(".arize/harness")).unwrap();
+    fs::write(home.path(".arize/harness/config.yaml"), others).unwrap();
+    home.install();
+    assert!(home.run(&["uninstall", "--purge"]).status.success());
+    assert_eq!(fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap(), others);
+}
+
+#[test]
+fn a_linked_config_toml_stays_a_link_and_a_read_only_one_is_left_alone() {
+    let home = Home::with(Some(""));
+    let real = home.path("dotfiles.toml");
+    fs::write(&real, "model = \"x\"\n").unwrap();
+    fs::remove_file(home.config()).unwrap();
+    symlink(&real, home.config()).unwrap();
+    home.install();
+    assert!(fs::symlink_metadata(home.config()).unwrap().is_symlink());
+    assert!(fs::read_to_string(&real).unwrap().contains("arize-hook-codex-stop"));
+
+    let home = Home::with(Some("model = \"x\"\n"));
+    fs::set_permissions(home.config(), fs::Permissions::from_mode(0o444)).unwrap();
+    let output = home.run(&["install", "--yes", "--target", "local"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("read-only"), "{}", stderr(&output));
+    assert_eq!(home.config_text(), "model = \"x\"\n");
+}
+
+#[test]
+fn another_notify_is_called_after_ours_and_put_back_as_it_was() {
+    let original = "notify = [ 'bell', \"-x\" ]  # mine\nmodel = \"x\"\n";
+    let home = Home::with(Some(original));
+    home.install();
+    let yaml = fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap();
+    assert!(yaml.contains("notify_chain:\n    - bell\n    - -x\n"), "{yaml}");
+    home.install();
+    assert!(home.run(&["uninstall"]).status.success());
+    assert_eq!(home.config_text(), original);
+    assert!(!fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap().contains("notify_chain"));
+}
+
+#[test]
+fn a_key_comes_from_a_file_is_kept_private_and_never_crosses_to_another_backend() {
+    let home = Home::with(Some(""));
+    let key = home.path("key");
+    fs::write(&key, "sesame-open\n").unwrap();
+    let arize = ["install", "--yes", "--target", "arize", "--endpoint", "127.0.0.1:9", "--space-id", "s"];
+    assert!(stderr(&home.run(&arize)).contains("--api-key-file"));
+    let output = home.run(&[&arize[..], &["--api-key-file", key.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+    assert!(!said.contains("sesame"), "{said}");
+    let yaml = home.path(".arize/harness/config.yaml");
+    assert_eq!(fs::metadata(&yaml).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&yaml).unwrap().contains("api_key: sesame-open"));
+    home.run(&["install", "--yes", "--target", "phoenix", "--endpoint", "http://127.0.0.1:9"]);
+    let text = fs::read_to_string(&yaml).unwrap();
+    assert!(
+        text.contains("target: phoenix") && !text.contains("sesame") && !text.contains("space_id"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_broken_config_yaml_is_named_and_nothing_is_written() {
+    let home = Home::with(Some("model = \"x\"\n"));
+    fs::create_dir_all(home.path(".arize/harness")).unwrap();
+    fs::write(home.path(".arize/harness/config.yaml"), "harnesses:\n  x: [\n").unwrap();
+    let output = home.run(&["install", "--yes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("config.yaml: line"), "{}", stderr(&output));
+    assert_eq!(home.config_text(), "model = \"x\"\n");
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let home = Home::with(Some("model = \"x\"\n"));
+    assert!(home.run(&["install", "--dry-run", "--target", "local"]).status.success());
+    assert!(!home.path(".arize").exists());
+    home.install();
+    let installed = home.config_text();
+    assert!(home.run(&["uninstall", "--dry-run"]).status.success());
+    assert_eq!(home.config_text(), installed);
+}
+
+#[test]
+fn the_python_editions_settings_are_taken_over() {
+    let home = Home::with(Some(include_str!("../configs/old-python-edition.toml")));
+    fs::create_dir_all(home.path(".arize/harness")).unwrap();
+    let json = r#"{"harnesses": {"codex": {"target": "phoenix", "endpoint": "http://127.0.0.1:9", "project_name": "old"}}}"#;
+    fs::write(home.path(".arize/harness/config.json"), json).unwrap();
+    assert!(home.run(&["install", "--yes"]).status.success());
+    let yaml = fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap();
+    assert!(yaml.contains("project_name: old") && yaml.contains("http://127.0.0.1:9"), "{yaml}");
+    assert!(!home.config_text().contains("venv"));
+}
+
+#[test]
+fn doctor_names_each_thing_that_is_wrong() {
+    type Break = fn(&Home);
+    fn edit(home: &Home, change: impl Fn(String) -> String) {
+        fs::write(home.config(), change(home.config_text())).unwrap();
+    }
+    fn yaml(home: &Home, text: &str) {
+        fs::write(home.path(".arize/harness/config.yaml"), text).unwrap();
+    }
+    let cases: [(&str, Break, &str); 14] = [
+        ("never reviewed", |_| (), "hooks: all twelve hooks: registered, but never reviewed"),
+        (
+            "one level",
+            |h| {
+                edit(h, |_| {
+                    format!(
+                        "[[hooks.Stop]]\ncommand = [\"{}/.arize/harness/bin/arize-hook-codex-stop\"]\n",
+                        h.folder.path().display()
+                    )
+                })
+            },
+            "hooks: Stop: written in a form",
+        ),
+        (
+            "notify taken",
+            |h| edit(h, |t| t.replace("notify = [", "notify = [\"other\", ")),
+            "notify: taken over by other",
+        ),
+        (
+            "hooks off",
+            |h| edit(h, |t| format!("{t}\n[features]\nhooks = false\n")),
+            "hooks: Codex's hooks are switched off",
+        ),
+        (
+            "entry gone",
+            |h| {
+                edit(h, |t| {
+                    t.replace("[[hooks.Stop]]", "[[hooks.Other]]")
+                        .replace("[[hooks.Stop.hooks]]", "[[hooks.Other.hooks]]")
+                })
+            },
+            "hooks: Stop: not registered",
+        ),
+        (
+            "other edition",
+            |h| edit(h, |t| t.replace("/bin/arize-hook-codex-tool", "/venv/bin/arize-hook-codex-tool")),
+            "registered with another program",
+        ),
+        (
+            "asynchronous",
+            |h| edit(h, |t| t.replacen("timeout = 30", "async = true", 1)),
+            "hooks: hooks of ours are asynchronous",
+        ),
+        ("invalid toml", |h| edit(h, |t| format!("{t}[broken\n")), "unclosed table"),
+        ("yaml broken", |h| yaml(h, "harnesses:\n  x: [\n"), "settings: "),
+        (
+            "no target",
+            |h| yaml(h, "harnesses: {codex: {project_name: x}}\n"),
+            "backend: no backend is chosen",
+        ),
+        (
+            "backend down",
+            |h| yaml(h, "harnesses: {codex: {target: phoenix, endpoint: 'http://127.0.0.1:9'}}\n"),
+            "backend: phoenix at http://127.0.0.1:9: no connection",
+        ),
+        (
+            "link gone",
+            |h| fs::remove_file(h.path(".arize/harness/bin/arize-hook-codex-stop")).unwrap(),
+            "program: arize-hook-codex-stop does not lead",
+        ),
+        (
+            "readable key",
+            |h| {
+                fs::set_permissions(h.path(".arize/harness/config.yaml"), fs::Permissions::from_mode(0o644))
+                    .unwrap()
+            },
+            "secrets: others on this machine",
+        ),
+        (
+            "switched off",
+            |h| fs::write(h.path(".codex/arize-env.sh"), "export ARIZE_TRACE_ENABLED=no\n").unwrap(),
+            "settings: tracing is switched off",
+        ),
+    ];
+    for (name, break_it, expected) in cases {
+        let home = Home::with(Some("model = \"x\"\n"));
+        home.install();
+        break_it(&home);
+        let complaints = home.complaints();
+        assert!(complaints.iter().any(|c| c.contains(expected)), "{name}: {complaints:#?}");
+    }
+}
