@@ -107,7 +107,6 @@ impl Book {
     }
 
     /// Waits until `done` holds of the requests seen.
-    #[expect(dead_code, reason = "placeholder")]
     pub fn wait_for(&self, patience: Duration, done: impl Fn(&[(Seen, bool)]) -> bool) -> bool {
         let seen = self.inner.seen.lock().unwrap();
         let (_seen, waited) = self.inner.changed.wait_timeout_while(seen, patience, |s| !done(s)).unwrap();
