@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module for each part.
 
 mod collector;
+mod export_budget;
 mod export_outcomes;
 mod export_phoenix;
 mod export_tls;
