@@ -46,9 +46,17 @@ fn check_private_dir(path: &Path, found: &fs::Metadata) -> io::Result<()> {
 /// # Errors
 /// When the sibling cannot be written or renamed; `path` is then as it was.
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_atomic_with(path, |file| file.write_all(content))
+}
+
+/// Replaces `path` by what `write` writes, as [`write_atomic`] does.
+///
+/// # Errors
+/// When `write` fails, or the sibling cannot be made or renamed; `path` is then as it was.
+pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let temporary = temporary_sibling(path)?;
-    let written = private_options().create_new(true).write(true).open(&temporary).and_then(|mut f| {
-        f.write_all(content)?;
+    let written = private_options().create_new(true).write(true).open(&temporary).and_then(|mut file| {
+        write(&mut file)?;
         replace(&temporary, path)
     });
     if written.is_err() {

@@ -49,7 +49,8 @@ pub fn run(
         eprint!("\r");
     }
     write_report(&report, out)?;
-    Ok(if report.left == 0 { exit::DONE } else { exit::FAILED })
+    let empty = report.left == 0 && report.last_error.is_none();
+    Ok(if empty { exit::DONE } else { exit::FAILED })
 }
 
 fn write_report(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {

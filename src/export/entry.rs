@@ -6,6 +6,8 @@
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::io::{self, Write};
 
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::time::Timestamp;
@@ -94,13 +96,9 @@ impl EntryKey {
 impl Entry {
     /// The content of the entry's file.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = format!("{MAGIC}{VERSION}\n").into_bytes();
-        // A head holds strings and numbers only, which always serialise.
-        out.extend(serde_json::to_vec(&self.head).unwrap_or_default());
-        out.push(b'\n');
-        for span in &self.spans {
-            append_span(&mut out, span);
-        }
+        let mut out = Vec::new();
+        // A vector takes every write.
+        let _ = write(&mut out, &self.head, &self.spans);
         out
     }
 
@@ -134,9 +132,26 @@ impl Head {
     }
 }
 
-/// Appends a span as [`ScopeSpans`] encodes it, so that a turn can be written and read span by span.
-fn append_span(out: &mut Vec<u8>, span: &Span) {
-    prost::encoding::message::encode(SPANS_FIELD, span, out);
+/// Writes an entry's file span by span, so that a large turn need not be in memory twice.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write<S: Borrow<Span>>(
+    out: &mut impl Write,
+    head: &Head,
+    spans: impl IntoIterator<Item = S>,
+) -> io::Result<()> {
+    writeln!(out, "{MAGIC}{VERSION}")?;
+    // A head holds strings and numbers only, which always serialise.
+    out.write_all(&serde_json::to_vec(head).unwrap_or_default())?;
+    out.write_all(b"\n")?;
+    let mut encoded = Vec::new();
+    for span in spans {
+        encoded.clear();
+        prost::encoding::message::encode(SPANS_FIELD, span.borrow(), &mut encoded);
+        out.write_all(&encoded)?;
+    }
+    Ok(())
 }
 
 fn split_line(content: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -19,6 +19,7 @@ pub mod outbox;
 mod progress;
 pub mod reader;
 pub mod retry;
+mod round;
 pub mod status;
 #[cfg(test)]
 mod testing;

@@ -4,11 +4,13 @@
 //! `outbox/rejected/` when no backend takes it or the outbox has grown too large. It moves by rename alone, so a
 //! killed process leaves it in one of them.
 
-use std::fs::{self, File};
-use std::io;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use std::borrow::Borrow;
+use std::fs;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::entry::{Entry, EntryKey, SUFFIX};
+use super::entry::{self, Entry, EntryKey, Head, SUFFIX};
 use crate::context::Paths;
 use crate::file;
 use crate::log::Log;
@@ -19,14 +21,30 @@ use crate::log::Log;
 /// # Errors
 /// When the folder cannot be made or the file cannot be written.
 pub fn put(paths: &Paths, entry: &Entry) -> io::Result<bool> {
-    if contains(paths, &entry.head.key) {
+    put_spans(paths, &entry.head, &entry.spans)
+}
+
+/// Does what [`put`] does with spans that are made as they are written, for turns too large for the memory.
+///
+/// # Errors
+/// When the folder cannot be made or the file cannot be written.
+pub fn put_spans<S: Borrow<Span>>(
+    paths: &Paths,
+    head: &Head,
+    spans: impl IntoIterator<Item = S>,
+) -> io::Result<bool> {
+    if contains(paths, &head.key) {
         return Ok(false);
     }
     file::create_private_dir(&paths.outbox())?;
-    let path = waiting(paths, &entry.head.key);
-    file::write_atomic(&path, &entry.encode())?;
-    // What the turn was made of is deleted next, so it must outlive a loss of power.
-    File::open(&path)?.sync_all()?;
+    file::write_atomic_with(&waiting(paths, &head.key), |file| {
+        let mut out = BufWriter::with_capacity(64 * 1024, &mut *file);
+        entry::write(&mut out, head, spans)?;
+        out.flush()?;
+        drop(out);
+        // What the turn was made of is deleted next, so it must outlive a loss of power.
+        file.sync_all()
+    })?;
     Ok(true)
 }
 

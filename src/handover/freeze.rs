@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::context::Paths;
 use crate::export::entry::EntryKey;
@@ -97,6 +98,19 @@ pub fn list(paths: &Paths) -> Vec<PathBuf> {
 /// Whether any turn waits to be settled.
 pub fn any_frozen(paths: &Paths) -> bool {
     fs::read_dir(paths.closing()).is_ok_and(|entries| entries.flatten().any(|e| is_record(&e.path())))
+}
+
+/// Deletes rows whose record could never be written and whose thread no longer knows the turn: what a full disk
+/// leaves behind.
+pub(super) fn remove_orphaned_rows(paths: &Paths, idle: Duration) {
+    let Ok(entries) = fs::read_dir(paths.closing()) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let old = entry.metadata().is_ok_and(|m| file::age(&m) > idle);
+        if old && path.extension().is_some_and(|e| e == ROWS) && !path.with_extension(RECORD).exists() {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 fn is_record(path: &Path) -> bool {

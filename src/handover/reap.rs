@@ -62,6 +62,7 @@ pub fn close_thread(
 fn sweep(paths: &Paths, settings: &Settings) {
     file::remove_stale_temporaries(&paths.state());
     file::remove_stale_temporaries(&paths.closing());
+    freeze::remove_orphaned_rows(paths, IDLE);
     let Ok(entries) = fs::read_dir(paths.state()) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();

@@ -61,15 +61,17 @@ struct Inner {
     seen: Mutex<Vec<(Seen, bool)>>,
     changed: Condvar,
     script: Mutex<Script>,
+    forgets: bool,
 }
 
 impl Book {
-    fn new(script: Script) -> Book {
+    fn new(script: Script, forgets: bool) -> Book {
         Book {
             inner: Arc::new(Inner {
                 seen: Mutex::default(),
                 changed: Condvar::new(),
                 script: Mutex::new(script),
+                forgets,
             }),
         }
     }
@@ -81,6 +83,9 @@ impl Book {
 
     fn take(&self, seen: Seen) -> Answer {
         let answer = (self.inner.script.lock().unwrap())(&seen);
+        if self.inner.forgets {
+            return answer;
+        }
         self.inner.seen.lock().unwrap().push((seen, matches!(answer, Answer::Accept)));
         self.inner.changed.notify_all();
         answer
@@ -107,7 +112,6 @@ impl Book {
     }
 
     /// Waits until `done` holds of the requests seen.
-    #[expect(dead_code, reason = "placeholder")]
     pub fn wait_for(&self, patience: Duration, done: impl Fn(&[(Seen, bool)]) -> bool) -> bool {
         let seen = self.inner.seen.lock().unwrap();
         let (_seen, waited) = self.inner.changed.wait_timeout_while(seen, patience, |s| !done(s)).unwrap();
@@ -145,13 +149,26 @@ impl HttpCollector {
         HttpCollector::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), None, script)
     }
 
+    /// Keeps nothing of what it sees but what its script does.
+    pub fn start_forgetful(script: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> HttpCollector {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        HttpCollector::start_with(listener, None, Book::new(Box::new(script), true))
+    }
+
     /// Listens on a socket of the caller's, with TLS when it is given.
     pub fn start_on(
         listener: TcpListener,
         tls: Option<Arc<rustls::ServerConfig>>,
         script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> HttpCollector {
-        let book = Book::new(Box::new(script));
+        HttpCollector::start_with(listener, tls, Book::new(Box::new(script), false))
+    }
+
+    fn start_with(
+        listener: TcpListener,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        book: Book,
+    ) -> HttpCollector {
         let address = listener.local_addr().unwrap();
         let stopping = Arc::new(AtomicBool::new(false));
         let (thread_book, thread_stopping) = (book.clone(), stopping.clone());
@@ -261,7 +278,7 @@ impl GrpcCollector {
         tls: Option<(String, String)>,
         script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> GrpcCollector {
-        let book = Book::new(Box::new(script));
+        let book = Book::new(Box::new(script), false);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,10 +2,15 @@
 
 mod codex;
 mod collector;
+mod export_budget;
 mod export_outcomes;
 mod export_phoenix;
 mod export_tls;
 mod live;
+mod faults;
+mod faults_disk;
+mod faults_kill;
+mod lab;
 mod outbox_model;
 mod recordings;
 mod replay;

@@ -1,0 +1,244 @@
+//! The cases of the table: programs, payloads, and the homes they find.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::spawn::{self, Payload};
+
+/// A row of the table.
+pub struct Case {
+    pub name: &'static str,
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+    pub home: PathBuf,
+    pub payload: Payload,
+    /// The row it is compared with.
+    pub against: &'static str,
+    /// How often that row's time it may take.
+    pub limit: Option<f64>,
+    /// How many microseconds more than that row it may take.
+    pub extra: Option<f64>,
+    pub peak_kib: Option<i64>,
+    /// State files to lay down before each run, so that all runs find the same.
+    found: Vec<(PathBuf, Vec<u8>)>,
+    /// Whether a run leaves a flusher behind.
+    starts_flusher: bool,
+}
+
+impl Case {
+    fn new(name: &'static str, program: PathBuf, home: &Path, payload: Payload) -> Case {
+        let (arguments, home) = (Vec::new(), home.to_path_buf());
+        let (against, limit, extra, peak_kib) = (TRUE, None, None, None);
+        let (found, starts_flusher) = (Vec::new(), false);
+        Case {
+            name,
+            program,
+            arguments,
+            home,
+            payload,
+            against,
+            limit,
+            extra,
+            peak_kib,
+            found,
+            starts_flusher,
+        }
+    }
+
+    fn at_most(self, limit: f64, against: &'static str) -> Case {
+        Case { limit: Some(limit), against, ..self }
+    }
+
+    fn peak(self, kib: i64) -> Case {
+        Case { peak_kib: Some(kib), ..self }
+    }
+
+    /// Lets every run find the state that lies in its home now.
+    fn finds_state(self) -> Case {
+        let files = fs::read_dir(state(&self.home)).expect("state").flatten().map(|e| e.path());
+        let files = files.filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "jsonl"));
+        let found = files.filter(|p| p.to_string_lossy().contains(THREAD));
+        let found = found.map(|path| (path.clone(), fs::read(path).expect("state"))).collect();
+        Case { found, ..self }
+    }
+
+    /// Lays down what the run changes or uses up.
+    pub fn prepare(&mut self) {
+        for (path, content) in &self.found {
+            fs::write(path, content).expect("the state of a turn");
+        }
+    }
+
+    /// Lets the process that a run has left behind come to its end, so that it disturbs no other run.
+    pub fn settle(&self) {
+        if !self.starts_flusher {
+            return;
+        }
+        let lock = state(&self.home).join("flush.lock");
+        for _ in 0..2 {
+            // The first wait is for a flusher that has started, the second for one that was starting.
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            File::options().create(true).append(true).open(&lock).and_then(|f| f.lock()).expect("the lock");
+        }
+        for folder in ["closing", "sent"] {
+            let _ = fs::remove_dir_all(state(&self.home).join(folder));
+        }
+    }
+}
+
+/// Every case, with its home made ready.
+pub fn all(binary: &Path, folder: &Path) -> Vec<Case> {
+    let bin = folder.join("bin");
+    fs::create_dir_all(&bin).expect("a folder");
+    for role in ["session", "tool", "stop", "notify"] {
+        symlink(binary, bin.join(format!("arize-hook-codex-{role}"))).expect("a link");
+    }
+    let role = |name: &str| bin.join(format!("arize-hook-codex-{name}"));
+    let (tool, session, stop) = (role("tool"), role("session"), role("stop"));
+    let small = |event: &str, more: &str| Payload::Pipe(payload(event, more, 1024));
+    let plain = home(folder, "plain", "target: local");
+    let idle = home(folder, "idle", "target: local");
+    let told = home(folder, "told", "target: local");
+    spawn::run(&session, &[], &plain, &small("UserPromptSubmit", PROMPT));
+    spawn::run(&session, &[], &idle, &small("SessionStart", SOURCE));
+    spawn::run(&session, &[], &told, &small("UserPromptSubmit", PROMPT));
+    let large = folder.join("large.json");
+    fs::write(&large, payload("PostToolUse", RESPONSE, 1 << 20)).expect("a payload");
+    let fast = cfg!(target_env = "musl");
+    let (tool_limit, session_limit) = if fast { (0.6, 1.0) } else { (1.5, 2.2) };
+    let mut cases = vec![
+        Case::new(TRUE, "/bin/true".into(), &plain, small("PreToolUse", TOOL)),
+        Case::new("tool", tool.clone(), &plain, small("PreToolUse", TOOL))
+            .at_most(tool_limit, TRUE)
+            .peak(4096),
+        Case::new("session", session, &plain, small("UserPromptSubmit", PROMPT))
+            .at_most(session_limit, TRUE)
+            .peak(4096),
+        Case::new(CAT, "/bin/sh".into(), &plain, Payload::File(large.clone())),
+        Case::new("tool, 1 MiB response", tool, &plain, Payload::File(large))
+            .at_most(3.0, CAT)
+            .peak(16384)
+            .finds_state(),
+        Case::new("notify", role("notify"), &told, Payload::None).finds_state(),
+    ];
+    cases[3].arguments = vec!["-c".into(), format!("exec cat >{}", folder.join("cat").display()).into()];
+    cases[5].arguments = vec![NOTIFY.into()];
+    if let Some(nothing) = nothing(folder) {
+        cases.insert(1, Case::new("reads stdin and ends", nothing, &plain, small("PreToolUse", TOOL)));
+    }
+    cases.extend(stops(&bin, &stop, folder));
+    cases
+}
+
+/// Stop of a turn of 50 calls, in homes that must make no difference.
+fn stops(bin: &Path, stop: &Path, folder: &Path) -> Vec<Case> {
+    let rollout = |name: &str, bytes: u64| {
+        let path = folder.join(name);
+        let file = File::create(&path).expect("a rollout");
+        file.set_len(bytes).expect("a rollout of any size");
+        format!(r#","transcript_path":"{}""#, path.display())
+    };
+    // Connections are taken by the system, and nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let hung = format!("target: phoenix, endpoint: 'http://{}'", silent.local_addr().expect("its number"));
+    std::mem::forget(silent);
+    let (short, long) = (rollout("short.jsonl", 1 << 20), rollout("long.jsonl", 4 << 30));
+    let homes = [
+        (STOP, home(folder, "stop", "target: local"), short.clone()),
+        ("Stop, rollout of 4 GiB", home(folder, "long", "target: local"), long),
+        ("Stop, 5,000 sessions on disk", home(folder, "sessions", "target: local"), short.clone()),
+        ("Stop, 5,000 turns in the outbox", home(folder, "backlog", ""), short.clone()),
+        (HUNG, home(folder, "hung", &hung), short),
+    ];
+    for number in 0..5000 {
+        let name = format!("state_01900000-0000-7000-8000-{number:012}.yaml");
+        fs::write(state(&homes[2].1).join(name), "version: 1\n").expect("a state");
+        let name = format!("01900000-0000-7000-8000-{number:012}.thread.0.turn");
+        fs::write(state(&homes[3].1).join("outbox").join(name), "a turn").expect("an entry");
+    }
+    let mut cases = Vec::new();
+    for (name, home, transcript) in homes {
+        let more = format!("{DONE}{transcript}");
+        begin_turn_of_fifty_calls(bin, &home, &transcript);
+        let case = Case::new(name, stop.to_path_buf(), &home, Payload::Pipe(payload("Stop", &more, 1024)));
+        // A hung flusher outlives the run; those after it go away at once.
+        let starts_flusher = name != HUNG;
+        let case = Case { starts_flusher, ..case }.peak(16384).finds_state();
+        cases.push(match name {
+            STOP => Case { extra: Some(2000.0), ..case },
+            _ => case.at_most(1.2, STOP),
+        });
+    }
+    cases
+}
+
+/// Runs the hooks of a turn up to its end.
+fn begin_turn_of_fifty_calls(bin: &Path, home: &Path, transcript: &str) {
+    let run = |role: &str, event: &str, more: &str| {
+        let payload = Payload::Pipe(payload(event, &format!("{more}{transcript}"), 1024));
+        spawn::run(&bin.join(format!("arize-hook-codex-{role}")), &[], home, &payload);
+    };
+    run("session", "UserPromptSubmit", PROMPT);
+    for call in 0..50 {
+        let id = format!(r#","tool_name":"Bash","tool_use_id":"call-{call}""#);
+        run("tool", "PreToolUse", &id);
+        run("tool", "PostToolUse", &format!(r#"{id},"tool_response":"ok""#));
+    }
+}
+
+/// A payload of about `size` bytes.
+fn payload(event: &str, more: &str, size: usize) -> Vec<u8> {
+    let mut text = format!(
+        r#"{{"hook_event_name":"{event}","session_id":"{THREAD}","turn_id":"{TURN}","cwd":"/","model":"m"{more},"#
+    );
+    let key = if event == "PostToolUse" { "tool_response" } else { "other" };
+    let rest = size.saturating_sub(text.len() + key.len() + 8);
+    let repeats = text.contains(&format!(r#""{key}""#));
+    let key = if repeats { "other" } else { key };
+    text.push_str(&format!(r#""{key}":"{}"}}"#, "x".repeat(rest)));
+    text.into_bytes()
+}
+
+/// A home with settings.
+fn home(folder: &Path, name: &str, yaml: &str) -> PathBuf {
+    let home = folder.join(name);
+    let harness = home.join(".arize/harness");
+    for folder in [state(&home), state(&home).join("outbox"), harness.clone()] {
+        fs::create_dir_all(folder).expect("a home");
+    }
+    let mut config = File::create(harness.join("config.yaml")).expect("settings");
+    writeln!(config, "harnesses: {{codex: {{{yaml}}}}}").expect("settings");
+    home
+}
+
+fn state(home: &Path) -> PathBuf {
+    home.join(".arize/harness/state/codex")
+}
+
+/// Builds the program that does nothing, static where the target is installed.
+fn nothing(folder: &Path) -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/nothing.rs");
+    let out = folder.join("nothing");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["-O", "-C", "panic=abort", "--target", "x86_64-unknown-linux-musl"]);
+    rustc.args(["-C", "relocation-model=static", "-o"]).arg(&out).arg(source);
+    rustc.output().ok()?.status.success().then_some(out)
+}
+
+const TRUE: &str = "/bin/true";
+const CAT: &str = "cat of 1 MiB to a file";
+const HUNG: &str = "Stop, hung backend";
+const STOP: &str = "Stop of 50 calls";
+const THREAD: &str = "019a0000-0000-7000-8000-000000000001";
+const TURN: &str = "019b0000-0000-7000-8000-000000000001";
+const PROMPT: &str = r#","prompt":"do it""#;
+const SOURCE: &str = r#","source":"startup""#;
+const TOOL: &str = r#","tool_name":"Bash","tool_use_id":"call-1","tool_input":{"command":"ls"}"#;
+const RESPONSE: &str = r#","tool_name":"Bash","tool_use_id":"call-1""#;
+const DONE: &str = r#","last_assistant_message":"done""#;
+const NOTIFY: &str = r#"{"type":"agent-turn-complete","thread-id":"019a0000-0000-7000-8000-000000000001","turn-id":"019b0000-0000-7000-8000-000000000001","cwd":"/","input-messages":["do it"],"last-assistant-message":"done"}"#;

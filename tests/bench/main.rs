@@ -1,0 +1,93 @@
+//! What a hook costs Codex: `cargo bench --bench hooks`, or for the build that is installed
+//! `cargo bench --bench hooks --target x86_64-unknown-linux-musl`.
+//!
+//! Every case is run once a round, round after round, so that the machine's moods fall on all of them alike; each
+//! run is one posix_spawn and one wait in this process, with the payload ready in a pipe, and the median is
+//! told against /bin/true of the same rounds. This program's own memory is the least that a child's peak can show.
+
+mod cases;
+mod spawn;
+
+use cases::Case;
+use spawn::Run;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn main() {
+    let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(200);
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_arize-codex"));
+    let folder = std::env::temp_dir().join(format!("arize-codex-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let mut cases = cases::all(&binary, &folder);
+    let mut runs: Vec<Vec<Run>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for _ in 0..rounds {
+        for (case, runs) in cases.iter_mut().zip(&mut runs) {
+            case.prepare();
+            runs.push(spawn::run(&case.program, &case.arguments, &case.home, &case.payload));
+            case.settle();
+        }
+    }
+    print(&binary, rounds, &cases, &mut runs);
+    spawn::end_all_in(&folder);
+    std::fs::remove_dir_all(&folder).expect("the temporary folder to be removed");
+}
+
+/// Prints the table of medians.
+fn print(binary: &std::path::Path, rounds: usize, cases: &[Case], runs: &mut [Vec<Run>]) {
+    println!("{}", binary.display());
+    println!("{rounds} interleaved runs each; medians; {}\n", machine());
+    println!("| case | µs | against | ratio | at most | peak KiB | |");
+    println!("|---|---:|---|---:|---:|---:|---|");
+    let medians: Vec<Duration> = runs.iter_mut().map(|runs| median(runs)).collect();
+    for (place, case) in cases.iter().enumerate() {
+        let peak = runs[place].iter().map(|r| r.peak_kib).max().unwrap_or(0);
+        let other = cases.iter().position(|c| c.name == case.against).unwrap_or(0);
+        let (own, base) = (micros(medians[place]), micros(medians[other]));
+        let ratio = own / base;
+        let reached = case.limit.is_none_or(|limit| ratio <= limit)
+            && case.extra.is_none_or(|extra| own <= base + extra)
+            && case.peak_kib.is_none_or(|limit| peak <= limit);
+        let limit = match (case.limit, case.extra) {
+            (Some(limit), _) => format!("{limit:.2}"),
+            (None, Some(extra)) => format!("+{extra:.0} µs"),
+            (None, None) => String::new(),
+        };
+        let verdict = match (case.limit, case.extra) {
+            (None, None) => "",
+            _ if reached => "reached",
+            _ => "missed",
+        };
+        println!(
+            "| {} | {own:.0} | {} | {ratio:.2} | {limit} | {peak} | {verdict} |",
+            case.name, case.against
+        );
+    }
+    if let Some(place) = cases.iter().position(|c| c.name == "notify") {
+        let own = micros(medians[place]);
+        let (disabled, sending) = (PYTHON_DISABLED / own, PYTHON_SENDING / own);
+        println!(
+            "\nThe Python edition's notify takes {disabled:.0} times as long disabled, {sending:.0} times sending."
+        );
+    }
+}
+
+fn median(runs: &mut [Run]) -> Duration {
+    runs.sort_by_key(|r| r.took);
+    runs[runs.len() / 2].took
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or("\t: unknown");
+    let cores = std::thread::available_parallelism().map_or(0, |n| n.get());
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{cores} × {}, Linux {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
+}
+
+/// Measured on a machine where /bin/true takes about 800 µs.
+const PYTHON_DISABLED: f64 = 62_000.0;
+const PYTHON_SENDING: f64 = 108_000.0;

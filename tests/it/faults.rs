@@ -1,0 +1,174 @@
+//! Backends that fail, with the real executable and its detached flushers: whatever happens, hooks return at once
+//! and every turn arrives, once.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::collector::{Answer, Book, HttpCollector, Seen};
+use crate::lab::{Delivered, Lab, Session};
+
+fn phoenix(url: &str) -> String {
+    format!("target: phoenix, endpoint: '{url}', api_key: sesame")
+}
+
+/// Numbers that look random and are the same every time.
+pub fn random(seed: u64) -> u64 {
+    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The turns of a session that must have arrived, each with its one tool.
+fn assert_arrived(book: &Book, session: &Session<'_>, turns: u64) -> usize {
+    let mut delivered = Delivered::to(book);
+    let again = (0..turns).map(|turn| delivered.take(session.trace(turn), 2)).sum();
+    delivered.assert_nothing_else();
+    again
+}
+
+/// Lets a session work against a backend that misbehaves, and then against one that works again.
+fn survives(turns: u64, fault: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> (Lab, usize) {
+    let collector = HttpCollector::start(fault);
+    let lab = Lab::new(&phoenix(&collector.url()));
+    let mut session = Session::start(&lab, 1);
+    for turn in 0..turns {
+        session.turn(turn, 1);
+    }
+    session.end();
+    collector.book.answer(|_| Answer::Accept);
+    lab.flush();
+    let again = assert_arrived(&collector.book, &session, turns);
+    lab.assert_at_rest();
+    (lab, again)
+}
+
+#[test]
+fn a_hundred_turns_without_a_backend_arrive_when_it_is_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let lab = Lab::new(&phoenix(&format!("http://{address}")));
+    let mut session = Session::start(&lab, 1);
+    for turn in 0..100 {
+        session.turn(turn, 1);
+    }
+    let log = lab.log();
+    assert!(log.lines().count() <= 1, "one line for one outage: {log}");
+    let collector = HttpCollector::start_on(TcpListener::bind(address).unwrap(), None, |_| Answer::Accept);
+    lab.flush();
+    assert_eq!(assert_arrived(&collector.book, &session, 100), 0);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_backend_that_hangs_makes_no_hook_wait() {
+    let (lab, again) = survives(20, |_| Answer::Hang);
+    assert_eq!(again, 0);
+    assert!(lab.log().contains("no answer in time") || lab.log().is_empty(), "{}", lab.log());
+}
+
+#[test]
+fn a_slow_backend_makes_no_hook_wait() {
+    let (_, again) = survives(10, |_| {
+        std::thread::sleep(Duration::from_millis(300));
+        Answer::Accept
+    });
+    assert_eq!(again, 0);
+}
+
+#[test]
+fn connections_that_break_cost_no_turn() {
+    let count = AtomicU64::new(0);
+    survives(20, move |_| match count.fetch_add(1, Ordering::SeqCst) % 3 {
+        0 => Answer::Reset,
+        1 => Answer::Broken,
+        _ => Answer::Accept,
+    });
+}
+
+#[test]
+fn a_backend_that_asks_for_patience_gets_it() {
+    let count = Arc::new(AtomicU64::new(0));
+    let asked = count.clone();
+    let (_, again) = survives(20, move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        n if n % 4 == 0 => Answer::Status(503, "retry-after: 1\r\n", ""),
+        n if n % 4 == 2 => Answer::Status(429, "retry-after: 1\r\n", ""),
+        _ => Answer::Accept,
+    });
+    assert_eq!(again, 0);
+    assert!(count.load(Ordering::SeqCst) > 0);
+}
+
+#[test]
+fn a_backend_that_fails_at_random_costs_no_turn() {
+    let count = AtomicU64::new(0);
+    let (_, again) = survives(30, move |_| {
+        let fails = random(count.fetch_add(1, Ordering::SeqCst)).is_multiple_of(2);
+        if fails { Answer::Status(500, "", "oops") } else { Answer::Accept }
+    });
+    assert_eq!(again, 0);
+}
+
+#[test]
+fn a_backend_nobody_can_trust_keeps_every_turn_until_the_settings_are_mended() {
+    let plain = HttpCollector::start(|_| Answer::Accept);
+    let lab = Lab::new(&phoenix(&plain.url().replace("http:", "https:")));
+    let mut session = Session::start(&lab, 1);
+    for turn in 0..10 {
+        session.turn(turn, 1);
+    }
+    session.end();
+    assert!(lab.log().lines().count() <= 2, "{}", lab.log());
+    assert!(plain.book.seen().is_empty());
+    lab.configure(&phoenix(&plain.url()));
+    lab.flush();
+    assert_eq!(assert_arrived(&plain.book, &session, 10), 0);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn sixty_four_sessions_with_parallel_tools_lose_nothing() {
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let lab = Lab::new(&phoenix(&collector.url()));
+    let (turns, tools) = (2, 4);
+    std::thread::scope(|scope| {
+        for number in 0..64 {
+            let lab = &lab;
+            scope.spawn(move || concurrent_session(lab, number, turns, tools));
+        }
+    });
+    lab.flush();
+    let mut delivered = Delivered::to(&collector.book);
+    for number in 0..64 {
+        let session = Session::named(&lab, number);
+        for turn in 0..turns {
+            assert_eq!(delivered.take(session.trace(turn), 1 + tools as usize), 0);
+        }
+    }
+    delivered.assert_nothing_else();
+    lab.assert_at_rest();
+    assert_eq!(lab.log(), "");
+}
+
+/// A session whose tools run, and call their hooks, all at once.
+fn concurrent_session(lab: &Lab, number: u64, turns: u64, tools: u64) {
+    let mut session = Session::start(lab, number);
+    for turn in 0..turns {
+        let calls = session.calls_of_turn(turn, 0);
+        session.call(calls[0].0, &calls[0].1);
+        std::thread::scope(|scope| {
+            for tool in 0..tools {
+                let session = &session;
+                scope.spawn(move || {
+                    lab.call("tool", &session.tool("PreToolUse", turn, tool));
+                    lab.call("tool", &session.tool("PostToolUse", turn, tool));
+                });
+            }
+        });
+        session.call(calls[1].0, &calls[1].1);
+    }
+    session.end();
+}

@@ -1,0 +1,193 @@
+//! A full disk, a read-only one, and a clock that was set back.
+//!
+//! Small and read-only disks are mounted in a user namespace, so no privilege is needed: this test binary is started
+//! again inside one. Where the system allows no namespaces the tests say so and pass.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::collector::{Answer, HttpCollector, spans_of};
+use crate::lab::{Delivered, Lab, Session};
+
+#[test]
+fn a_full_disk_disturbs_nobody_and_costs_only_what_could_not_be_written() {
+    in_a_namespace("faults_disk::with_a_full_disk");
+}
+
+#[test]
+fn a_read_only_disk_disturbs_nobody_and_costs_only_what_could_not_be_written() {
+    in_a_namespace("faults_disk::with_a_read_only_disk");
+}
+
+/// Runs an ignored test in a namespace of its own.
+fn in_a_namespace(test: &str) {
+    let allowed = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    if !allowed.is_ok_and(|o| o.status.success()) {
+        eprintln!("no user namespaces here: not tested");
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.arg("-rm").arg(std::env::current_exe().unwrap());
+    let output =
+        command.args(["--ignored", "--nocapture", "--exact", test]).env(INSIDE, "1").output().unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn mount(arguments: &[&str], at: &Path) {
+    let status = Command::new("mount").args(arguments).arg(at).status().unwrap();
+    assert!(status.success());
+}
+
+/// A home on a disk of half a megabyte.
+fn small_lab(collector: &HttpCollector) -> Lab {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    mount(&["-t", "tmpfs", "-o", "size=512k", "none"], &home);
+    Lab::at(folder, home, &format!("target: phoenix, endpoint: '{}'", collector.url()))
+}
+
+/// Fills the disk to its last byte; returns the file that does.
+fn fill(lab: &Lab) -> PathBuf {
+    use std::io::Write;
+    let path = lab.folder().join("home/ballast");
+    let mut file = std::fs::File::create(&path).unwrap();
+    while file.write_all(&[0; 512]).is_ok() {}
+    path
+}
+
+#[test]
+#[ignore = "a part of another test, which starts it in a namespace"]
+fn with_a_full_disk() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let lab = small_lab(&collector);
+    let mut session = Session::start(&lab, 1);
+    session.turn(0, 1);
+    // All of a turn, then a later part of it, then its end alone fall into the time of the full disk.
+    let ballast = fill(&lab);
+    session.turn(1, 1);
+    std::fs::remove_file(&ballast).unwrap();
+    session.turn(2, 1);
+    for (turn, full_from) in [(3, 1), (4, 3)] {
+        let calls = session.calls_of_turn(turn, 1);
+        for (place, (role, payload)) in calls.iter().enumerate() {
+            if place == full_from {
+                fill(&lab);
+            }
+            session.call(role, payload);
+        }
+        std::fs::remove_file(&ballast).unwrap();
+    }
+    session.turn(5, 1);
+    session.end();
+    lab.flush();
+    let traces: Vec<Vec<u8>> = collector.book.spans().into_iter().map(|s| s.trace_id).collect();
+    let mut delivered = Delivered::to(&collector.book);
+    for turn in [0, 2, 4, 5] {
+        assert_eq!(delivered.take(session.trace(turn), 2), 0, "turn {turn}");
+    }
+    assert!(traces.contains(&session.trace(3).to_vec()), "what was known of turn 3 before the disk was full");
+    lab.assert_at_rest();
+}
+
+#[test]
+#[ignore = "a part of another test, which starts it in a namespace"]
+fn with_a_read_only_disk() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let lab = small_lab(&collector);
+    let home = lab.folder().join("home");
+    mount(&["-o", "remount,ro"], &home);
+    let mut session = Session::start(&lab, 1);
+    session.turn(0, 1);
+    let output = lab.run(&["flush", "--wait", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    mount(&["-o", "remount,rw"], &home);
+    session.turn(1, 1);
+    session.end();
+    lab.flush();
+    let mut delivered = Delivered::to(&collector.book);
+    assert_eq!(delivered.take(session.trace(1), 2), 0);
+    delivered.assert_nothing_else();
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_clock_that_was_set_back_holds_nothing_up() {
+    let collector = HttpCollector::start(|_| Answer::Status(503, "retry-after: 900\r\n", ""));
+    let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
+    let mut session = Session::start(&lab, 1);
+    session.turn(0, 1);
+    let calls = session.calls_of_turn(1, 1);
+    for (role, payload) in &calls[..2] {
+        session.call(role, payload);
+    }
+    while !lab.processes().is_empty() {
+        std::thread::yield_now();
+    }
+    move_into_the_future(&lab.paths().state());
+    collector.book.answer(|_| Answer::Accept);
+    for (role, payload) in &calls[2..] {
+        session.call(role, payload);
+    }
+    session.turn(2, 1);
+    // Not `flush`: a person's wish would not wait for the server's time.
+    session.end();
+    let all = collector.book.wait_for(Duration::from_secs(30), |seen| {
+        let accepted = seen.iter().filter(|(_, accepted)| *accepted);
+        accepted.map(|(s, _)| spans_of(&s.request).len()).sum::<usize>() >= 6
+    });
+    assert!(all, "{}", lab.log());
+    lab.flush();
+    let mut delivered = Delivered::to(&collector.book);
+    for turn in 0..3 {
+        assert_eq!(delivered.take(session.trace(turn), 2), 0, "turn {turn}");
+    }
+    delivered.assert_nothing_else();
+    lab.assert_at_rest();
+}
+
+/// Makes every file look as if it had been written a day later, in its times and in its text.
+fn move_into_the_future(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            move_into_the_future(&path);
+            continue;
+        }
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            std::fs::write(&path, a_day_later(&text)).unwrap();
+        }
+        let later = entry.metadata().unwrap().modified().unwrap() + DAY;
+        std::fs::File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
+    }
+}
+
+/// Adds a day to every number that is a moment in nanoseconds.
+fn a_day_later(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        match number.parse::<u64>() {
+            Ok(nanos) if number.len() == 19 => out.push_str(&(nanos + DAY.as_nanos() as u64).to_string()),
+            _ => out.push_str(number),
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const INSIDE: &str = "ARIZE_CODEX_TEST_NAMESPACE";
