@@ -6,8 +6,12 @@
 mod config;
 mod demo;
 mod flush;
+mod html;
+mod list;
 mod resend;
+mod show;
 mod since;
+mod view;
 
 use argh::FromArgs;
 use std::io::Write;
@@ -44,7 +48,9 @@ enum Command {
     Config(config::Config),
     Demo(demo::Demo),
     Flush(flush::FlushArgs),
+    List(list::ListArgs),
     Resend(resend::ResendArgs),
+    Show(show::ShowArgs),
     #[allow(dead_code, reason = "as its only field")]
     Hook(Hook),
 }
@@ -90,7 +96,9 @@ pub fn run(context: &Context) -> u8 {
         Some(Command::Config(config)) => config::run(config, context, &mut out),
         Some(Command::Demo(demo)) => demo::run(demo, &mut out),
         Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
+        Some(Command::List(args)) => list::run(&args, context, &mut out),
         Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
+        Some(Command::Show(args)) => show::run(&args, context, &mut out),
         // The dispatcher takes every named role before the command line is parsed.
         Some(Command::Hook(_)) | None => {
             eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");

@@ -15,6 +15,7 @@ pub mod entry;
 pub mod flush;
 mod grpc;
 mod http;
+pub mod json;
 pub mod outbox;
 mod progress;
 pub mod reader;
