@@ -3,6 +3,7 @@
 //! A command gets the context and its own arguments, writes to stdout what was asked for and returns what it
 //! could not do as an error, which is told once, here, on stderr.
 
+mod backfill;
 mod config;
 mod demo;
 mod flush;
@@ -45,6 +46,7 @@ struct Arguments {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Command {
+    Backfill(backfill::BackfillArgs),
     Config(config::Config),
     Demo(demo::Demo),
     Flush(flush::FlushArgs),
@@ -93,6 +95,7 @@ pub fn run(context: &Context) -> u8 {
     let mut out = std::io::stdout().lock();
     let mut refill = |settings: &Settings| handover::gather(context, settings);
     let done = match arguments.command {
+        Some(Command::Backfill(args)) => backfill::run(&args, context, &mut out),
         Some(Command::Config(config)) => config::run(config, context, &mut out),
         Some(Command::Demo(demo)) => demo::run(demo, &mut out),
         Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),

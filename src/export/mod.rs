@@ -16,6 +16,7 @@ pub mod flush;
 mod grpc;
 mod http;
 pub mod json;
+pub mod ledger;
 pub mod outbox;
 mod progress;
 pub mod reader;

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, EntryKey, SUFFIX};
+use super::ledger::Ledger;
 use crate::context::Paths;
 use crate::file;
 use crate::log::Log;
@@ -30,10 +31,11 @@ pub fn put(paths: &Paths, entry: &Entry) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether a turn is waiting, delivered or set aside.
+/// Whether a turn is waiting, delivered (however long ago) or set aside.
 pub fn contains(paths: &Paths, key: &EntryKey) -> bool {
     // In the order in which an entry moves, so that one that moves meanwhile is not missed.
     [waiting(paths, key), delivered(paths, key), set_aside(paths, key)].iter().any(|path| path.exists())
+        || Ledger::delivered(paths).contains(&key.file_name())
 }
 
 /// The turns that wait, oldest first.

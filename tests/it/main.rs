@@ -7,3 +7,4 @@ mod export_tls;
 mod outbox_model;
 mod recordings;
 mod replay;
+mod view_backfill;
