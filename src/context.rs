@@ -42,6 +42,7 @@ pub mod var {
     pub const NO_COLOR: &str = "NO_COLOR";
     pub const COLUMNS: &str = "COLUMNS";
     pub const PAGER: &str = "PAGER";
+    pub const TERM: &str = "TERM";
 }
 
 /// The arguments, environment and folders of one process.

@@ -3,15 +3,20 @@
 //! A command gets the context and its own arguments, writes to stdout what was asked for and returns what it
 //! could not do as an error, which is told once, here, on stderr.
 
+mod backfill;
 mod config;
 mod demo;
 mod doctor;
 mod flush;
+mod html;
 mod install;
+mod list;
 mod resend;
 mod setup;
+mod show;
 mod since;
 mod uninstall;
+mod view;
 
 use argh::FromArgs;
 use std::io::Write;
@@ -45,12 +50,15 @@ struct Arguments {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Command {
+    Backfill(backfill::BackfillArgs),
     Config(config::Config),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Flush(flush::FlushArgs),
     Install(install::Install),
+    List(list::ListArgs),
     Resend(resend::ResendArgs),
+    Show(show::ShowArgs),
     Uninstall(uninstall::Uninstall),
     #[allow(dead_code, reason = "as its only field")]
     Hook(Hook),
@@ -94,13 +102,16 @@ pub fn run(context: &Context) -> u8 {
     let mut out = std::io::stdout().lock();
     let mut refill = |settings: &Settings| handover::gather(context, settings);
     let done = match arguments.command {
+        Some(Command::Backfill(args)) => backfill::run(&args, context, &mut out),
         Some(Command::Config(config)) => config::run(config, context, &mut out),
         Some(Command::Demo(demo)) => demo::run(demo, &mut out),
         Some(Command::Doctor(args)) => doctor::run(&args, context, &mut out),
         Some(Command::Install(args)) => install::run(&args, context, &mut out),
         Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut refill, &mut out),
         Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
+        Some(Command::List(args)) => list::run(&args, context, &mut out),
         Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
+        Some(Command::Show(args)) => show::run(&args, context, &mut out),
         // The dispatcher takes every named role before the command line is parsed.
         Some(Command::Hook(_)) | None => {
             eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");

@@ -1,10 +1,12 @@
 //! The archive: delivered turns, kept a while for `show`, `list` and `resend`, bounded by age and size.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::entry::{EntryKey, Head};
+use super::ledger::Ledger;
 use super::{outbox, progress, reader};
 use crate::codex::ids::ThreadId;
 use crate::context::Paths;
@@ -75,8 +77,10 @@ fn folders(paths: &Paths) -> [(PathBuf, Place); 3] {
 pub fn prune(paths: &Paths, settings: &Settings) {
     let days = Duration::from_secs(settings.archive_days.saturating_mul(24 * 3600));
     let bytes = settings.archive_mb.saturating_mul(1024 * 1024);
-    prune_folder(&paths.sent(), days, bytes);
-    let lost = prune_folder(&outbox::rejected(paths), days, bytes);
+    let delivered = Ledger::delivered(paths);
+    prune_folder(&paths.sent(), days, bytes, &|names| delivered.add(names));
+    // What was never delivered may come again, from its rollout.
+    let lost = prune_folder(&outbox::rejected(paths), days, bytes, &|_| Ok(()));
     report_loss(lost, &settings.log);
     progress::remove_orphans(paths);
     for (folder, _) in folders(paths) {
@@ -91,7 +95,13 @@ fn report_loss(lost: u64, log: &Log) {
     }
 }
 
-fn prune_folder(folder: &Path, days: Duration, bytes: u64) -> u64 {
+/// Deletes the files over the limits once `note` has taken down their names.
+fn prune_folder(
+    folder: &Path,
+    days: Duration,
+    bytes: u64,
+    note: &dyn Fn(&mut dyn Iterator<Item = &str>) -> io::Result<()>,
+) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let mut files: Vec<(Duration, u64, PathBuf)> = Vec::new();
     for entry in entries.flatten() {
@@ -103,14 +113,16 @@ fn prune_folder(folder: &Path, days: Duration, bytes: u64) -> u64 {
     }
     // The youngest first; among equals the greater name, which holds the later time.
     files.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.2.cmp(&a.2)));
-    let (mut kept, mut deleted) = (0u64, 0);
-    for (age, len, path) in files {
-        kept = kept.saturating_add(len);
-        if (age > days || kept > bytes) && fs::remove_file(path).is_ok() {
-            deleted += 1;
-        }
+    let mut kept = 0u64;
+    files.retain(|(age, len, _)| {
+        kept = kept.saturating_add(*len);
+        *age > days || kept > bytes
+    });
+    let mut names = files.iter().filter_map(|(_, _, path)| path.file_name()?.to_str());
+    if note(&mut names).is_err() {
+        return 0;
     }
-    deleted
+    files.iter().filter(|(_, _, path)| fs::remove_file(path).is_ok()).count() as u64
 }
 
 #[cfg(test)]
@@ -154,6 +166,7 @@ mod tests {
         let mut settings = testing::settings(home.path(), "target: local");
         prune(&paths, &settings);
         assert!(find(&paths, &keys[0]).is_none() && find(&paths, &keys[1]).is_some());
+        assert!(!outbox::put(&paths, &testing::entry("turn-1", 40)).unwrap(), "it was delivered");
         settings.archive_mb = 0;
         prune(&paths, &settings);
         let left: Vec<_> = items(&paths).map(|i| i.head.key).collect();

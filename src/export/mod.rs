@@ -15,6 +15,8 @@ pub mod entry;
 pub mod flush;
 mod grpc;
 mod http;
+pub mod json;
+pub mod ledger;
 pub mod outbox;
 mod progress;
 pub mod reader;

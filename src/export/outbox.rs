@@ -11,6 +11,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::entry::{self, Entry, EntryKey, Head, SUFFIX};
+use super::ledger::Ledger;
 use crate::context::Paths;
 use crate::file;
 use crate::log::Log;
@@ -48,10 +49,11 @@ pub fn put_spans<S: Borrow<Span>>(
     Ok(true)
 }
 
-/// Whether a turn is waiting, delivered or set aside.
+/// Whether a turn is waiting, delivered (however long ago) or set aside.
 pub fn contains(paths: &Paths, key: &EntryKey) -> bool {
     // In the order in which an entry moves, so that one that moves meanwhile is not missed.
     [waiting(paths, key), delivered(paths, key), set_aside(paths, key)].iter().any(|path| path.exists())
+        || Ledger::delivered(paths).contains(&key.file_name())
 }
 
 /// The turns that wait, oldest first.

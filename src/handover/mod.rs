@@ -4,10 +4,11 @@
 //! A detached process then settles what was frozen, by reading the rollout, folding, building and putting the
 //! entry into the outbox ([`settle`]), and delivers. The rollout is so read where nobody waits, a hook's time does
 //! not grow with the turn, and the lines Codex writes after Stop are there to be read. Turns nobody closed are
-//! found by [`reap`].
+//! found by [`reap`], those of the past, which no hook ever told of, by [`past`].
 
 pub mod freeze;
 pub mod live;
+pub mod past;
 pub mod reap;
 pub mod settle;
 

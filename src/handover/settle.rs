@@ -139,6 +139,18 @@ pub fn read_turn(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> 
     fold(Evidence { closing, rows, meta, records, spawn, git })
 }
 
+/// Folds a turn of the past from its own records.
+pub fn past_turn(
+    context: &Context,
+    closing: &Closing,
+    meta: &SessionMeta,
+    records: impl Iterator<Item = Record>,
+) -> Turn {
+    let spawn = spawn_call(context, closing, Some(meta));
+    let meta = Some(meta.clone());
+    fold(Evidence { closing, rows: Vec::new(), meta, records, spawn, git: Git::default() })
+}
+
 /// The thread's rollout: the one Codex named, or the one its id leads to.
 fn rollout_path(context: &Context, closing: &Closing) -> Option<PathBuf> {
     let named = closing.session.transcript_path.as_deref().map(PathBuf::from).filter(|p| p.is_file());
@@ -160,7 +172,9 @@ fn spawn_call(context: &Context, closing: &Closing, meta: Option<&SessionMeta>) 
     let root = closing.root.as_ref()?;
     let told = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.clone());
     let parent = told.and_then(|t| ThreadId::parse(&t).ok()).unwrap_or_else(|| root.thread.clone());
-    let path = locate::find_rollout(context.paths().codex(), &parent)?;
+    // Beside the agent's own, where somebody has moved both.
+    let beside = || locate::find_beside(Path::new(closing.session.transcript_path.as_deref()?), &parent);
+    let path = locate::find_rollout(context.paths().codex(), &parent).or_else(beside)?;
     let agent = Sought {
         thread: closing.thread.as_str(),
         path: meta.and_then(|m| m.subagent.as_ref()?.path.as_deref()),

@@ -9,14 +9,15 @@ use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::notify_chain;
 use crate::codex::payload::NotifyPayload;
 use crate::codex::process::CodexProcess;
-use crate::codex::rollout::{SessionMeta, locate};
+use crate::codex::rollout::locate;
 use crate::codex::shorten::Shortener;
 use crate::context::var;
 use crate::handover::{self, freeze, live};
 use crate::time::Timestamp;
 use crate::trace::closing::{Closing, Reason};
+use crate::trace::place::Place;
 use crate::trace::redact::{Class, Redactor};
-use crate::trace::state::{self, LockedState, Root, Session, State};
+use crate::trace::state::{self, LockedState, Session, State};
 
 /// Reads the payload from the last argument, calls the person's other notify program, and does what is left to do.
 pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
@@ -104,7 +105,11 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     let (context, settings) = (hook.context, hook.settings());
     let rollout = locate::find_rollout(context.paths().codex(), &thread);
     let meta = rollout.as_deref().and_then(locate::read_session_meta);
-    let Some(root) = place_of(&thread, meta.as_ref()) else { return Ok(()) };
+    let root = match Place::of(&thread, meta.as_ref()) {
+        Place::Session => None,
+        Place::Agent(root) => Some(root),
+        Place::Review(_) | Place::Internal => return Ok(()),
+    };
     let redactor = Redactor::for_rows(&settings.profile);
     let shown = |text: &str| redactor.text(Class::Prompt, text).into_owned();
     let at = hook.context.now();
@@ -143,18 +148,6 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     freeze::write(context.paths(), &closing, None)?;
     super::deliver(hook, super::SYNC_BUDGET);
     Ok(())
-}
-
-/// The session a thread belongs to, `Some(None)` for a session's own; none for a thread that is not a person's.
-#[expect(clippy::option_option, reason = "the outer says whether to tell of the thread at all")]
-fn place_of(thread: &ThreadId, meta: Option<&SessionMeta>) -> Option<Option<Root>> {
-    let Some(source) = meta.and_then(|m| m.subagent.as_ref()) else { return Some(None) };
-    if source.kind != "thread_spawn" {
-        return None;
-    }
-    let session = meta.and_then(|m| m.session.as_deref()).or(source.parent_thread.as_deref());
-    let root = session.and_then(|s| ThreadId::parse(s).ok()).filter(|root| root != thread)?;
-    Some(Some(Root { thread: root, turn: None, agent_type: source.role.clone() }))
 }
 
 /// The turn's own prompt: the last message that a person wrote.

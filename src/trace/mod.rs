@@ -7,6 +7,7 @@ pub mod closing;
 pub mod fold;
 pub mod ids;
 pub mod outline;
+pub mod place;
 pub mod redact;
 pub mod rows;
 pub mod scrub;

@@ -74,7 +74,11 @@ impl Recording {
     /// Runs every call in its order; everything is settled and archived when it returns.
     pub fn replay(&self, tree: &str) -> Replayed {
         let home = tempfile::tempdir().unwrap();
-        let context = self.context(home.path(), tree);
+        self.replay_in(&self.context(home.path(), tree))
+    }
+
+    /// As [`Recording::replay`], in a home that the caller keeps.
+    pub fn replay_in(&self, context: &Context) -> Replayed {
         fs::create_dir_all(context.paths().harness()).unwrap();
         let config = "harnesses: {codex: {target: local, export_mode: sync}}\n";
         fs::write(context.paths().config_yaml(), config).unwrap();
@@ -82,12 +86,12 @@ impl Recording {
         for event in &self.events {
             let at = event["unix_ms"].as_i64().unwrap();
             rollouts.write_until(at);
-            self.call(&context, event, &rollouts, at);
+            self.call(context, event, &rollouts, at);
         }
         // The turns of a Codex that was killed are found by the next hook of any thread.
         rollouts.write_until(i64::MAX);
         for marker in arize_codex::handover::live::list(context.paths()) {
-            let settings = arize_codex::settings::Settings::load(&context).unwrap();
+            let settings = arize_codex::settings::Settings::load(context).unwrap();
             let reason = arize_codex::trace::closing::Reason::Orphaned;
             arize_codex::handover::reap::close_thread(
                 context.paths(),
@@ -98,9 +102,9 @@ impl Recording {
             )
             .unwrap();
         }
-        let settings = arize_codex::settings::Settings::load(&context).unwrap();
+        let settings = arize_codex::settings::Settings::load(context).unwrap();
         let budget = arize_codex::export::flush::Budget::within(std::time::Duration::from_secs(20));
-        arize_codex::handover::run(&context, &settings, budget);
+        arize_codex::handover::run(context, &settings, budget);
         let log = fs::read_to_string(context.paths().log_file()).unwrap_or_default();
         assert_eq!(log, "", "{}", self.name);
         let items: Vec<_> = archive::items(context.paths()).collect();
@@ -108,7 +112,12 @@ impl Recording {
         Replayed { entries }
     }
 
-    fn context(&self, home: &Path, tree: &str) -> Context {
+    /// Puts the rollouts where Codex left them, as they were at the end.
+    pub fn lay_rollouts(&self, codex: &Path) {
+        Rollouts::of(&self.folder, codex).write_until(i64::MAX);
+    }
+
+    pub fn context(&self, home: &Path, tree: &str) -> Context {
         let vars = [("HOME", home.to_str().unwrap()), ("ARIZE_SPAN_TREE", tree)];
         let vars: BTreeMap<String, String> = vars.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         Context::given(vec!["arize-codex".into()], vars)

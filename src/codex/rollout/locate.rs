@@ -11,19 +11,28 @@ use crate::time::Timestamp;
 
 /// The rollout of a thread: in the folder of the day inside its id, plain or compressed, or archived.
 pub fn find_rollout(codex_home: &Path, thread: &ThreadId) -> Option<PathBuf> {
-    let wanted = |name: &str| {
-        let stem = name.strip_suffix(".zst").unwrap_or(name);
-        name.starts_with("rollout-")
-            && stem.strip_suffix(".jsonl").is_some_and(|s| s.ends_with(&format!("-{thread}")))
-    };
-    let in_folder = |folder: PathBuf| {
-        let entries = std::fs::read_dir(folder).ok()?;
-        entries.flatten().find(|e| e.file_name().to_str().is_some_and(wanted)).map(|e| e.path())
-    };
     day_folders(codex_home, thread)
         .into_iter()
         .chain([codex_home.join("archived_sessions")])
-        .find_map(in_folder)
+        .find_map(|folder| find_in(&folder, thread))
+}
+
+/// The rollout of a thread in the folder of another's.
+pub fn find_beside(other: &Path, thread: &ThreadId) -> Option<PathBuf> {
+    find_in(other.parent()?, thread)
+}
+
+fn find_in(folder: &Path, thread: &ThreadId) -> Option<PathBuf> {
+    let end = format!("-{thread}");
+    let wanted = |name: &str| rollout_stem(name).is_some_and(|stem| stem.ends_with(&end));
+    let entries = std::fs::read_dir(folder).ok()?;
+    entries.flatten().find(|e| e.file_name().to_str().is_some_and(wanted)).map(|e| e.path())
+}
+
+/// The name of a rollout without its endings; none for another file.
+pub fn rollout_stem(name: &str) -> Option<&str> {
+    let stem = name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".jsonl")?;
+    stem.starts_with("rollout-").then_some(stem)
 }
 
 /// The folders a thread's day may be: Codex names them by local time, so a day to each side is looked at too.

@@ -1,13 +1,14 @@
 //! Codex's rollouts: the session files of every release, as one stream of facts.
 //!
 //! [`reader`] turns a file into [`Record`]s in bounded memory, [`wire`] knows the two history modes and the names
-//! of older releases, [`locate`] finds the file of a thread and the place of a turn in it,
+//! of older releases, [`turns`] cuts a whole file into its turns, [`locate`] finds the file of a thread and the place of a turn in it,
 //! [`spawn`] the call that set a subagent to work. What the facts mean
 //! for a turn is decided in `trace`.
 
 pub mod locate;
 pub mod reader;
 pub mod spawn;
+pub mod turns;
 mod wire;
 
 use crate::codex::payload::Usage;
@@ -84,6 +85,8 @@ pub struct SessionMeta {
     pub id: Option<String>,
     /// The thread of the whole session; a subagent's names its root's.
     pub session: Option<String>,
+    /// The thread whose history this one took over.
+    pub forked_from: Option<String>,
     pub cwd: Option<String>,
     pub originator: Option<String>,
     pub cli_version: Option<String>,

@@ -26,6 +26,9 @@ struct WireLine<'a> {
 /// When it is no JSON.
 pub(super) fn parse(line: &[u8]) -> Result<Option<Record>, serde_json::Error> {
     let wire: WireLine = serde_json::from_slice(line)?;
+    if wire.payload.is_none() {
+        return Ok(bare(serde_json::from_slice(line)?));
+    }
     if !matches!(
         &*wire.kind,
         "session_meta" | "event_msg" | "response_item" | "turn_context" | "token_usage_record" | "compacted"
@@ -48,6 +51,23 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Record>, serde_json::Error> {
     Ok(fact.map(|fact| Record { at, turn, fact }))
 }
 
+/// A line of the releases before 0.32: what later became the payload, without a time but in the first line.
+fn bare(line: Value) -> Option<Record> {
+    let at = text(&line, "timestamp").and_then(|t| Timestamp::parse(&t)).unwrap_or_default();
+    let fact = match line.get("type").and_then(Value::as_str) {
+        None if line.get("record_type").is_some() => None,
+        None => text(&line, "id").map(|_| Fact::Session(Box::new(session_meta(&line)))),
+        Some("message") if text(&line, "role").as_deref() == Some("user") => {
+            let (text, images) = content(line.get("content")?);
+            // What Codex itself tells the model at the beginning stands in tags of its own.
+            let ours = ["<environment_context>", "<user_instructions>"].iter().any(|t| text.starts_with(t));
+            (!ours).then_some(Fact::User(UserMessage { text, images }))
+        }
+        Some(_) => response_item(&line),
+    };
+    fact.map(|fact| Record { at, turn: None, fact })
+}
+
 fn session_meta(payload: &Value) -> SessionMeta {
     let git = payload.get("git").unwrap_or(&Value::Null);
     let source = payload.get("source").unwrap_or(&Value::Null);
@@ -55,6 +75,7 @@ fn session_meta(payload: &Value) -> SessionMeta {
     SessionMeta {
         id: text(payload, "id"),
         session: text(payload, "session_id"),
+        forked_from: text(payload, "forked_from_id"),
         cwd: text(payload, "cwd"),
         originator: text(payload, "originator"),
         cli_version: text(payload, "cli_version"),

@@ -1,0 +1,315 @@
+//! `arize-codex backfill`: past sessions from Codex's own rollouts, as the same turns live tracing would have told.
+
+use anyhow::{Context as _, bail};
+use argh::FromArgs;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::view::text::{grouped, lasted};
+use super::{exit, since};
+use crate::codex::ids::ThreadId;
+use crate::context::Context;
+use crate::export::flush::{self, Budget};
+use crate::export::ledger::Ledger;
+use crate::export::outbox;
+use crate::handover::past::{self, Found, Wanted};
+use crate::settings::Settings;
+use crate::time::Timestamp;
+
+/// Send past sessions from Codex's own files; turns that were traced already are left out.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "backfill")]
+pub struct BackfillArgs {
+    /// how far back: 24h, 7d, 4w (default: everything)
+    #[argh(option, from_str_fn(since::parse))]
+    since: Option<Duration>,
+    /// only this session, subagents included
+    #[argh(option, from_str_fn(thread_id))]
+    thread: Option<ThreadId>,
+    /// only count
+    #[argh(switch)]
+    dry_run: bool,
+    /// rollouts, or folders of them (default: sessions and archived_sessions in CODEX_HOME)
+    #[argh(positional)]
+    paths: Vec<PathBuf>,
+}
+
+fn thread_id(text: &str) -> Result<ThreadId, String> {
+    ThreadId::parse(text).map_err(|e| e.to_string())
+}
+
+/// Reads, sends and reports.
+///
+/// # Errors
+/// When the settings name no backend, a named path is not there, or a turn cannot be written down.
+pub fn run(args: &BackfillArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let settings = Settings::load(context)?;
+    if settings.target.is_none() && !args.dry_run {
+        bail!(
+            "no backend is set: run `arize-codex install`, or `arize-codex config set harnesses.codex.target local`"
+        );
+    }
+    let rollouts =
+        past::rollouts(context.paths().codex(), &args.paths).context("cannot read a given path")?;
+    let mut work = Work::new(args, context, &settings, rollouts.len());
+    let mut stopped = None;
+    for path in &rollouts {
+        if let Err(error) = work.file(path) {
+            stopped = Some(error);
+            break;
+        }
+    }
+    if stopped.is_none() && !args.dry_run {
+        stopped = work.deliver().err();
+    }
+    work.progress.end();
+    work.count.write(args.dry_run, out)?;
+    match stopped {
+        Some(error) => Err(error.context("stopped; run the same command again to go on")),
+        None if work.count.unreadable > 0 => Ok(exit::FAILED),
+        None => Ok(exit::DONE),
+    }
+}
+
+/// What has been found and done.
+#[derive(Debug, Default)]
+struct Count {
+    files: u64,
+    /// Not opened: read to their end by an earlier run.
+    finished: u64,
+    unreadable: u64,
+    turns: u64,
+    spans: u64,
+    known: u64,
+    running: u64,
+    unwanted: u64,
+    internal: u64,
+    delivered: u64,
+}
+
+struct Work<'a> {
+    args: &'a BackfillArgs,
+    context: &'a Context,
+    settings: &'a Settings,
+    wanted: Wanted,
+    finished: Ledger,
+    /// Rollouts whose turns lie in the outbox, to be noted once that is on the disk.
+    count: Count,
+    waiting: u64,
+    progress: Progress,
+}
+
+impl<'a> Work<'a> {
+    fn new(args: &'a BackfillArgs, context: &'a Context, settings: &'a Settings, files: usize) -> Work<'a> {
+        let now = context.now();
+        let since = args.since.map(|since| {
+            Timestamp::from_nanos(
+                now.as_nanos().saturating_sub(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
+            )
+        });
+        Work {
+            args,
+            context,
+            settings,
+            wanted: Wanted { since, thread: args.thread.clone(), turn: None },
+            finished: Ledger::finished_rollouts(context.paths()),
+            count: Count::default(),
+            waiting: 0,
+            progress: Progress::new(files),
+        }
+    }
+
+    /// Takes the turns of one rollout into the outbox, delivering whenever enough have come together.
+    fn file(&mut self, path: &Path) -> anyhow::Result<()> {
+        self.count.files += 1;
+        let name = fingerprint(path);
+        // A rollout that is named is always looked at.
+        let skip = self.args.paths.is_empty() && self.wanted.thread.is_none();
+        if self.is_too_old(path) || skip && name.as_deref().is_some_and(|n| self.finished.contains(n)) {
+            self.count.finished += 1;
+            self.progress.step(&self.count);
+            return Ok(());
+        }
+        let (context, profile, wanted) = (self.context, &self.settings.profile, self.wanted.clone());
+        let mut failed = None;
+        let scanned = past::scan(context, profile, path, &wanted, &mut |found| {
+            let took = self.take(found);
+            failed = took.as_ref().err().map(ToString::to_string);
+            took
+        });
+        match scanned {
+            Ok(true) if !self.args.dry_run => {
+                if let Some(name) = name {
+                    self.finished.add([name.as_str()].into_iter())?;
+                }
+            }
+            Ok(_) => {}
+            Err(error) if failed.is_some() => return Err(error),
+            Err(error) => {
+                self.count.unreadable += 1;
+                self.settings.log.error(format_args!("cannot read {}: {error}", path.display()));
+            }
+        }
+        self.progress.step(&self.count);
+        Ok(())
+    }
+
+    /// Whether nothing in a rollout can be young enough: nothing was written to it since.
+    fn is_too_old(&self, path: &Path) -> bool {
+        let modified =
+            || Some(Timestamp::from_millis(std::fs::metadata(path).ok()?.mtime().checked_mul(1000)?));
+        let compressed = path.extension().is_some_and(|e| e == "zst");
+        !compressed && self.wanted.since.is_some_and(|since| modified().is_some_and(|at| at < since))
+    }
+
+    fn take(&mut self, found: Found) -> anyhow::Result<()> {
+        match found {
+            Found::Turn(entry) => {
+                self.count.turns += 1;
+                self.count.spans += entry.spans.len() as u64;
+                if self.args.dry_run {
+                    return Ok(());
+                }
+                outbox::put(self.context.paths(), &entry)?;
+                self.waiting += 1;
+                if self.waiting >= BATCH_TURNS {
+                    self.deliver()?;
+                }
+            }
+            Found::Known => self.count.known += 1,
+            Found::Running => self.count.running += 1,
+            Found::Unwanted => self.count.unwanted += 1,
+            Found::Internal => self.count.internal += 1,
+        }
+        self.progress.tick(&self.count);
+        Ok(())
+    }
+
+    /// Empties the outbox, so that reading goes no faster than the backend takes.
+    fn deliver(&mut self) -> anyhow::Result<()> {
+        self.waiting = 0;
+        let (count, progress) = (&mut self.count, &mut self.progress);
+        let before = count.delivered;
+        let mut watch = |report: &flush::Report| {
+            count.delivered = before + report.delivered;
+            progress.tick(count);
+        };
+        let budget = Budget::asked(PATIENCE);
+        let report = flush::run_watched(self.context.paths(), self.settings, &mut || {}, budget, &mut watch);
+        count.delivered = before + report.delivered;
+        match report.last_error {
+            Some(error) => bail!("{error}"),
+            None if report.busy => bail!("another delivery is at work"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What tells whether a rollout is the one that was read: where it lies, how long it is, when it was written.
+fn fingerprint(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let path = std::fs::canonicalize(path).ok()?;
+    Some(format!("{} {} {}.{}", path.display(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+}
+
+impl Count {
+    fn write(&self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
+        let turns = |n: u64| if n == 1 { "1 turn".to_owned() } else { format!("{} turns", grouped(n)) };
+        let spans = grouped(self.spans);
+        if dry_run {
+            writeln!(out, "{} to send, {spans} spans", turns(self.turns))?;
+        } else {
+            writeln!(out, "{} found, {spans} spans, {} delivered", turns(self.turns), turns(self.delivered))?;
+        }
+        let read = self.files - self.finished;
+        writeln!(out, "{} rollouts, {} of them read", grouped(self.files), grouped(read))?;
+        let rest = [
+            (self.known, "already told"),
+            (self.running, "perhaps not over yet, left to the hooks"),
+            (self.unwanted, "not asked for"),
+        ];
+        for (n, why) in rest.into_iter().filter(|(n, _)| *n > 0) {
+            writeln!(out, "{} {why}", turns(n))?;
+        }
+        if self.internal > 0 {
+            writeln!(out, "{} rollouts that Codex wrote for itself", grouped(self.internal))?;
+        }
+        if self.unreadable > 0 {
+            writeln!(out, "{} rollouts could not be read; see the log", grouped(self.unreadable))?;
+        }
+        Ok(())
+    }
+}
+
+/// A line on stderr that is written over, when somebody looks.
+struct Progress {
+    files: usize,
+    began: Instant,
+    drawn: Instant,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(files: usize) -> Progress {
+        let now = Instant::now();
+        Progress { files, began: now, drawn: now, shown: std::io::stderr().is_terminal() }
+    }
+
+    fn step(&mut self, count: &Count) {
+        self.tick(count);
+    }
+
+    fn tick(&mut self, count: &Count) {
+        if !self.shown || self.drawn.elapsed() < REDRAW {
+            return;
+        }
+        self.drawn = Instant::now();
+        let done = count.files.saturating_sub(1) as f64 / self.files.max(1) as f64;
+        let filled = (done * BAR_COLUMNS as f64) as usize;
+        let elapsed = self.began.elapsed();
+        let left = if done > 0.02 {
+            let left = elapsed.mul_f64((1.0 - done) / done);
+            format!(", {} left", lasted(left))
+        } else {
+            String::new()
+        };
+        eprint!(
+            "\r\u{1b}[K{}{} {}/{} rollouts, {} turns, {} delivered{left}",
+            "█".repeat(filled),
+            "░".repeat(BAR_COLUMNS - filled),
+            count.files,
+            self.files,
+            grouped(count.turns),
+            grouped(count.delivered),
+        );
+    }
+
+    fn end(&self) {
+        if self.shown {
+            eprint!("\r\u{1b}[K");
+        }
+    }
+}
+
+/// How many turns come together before they are delivered.
+const BATCH_TURNS: u64 = 100;
+/// How long one batch may take, outages included.
+const PATIENCE: Duration = Duration::from_secs(300);
+const REDRAW: Duration = Duration::from_millis(100);
+const BAR_COLUMNS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_says_what_was_found_and_what_was_left_out() {
+        let count = Count { files: 3, finished: 1, turns: 1, spans: 1234, known: 2, ..Count::default() };
+        let mut out = Vec::new();
+        count.write(true, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "1 turn to send, 1,234 spans\n3 rollouts, 2 of them read\n2 turns already told\n");
+    }
+}

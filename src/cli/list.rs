@@ -1,0 +1,177 @@
+//! `arize-codex list`: the turns kept on this machine, by session, newest first.
+
+use argh::FromArgs;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::time::Duration;
+
+use super::view::pick::{self, Trace};
+use super::view::terminal::{Style, Terminal};
+use super::view::text::{first_line, fit, lasted, local, pad, pad_left, short, short_id, width};
+use super::{exit, since};
+use crate::context::Context;
+use crate::export::archive::Place;
+use crate::export::entry::{Head, Summary};
+use crate::time;
+
+/// List recent sessions and turns, newest first.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "list")]
+pub struct ListArgs {
+    /// how many turns (default 30; 0 for all)
+    #[argh(option, default = "30")]
+    limit: usize,
+    /// only turns that ended within this time: 30m, 24h, 7d
+    #[argh(option, from_str_fn(since::parse))]
+    since: Option<Duration>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Prints the list.
+///
+/// # Errors
+/// When it cannot be printed.
+pub fn run(args: &ListArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let now = time::now();
+    let recent = |t: &Trace| args.since.is_none_or(|since| now.since(t.head().ended_at) <= since);
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    let traces: Vec<Trace> = pick::traces(context.paths()).filter(recent).take(limit).collect();
+    if args.json {
+        let list: Vec<Value> = traces.iter().map(as_json).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        return Ok(exit::DONE);
+    }
+    if traces.is_empty() {
+        writeln!(out, "no turn has been recorded yet")?;
+        return Ok(exit::DONE);
+    }
+    let terminal = Terminal::of(context);
+    terminal.page(context, &table(&traces, terminal), out)?;
+    Ok(exit::DONE)
+}
+
+fn as_json(trace: &Trace) -> Value {
+    let head = trace.head();
+    json!({
+        "thread": trace.thread,
+        "turn": trace.turn,
+        "project": head.project_name,
+        "started_at_ms": head.started_at.as_millis(),
+        "ended_at_ms": head.ended_at.as_millis(),
+        "delivery": place_name(trace.place()),
+        "agents": trace.agents(),
+        "summary": head.summary,
+    })
+}
+
+/// Where a turn lies, in a word.
+pub fn place_name(place: Place) -> &'static str {
+    match place {
+        Place::Sent => "delivered",
+        Place::Waiting => "waiting",
+        Place::SetAside => "set aside",
+    }
+}
+
+/// The turns under a line for each session that follows another.
+fn table(traces: &[Trace], terminal: Terminal) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    while at < traces.len() {
+        let thread = &traces[at].thread;
+        let run = traces[at..].iter().take_while(|t| t.thread == *thread).count();
+        if at > 0 {
+            out.push('\n');
+        }
+        session_line(&mut out, terminal, traces[at].head(), thread.as_str());
+        for trace in &traces[at..at + run] {
+            turn_line(&mut out, terminal, trace);
+        }
+        at += run;
+    }
+    out
+}
+
+fn session_line(out: &mut String, terminal: Terminal, head: &Head, thread: &str) {
+    let folder = head.summary.cwd.as_deref().map(folder_name).unwrap_or_default();
+    let day = local(head.started_at, "%a %d %b %Y");
+    let id = short_id(thread);
+    let room = terminal.width.saturating_sub(width(&day) + width(id) + 4);
+    terminal.paint_into(out, Style::Strong, &fit(&first_line(&folder), room));
+    out.push_str("  ");
+    terminal.paint_into(out, Style::Quiet, &format!("{day}  {id}"));
+    out.push('\n');
+}
+
+/// Time, name, prompt, then what is known in numbers; narrow terminals lose the numbers first.
+fn turn_line(out: &mut String, terminal: Terminal, trace: &Trace) {
+    let head = trace.head();
+    let summary = &head.summary;
+    let mut tail: Vec<(Style, String)> = Vec::new();
+    if terminal.width >= 76 {
+        tail.push((Style::Quiet, pad_left(&calls(summary, trace.agents()), 13)));
+    }
+    if terminal.width >= 60 {
+        tail.push((Style::Quiet, pad_left(&tokens(summary), 13)));
+    }
+    if terminal.width >= 110 {
+        tail.push((Style::Quiet, pad(summary.model.as_deref().unwrap_or_default(), 14)));
+    }
+    tail.push((Style::Plain, pad_left(&lasted(head.ended_at.since(head.started_at)), 8)));
+    tail.push(status(summary, trace.place()));
+    let lead = format!("  {}  {}  ", local(head.started_at, "%H:%M"), short_id(trace.turn.as_str()));
+    let taken = width(&lead) + tail.iter().map(|(_, t)| 2 + width(t)).sum::<usize>();
+    let room = terminal.width.saturating_sub(taken);
+    terminal.paint_into(out, Style::Quiet, &lead);
+    out.push_str(&pad(&first_line(said(summary)), room));
+    for (style, text) in tail {
+        out.push_str("  ");
+        terminal.paint_into(out, style, &text);
+    }
+    let end = out.trim_end().len();
+    out.truncate(end);
+    out.push('\n');
+}
+
+/// The prompt, or the turn's name where there is none.
+fn said(summary: &Summary) -> &str {
+    if summary.prompt.is_empty() { &summary.name } else { &summary.prompt }
+}
+
+fn status(summary: &Summary, place: Place) -> (Style, String) {
+    let (style, word) = match (summary.status.as_str(), place) {
+        ("failed", _) => (Style::Bad, "failed"),
+        ("interrupted", _) => (Style::Waiting, "stopped"),
+        (_, Place::SetAside) => (Style::Bad, "refused"),
+        (_, Place::Waiting) => (Style::Waiting, "waiting"),
+        _ => (Style::Good, "ok"),
+    };
+    (style, pad(word, 7))
+}
+
+fn tokens(summary: &Summary) -> String {
+    match (summary.prompt_tokens, summary.completion_tokens) {
+        (Some(prompt), Some(completion)) => format!("{} → {}", short(prompt), short(completion)),
+        _ => String::new(),
+    }
+}
+
+fn calls(summary: &Summary, agents: usize) -> String {
+    let failed = match summary.failed_tool_calls {
+        0 => String::new(),
+        n => format!(" {n}✗"),
+    };
+    let agents = if agents > 0 { format!(" {agents}⑂") } else { String::new() };
+    match summary.tool_calls {
+        0 => agents.trim_start().to_owned(),
+        1 => format!("1 tool{failed}{agents}"),
+        n => format!("{n} tools{failed}{agents}"),
+    }
+}
+
+/// The last part of a folder's path.
+pub fn folder_name(path: &str) -> String {
+    path.rsplit('/').find(|p| !p.is_empty()).unwrap_or(path).to_owned()
+}

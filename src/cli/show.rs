@@ -1,0 +1,168 @@
+//! `arize-codex show`: a turn or a session as a tree beside a time axis, as JSON, or as the turns end.
+
+use anyhow::bail;
+use argh::FromArgs;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::list::{folder_name, place_name};
+use super::view::draw;
+use super::view::pick::{self, Trace};
+use super::view::terminal::{Style, Terminal};
+use super::view::text::{lasted, local, short_id};
+use super::{exit, html};
+use crate::context::{Context, Paths};
+use crate::export::decorate::Decoration;
+use crate::export::entry::EntryKey;
+use crate::export::{json, outbox};
+use crate::settings::Settings;
+
+/// Show a turn or a session as a tree.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "show")]
+pub struct ShowArgs {
+    /// last (default), or the beginning of a session's or a turn's id
+    #[argh(positional)]
+    what: Option<String>,
+    /// show every call of a long turn
+    #[argh(switch)]
+    full: bool,
+    /// print OTLP JSON
+    #[argh(switch)]
+    json: bool,
+    /// write a page to look at in a browser
+    #[argh(option)]
+    html: Option<PathBuf>,
+    /// print turns as they end
+    #[argh(switch)]
+    follow: bool,
+}
+
+/// Shows what is asked for.
+///
+/// # Errors
+/// When there is no such turn, or it cannot be read or written.
+pub fn run(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if args.follow {
+        if args.html.is_some() {
+            bail!("--follow and --html exclude each other");
+        }
+        return follow(args, context, out);
+    }
+    let traces = pick::wanted(context.paths(), args.what.as_deref())?;
+    if let Some(path) = &args.html {
+        html::write(&traces, path)?;
+        writeln!(out, "{}", path.display())?;
+        return Ok(exit::DONE);
+    }
+    if args.json {
+        write_json(&traces, context, out)?;
+        return Ok(exit::DONE);
+    }
+    let terminal = Terminal::of(context);
+    let mut text = String::new();
+    for (n, trace) in traces.iter().enumerate() {
+        if n > 0 {
+            text.push('\n');
+        }
+        text.push_str(&picture(trace, terminal, args.full)?);
+    }
+    terminal.page(context, &text, out)?;
+    Ok(exit::DONE)
+}
+
+/// One OTLP document; what is put around the spans is what the settings in force want.
+fn write_json(traces: &[Trace], context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
+    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
+    write!(out, "{{\"resourceSpans\":[")?;
+    for (n, item) in traces.iter().flat_map(|t| &t.items).enumerate() {
+        let decoration = Decoration::new(&settings, &item.head);
+        let spans = pick::read(item)?.spans.into_iter().map(|s| decoration.span(s)).collect();
+        let document = json::request(&decoration.request(spans));
+        write!(out, "{}{}", if n > 0 { "," } else { "" }, document["resourceSpans"][0])?;
+    }
+    writeln!(out, "]}}")?;
+    Ok(())
+}
+
+/// A trace as text: a line about it, the prompt, the tree, the answer.
+fn picture(trace: &Trace, terminal: Terminal, full: bool) -> anyhow::Result<String> {
+    let head = trace.head();
+    let summary = &head.summary;
+    let spans = trace.spans()?;
+    let state = if summary.status.is_empty() { "unknown" } else { &summary.status };
+    let took = lasted(head.ended_at.since(head.started_at));
+    let place = place_name(trace.place());
+    let when = local(head.started_at, "%a %d %b %H:%M:%S");
+    let mut out =
+        draw::heading(terminal, &format!("{}  {state} in {took}", summary.name), &format!("{when}  {place}"));
+    let folder = summary.cwd.as_deref().map(folder_name);
+    let session = format!("session {}", short_id(trace.thread.as_str()));
+    let tokens = draw::total_tokens(&spans).map(draw::tokens_in_words);
+    let about: Vec<String> =
+        [folder, summary.model.clone(), Some(session), tokens].into_iter().flatten().collect();
+    let about = super::view::text::first_line(&about.join(" · "));
+    terminal.paint_into(&mut out, Style::Quiet, &super::view::text::fit(&about, terminal.width));
+    out.push_str("\n\n");
+    if let Some(root) = spans.first() {
+        out.push_str(&draw::quote(terminal, root, "input.value", "› ", 6));
+        out.push('\n');
+    }
+    out.push_str(&draw::tree(&spans, terminal, full));
+    if let Some(root) = spans.first() {
+        let answer = draw::quote(terminal, root, "output.value", "• ", if full { 200 } else { 12 });
+        if !answer.is_empty() {
+            out.push('\n');
+            out.push_str(&answer);
+        }
+    }
+    Ok(out)
+}
+
+/// Prints each turn when it has ended, until the process is stopped or nobody reads on.
+fn follow(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let paths = context.paths();
+    let mut known: BTreeSet<EntryKey> = pick::keys(paths).into_iter().collect();
+    let mut seen_at = changed_at(paths);
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        let now = changed_at(paths);
+        if now == seen_at {
+            continue;
+        }
+        seen_at = now;
+        // Subagents are shown with the turn they belong to, or alone when they end after it.
+        let mut fresh: Vec<Trace> = pick::traces(paths)
+            .take(LOOKED_AT)
+            .filter(|t| t.has_root() && t.items.iter().any(|i| !known.contains(&i.head.key)))
+            .filter(|t| wanted(args, t))
+            .collect();
+        fresh.reverse();
+        for trace in &fresh {
+            known.extend(trace.items.iter().map(|i| i.head.key.clone()));
+            if args.json {
+                write_json(std::slice::from_ref(trace), context, out)?;
+            } else {
+                writeln!(out, "{}", picture(trace, Terminal::of(context), args.full)?)?;
+            }
+        }
+        out.flush()?;
+    }
+}
+
+fn wanted(args: &ShowArgs, trace: &Trace) -> bool {
+    let wanted = args.what.as_deref().filter(|w| *w != pick::LAST);
+    wanted.is_none_or(|w| trace.thread.as_str().starts_with(w))
+}
+
+/// When entries last came or went.
+fn changed_at(paths: &Paths) -> [Option<SystemTime>; 3] {
+    [paths.outbox(), paths.sent(), outbox::rejected(paths)]
+        .map(|folder| std::fs::metadata(folder).and_then(|m| m.modified()).ok())
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// More turns than end between two looks.
+const LOOKED_AT: usize = 200;

@@ -1,0 +1,8 @@
+//! What `list`, `show`, `preview` and `stats` share: which turns a person means, their spans as a tree, and how
+//! to write for the terminal that is there.
+
+pub mod draw;
+pub mod pick;
+pub mod terminal;
+pub mod text;
+pub mod tree;

@@ -1,0 +1,242 @@
+//! Spans of one or more traces as a tree, in the order in which a person reads them.
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::text::first_line;
+use crate::trace::outline::{number, printable, string};
+
+/// A span and its place in the tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Its place among the spans it was made from.
+    pub span: usize,
+    pub depth: usize,
+    /// For each level from 1 to its own, whether it is the last of its siblings there.
+    pub last: Vec<bool>,
+    pub children: usize,
+    pub kind: Kind,
+    pub name: String,
+    /// What it was about, in a line.
+    pub about: String,
+    pub start: u64,
+    pub end: u64,
+    pub tokens: Option<Tokens>,
+    pub error: Option<String>,
+    pub permission: Option<Permission>,
+}
+
+/// OpenInference's span kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Agent,
+    Llm,
+    Tool,
+    Chain,
+    Other,
+}
+
+/// The tokens of a span; details are shares of the totals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tokens {
+    pub prompt: u64,
+    pub cached: u64,
+    pub completion: u64,
+    pub reasoning: u64,
+}
+
+/// A permission that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    pub decision: String,
+    pub wait: Option<Duration>,
+}
+
+impl Node {
+    /// How long the span took.
+    pub fn lasted(&self) -> Duration {
+        Duration::from_nanos(self.end.saturating_sub(self.start))
+    }
+}
+
+impl Tokens {
+    /// What a span says of its tokens.
+    pub fn of(span: &Span) -> Option<Tokens> {
+        let count = |key: &str| number(span, key).and_then(|n| u64::try_from(n).ok());
+        Some(Tokens {
+            prompt: count("llm.token_count.prompt")?,
+            completion: count("llm.token_count.completion")?,
+            cached: count("llm.token_count.prompt_details.cache_read").unwrap_or(0),
+            reasoning: count("llm.token_count.completion_details.reasoning").unwrap_or(0),
+        })
+    }
+
+    /// Adds another span's tokens.
+    pub fn add(&mut self, other: Tokens) {
+        self.prompt += other.prompt;
+        self.cached += other.cached;
+        self.completion += other.completion;
+        self.reasoning += other.reasoning;
+    }
+}
+
+/// The tree, each span before what hangs from it, siblings by time. A span whose parent is not there is a root.
+pub fn build(spans: &[Span]) -> Vec<Node> {
+    let by_id: HashMap<&[u8], usize> =
+        spans.iter().enumerate().map(|(n, s)| (s.span_id.as_slice(), n)).collect();
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
+    let mut roots = Vec::new();
+    for (n, span) in spans.iter().enumerate() {
+        match by_id.get(span.parent_span_id.as_slice()).filter(|p| **p != n) {
+            Some(parent) => children[*parent].push(n),
+            None => roots.push(n),
+        }
+    }
+    let by_time = |list: &mut Vec<usize>| list.sort_by_key(|n| (spans[*n].start_time_unix_nano, *n));
+    by_time(&mut roots);
+    children.iter_mut().for_each(by_time);
+    let mut nodes = Vec::with_capacity(spans.len());
+    let mut stack: Vec<(usize, Vec<bool>)> = roots.into_iter().rev().map(|n| (n, Vec::new())).collect();
+    while let Some((n, last)) = stack.pop() {
+        let below = std::mem::take(&mut children[n]);
+        let count = below.len();
+        for (at, child) in below.into_iter().enumerate().rev() {
+            let mut last = last.clone();
+            last.push(at + 1 == count);
+            stack.push((child, last));
+        }
+        nodes.push(node(n, &spans[n], last, count));
+    }
+    nodes
+}
+
+fn node(n: usize, span: &Span, last: Vec<bool>, children: usize) -> Node {
+    let kind = match string(span, "openinference.span.kind") {
+        Some("AGENT") => Kind::Agent,
+        Some("LLM") => Kind::Llm,
+        Some("TOOL") => Kind::Tool,
+        Some("CHAIN") => Kind::Chain,
+        _ => Kind::Other,
+    };
+    let failed = span.status.as_ref().filter(|s| s.code == StatusCode::Error as i32);
+    Node {
+        span: n,
+        depth: last.len(),
+        last,
+        children,
+        kind,
+        name: printable(&span.name),
+        about: about(span, kind),
+        start: span.start_time_unix_nano,
+        end: span.end_time_unix_nano,
+        tokens: Tokens::of(span),
+        error: failed.map(|s| printable(s.message.trim())),
+        permission: permission(span),
+    }
+}
+
+fn permission(span: &Span) -> Option<Permission> {
+    let decision = string(span, "codex.permission.decision").filter(|d| *d != "none")?;
+    let wait = number(span, "codex.permission.wait_ms").and_then(|ms| u64::try_from(ms).ok());
+    Some(Permission { decision: printable(decision), wait: wait.map(Duration::from_millis) })
+}
+
+/// The command, path or question of a tool; what a model answered or was asked.
+fn about(span: &Span, kind: Kind) -> String {
+    let (input, output) = (string(span, "input.value"), string(span, "output.value"));
+    match kind {
+        Kind::Tool => input.map(tool_about).unwrap_or_default(),
+        Kind::Llm if span.name.starts_with("Model") => output.map(first_line).unwrap_or_default(),
+        _ => input.or(output).map(first_line).unwrap_or_default(),
+    }
+}
+
+fn tool_about(input: &str) -> String {
+    let Ok(serde_json::Value::Object(arguments)) = serde_json::from_str(input) else {
+        // A patch begins with a line that says nothing.
+        let telling = input.lines().find(|l| l.starts_with("*** ") && !l.starts_with("*** Begin"));
+        return first_line(telling.unwrap_or(input));
+    };
+    let telling = ["command", "cmd", "query", "path", "task_name", "message", "prompt", "url", "input"];
+    for name in telling {
+        match arguments.get(name) {
+            Some(serde_json::Value::String(text)) => return tool_about_text(text),
+            Some(serde_json::Value::Array(parts)) => {
+                let parts: Vec<&str> = parts.iter().filter_map(|p| p.as_str()).collect();
+                return first_line(&parts.join(" "));
+            }
+            _ => {}
+        }
+    }
+    if arguments.is_empty() { String::new() } else { first_line(input) }
+}
+
+fn tool_about_text(text: &str) -> String {
+    let patch = text.lines().find(|l| l.starts_with("*** ") && !l.starts_with("*** Begin"));
+    first_line(patch.filter(|_| text.starts_with("*** Begin")).unwrap_or(text))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+
+    pub(in crate::cli::view) fn span(id: u8, parent: u8, start: u64, attributes: &[(&str, &str)]) -> Span {
+        let attribute = |(key, value): &(&str, &str)| KeyValue {
+            key: (*key).to_owned(),
+            value: Some(AnyValue {
+                value: Some(match value.parse() {
+                    Ok(number) => Value::IntValue(number),
+                    Err(_) => Value::StringValue((*value).to_owned()),
+                }),
+            }),
+            ..KeyValue::default()
+        };
+        Span {
+            span_id: vec![id; 8],
+            parent_span_id: if parent == 0 { Vec::new() } else { vec![parent; 8] },
+            name: format!("span {id}"),
+            start_time_unix_nano: start * 1_000_000,
+            end_time_unix_nano: (start + 100) * 1_000_000,
+            attributes: attributes.iter().map(attribute).collect(),
+            ..Span::default()
+        }
+    }
+
+    #[test]
+    fn spans_come_in_the_order_a_person_reads_them() {
+        let spans = [span(4, 2, 9, &[]), span(3, 1, 7, &[]), span(1, 0, 0, &[]), span(2, 1, 5, &[])];
+        let order: Vec<_> = build(&spans).into_iter().map(|n| (n.name, n.depth, n.last)).collect();
+        let expected = [
+            ("span 1", 0, vec![]),
+            ("span 2", 1, vec![false]),
+            ("span 4", 2, vec![false, true]),
+            ("span 3", 1, vec![true]),
+        ];
+        assert_eq!(order, expected.map(|(name, depth, last)| (name.to_owned(), depth, last)));
+    }
+
+    #[test]
+    fn spans_that_name_each_other_as_parents_end_nothing() {
+        assert!(build(&[span(1, 2, 0, &[]), span(2, 1, 0, &[])]).is_empty());
+        assert_eq!(build(&[span(1, 1, 0, &[])]).len(), 1);
+    }
+
+    #[test]
+    fn a_tool_is_told_by_what_it_was_asked_to_do() {
+        for (input, about) in [
+            (r#"{"command":"ls -la\nrm x"}"#, "ls -la"),
+            (r#"{"command":["bash","-lc","ls"]}"#, "bash -lc ls"),
+            ("*** Begin Patch\n*** Update File: a.rs\n", "*** Update File: a.rs"),
+            (r#"{"command":"*** Begin Patch\n*** Add File: b.rs\n"}"#, "*** Add File: b.rs"),
+            ("{}", ""),
+            (r#"{"x":1}"#, r#"{"x":1}"#),
+            ("free text", "free text"),
+        ] {
+            assert_eq!(tool_about(input), about, "{input}");
+        }
+    }
+}

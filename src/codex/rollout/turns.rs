@@ -1,0 +1,331 @@
+//! Cuts a whole rollout into its turns, in one pass, for every release.
+//!
+//! From 0.100 or so a line begins each turn and names it. Before, a turn began with what the person said and had
+//! no name; it gets one here that is the same whenever the file is read. What a fork or a subagent took over from
+//! another thread is passed over.
+
+use sha2::{Digest, Sha256};
+use std::io;
+use std::iter::Peekable;
+use std::path::Path;
+
+use super::reader::Reader;
+use super::{Fact, ModelOutput, Record, SessionMeta, TurnEnd};
+use crate::codex::ids::{ThreadId, TurnId};
+use crate::time::Timestamp;
+
+/// A rollout on the way from turn to turn.
+pub struct Turns<R: Iterator<Item = Record> = Reader> {
+    records: Peekable<R>,
+    thread: ThreadId,
+    meta: SessionMeta,
+    /// Whether this release says when a turn begins.
+    told: bool,
+    count: u64,
+    last_at: Timestamp,
+    /// What is known of the turn that is being read.
+    open: Open,
+}
+
+/// Where a turn begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnStart {
+    pub id: TurnId,
+    /// Its number in the thread, from 1.
+    pub number: u64,
+    pub at: Timestamp,
+    /// The turn of the root thread it belongs to, where the release tells it.
+    pub root_turn: Option<String>,
+}
+
+/// What the records of a turn, read to their end, say of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its end was told.
+    pub ended: bool,
+    /// Another turn follows, so it is over whatever was told.
+    pub followed: bool,
+    /// Its settings or its end were told. A review's turn begins in its session's rollout too, without either.
+    pub worked: bool,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    id: Option<String>,
+    named_here: bool,
+    outcome: Outcome,
+    answered: bool,
+}
+
+impl Turns {
+    /// Opens a rollout and reads its first line; `None` when that is not a session's.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Option<Turns>> {
+        Ok(Turns::new(Reader::open(path)?))
+    }
+}
+
+impl<R: Iterator<Item = Record>> Turns<R> {
+    fn new(mut records: R) -> Option<Turns<R>> {
+        let first = records.next()?;
+        let Fact::Session(meta) = first.fact else { return None };
+        let thread = ThreadId::parse(meta.id.as_deref()?).ok()?;
+        Some(Turns {
+            records: records.peekable(),
+            thread,
+            meta: *meta,
+            told: false,
+            count: 0,
+            last_at: first.at,
+            open: Open::default(),
+        })
+    }
+
+    /// The thread whose rollout this is.
+    pub fn thread(&self) -> &ThreadId {
+        &self.thread
+    }
+
+    /// The first line.
+    pub fn meta(&self) -> &SessionMeta {
+        &self.meta
+    }
+
+    /// Goes to the beginning of the thread's next own turn.
+    pub fn next_turn(&mut self) -> Option<TurnStart> {
+        loop {
+            self.by_ref_records().for_each(drop);
+            self.open = Open::default();
+            while !begins_turn(self.records.peek()?, self.told) {
+                self.take();
+            }
+            let record = self.records.peek()?;
+            let at = if record.at > Timestamp::default() { record.at } else { self.last_at };
+            let (told, root_turn) = match &record.fact {
+                Fact::TurnStarted { root_turn, .. } => (true, root_turn.clone()),
+                _ => (false, None),
+            };
+            let id = match &record.turn {
+                Some(id) if told => TurnId::parse(id).ok(),
+                _ => TurnId::parse(&self.made_id(at)).ok(),
+            };
+            self.told |= told;
+            self.open.named_here = !told;
+            let Some(id) = id else {
+                self.take();
+                continue;
+            };
+            self.open.id = Some(id.as_str().to_owned());
+            if self.is_taken_over(&id) {
+                continue;
+            }
+            self.count += 1;
+            return Some(TurnStart { id, number: self.count, at, root_turn });
+        }
+    }
+
+    /// The records of the turn [`Turns::next_turn`] went to. What is not taken of them is passed over later.
+    pub fn records(&mut self) -> impl Iterator<Item = Record> + '_ {
+        self.by_ref_records()
+    }
+
+    /// What is known of the turn; complete when its records have been read to the end.
+    pub fn outcome(&mut self) -> Outcome {
+        self.by_ref_records().for_each(drop);
+        Outcome { followed: self.records.peek().is_some(), ..self.open.outcome }
+    }
+
+    fn by_ref_records(&mut self) -> impl Iterator<Item = Record> + '_ {
+        std::iter::from_fn(move || self.next_of_turn())
+    }
+
+    fn next_of_turn(&mut self) -> Option<Record> {
+        let id = self.open.id.clone()?;
+        let begun = self.open.outcome != Outcome::default() || self.open.answered;
+        let stop = match self.records.peek() {
+            None => true,
+            Some(next) => match &next.fact {
+                Fact::TurnStarted { .. } => next.turn.as_deref() != Some(&id),
+                _ => self.open.named_here && begun && begins_turn(next, self.told),
+            },
+        };
+        if stop {
+            return self.made_end(id);
+        }
+        let mut record = self.take()?;
+        if self.open.named_here {
+            record.turn = Some(id.clone());
+        }
+        self.note(&record, &id);
+        Some(record)
+    }
+
+    fn note(&mut self, record: &Record, id: &str) {
+        let open = &mut self.open;
+        match &record.fact {
+            Fact::TurnEnded(_) if record.turn.as_deref().is_none_or(|t| t == id) => {
+                open.outcome.ended = true;
+                open.outcome.worked = true;
+            }
+            Fact::Context(_) | Fact::Error { .. } => open.outcome.worked = true,
+            Fact::User(_) if open.named_here => open.outcome.worked = true,
+            _ => {}
+        }
+        match &record.fact {
+            Fact::Output(ModelOutput::Message { .. }) => open.answered = true,
+            Fact::Output(_) | Fact::ToolOutput(_) | Fact::User(_) => open.answered = false,
+            _ => {}
+        }
+    }
+
+    /// The releases that name no turn tell of no end either: an answer is one.
+    fn made_end(&mut self, id: String) -> Option<Record> {
+        self.open.id = None;
+        let due = self.open.named_here && self.open.answered && !self.open.outcome.ended;
+        self.open.outcome.ended |= due;
+        due.then_some(Record {
+            at: self.last_at,
+            turn: Some(id),
+            fact: Fact::TurnEnded(TurnEnd::Completed { last_message: None, error: None, duration_ms: None }),
+        })
+    }
+
+    /// The next record, with the time of the one before where it has none.
+    fn take(&mut self) -> Option<Record> {
+        let mut record = self.records.next()?;
+        if record.at > Timestamp::default() {
+            self.last_at = record.at;
+        } else {
+            record.at = self.last_at;
+        }
+        Some(record)
+    }
+
+    /// Whether a turn is older than its thread, which a fork and a subagent begin with.
+    fn is_taken_over(&self, turn: &TurnId) -> bool {
+        let inherits = self.meta.subagent.is_some() || self.meta.forked_from.is_some();
+        let times = (Timestamp::of_uuid_v7(turn.as_str()), Timestamp::of_uuid_v7(self.thread.as_str()));
+        match times {
+            (Some(turn), Some(thread)) => inherits && turn < thread,
+            _ => false,
+        }
+    }
+
+    /// A turn id like Codex's own, a UUID of version 7, made of the time, the thread and the turn's number.
+    fn made_id(&self, at: Timestamp) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.thread.as_str());
+        hash.update((self.count + 1).to_be_bytes());
+        let tail: String = hash.finalize()[..9].iter().map(|b| format!("{b:02x}")).collect();
+        let millis = at.as_millis() & 0xffff_ffff_ffff;
+        let (high, low) = (millis >> 16, millis & 0xffff);
+        format!("{high:08x}-{low:04x}-7{}-8{}-{}", &tail[..3], &tail[3..6], &tail[6..])
+    }
+}
+
+/// Whether a record begins a turn, in a release that has `told` of one or not.
+fn begins_turn(record: &Record, told: bool) -> bool {
+    match record.fact {
+        Fact::TurnStarted { .. } => true,
+        Fact::User(_) => !told && record.turn.is_none(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codex::rollout::UserMessage;
+
+    const THREAD: &str = "01a20338-12a8-70e0-af71-2abbd9056370";
+
+    fn record(seconds: u64, turn: Option<&str>, fact: Fact) -> Record {
+        Record { at: Timestamp::from_nanos(seconds * 1_000_000_000), turn: turn.map(str::to_owned), fact }
+    }
+
+    fn session(forked: bool) -> Record {
+        let meta = SessionMeta {
+            id: Some(THREAD.into()),
+            forked_from: forked.then(|| "other".into()),
+            ..SessionMeta::default()
+        };
+        record(1, None, Fact::Session(Box::new(meta)))
+    }
+
+    fn started(seconds: u64, turn: &str) -> Record {
+        record(seconds, Some(turn), Fact::TurnStarted { root_turn: None, parent_turn: None })
+    }
+
+    fn said(seconds: u64) -> Record {
+        record(seconds, None, Fact::User(UserMessage::default()))
+    }
+
+    fn answered(seconds: u64) -> Record {
+        record(seconds, None, Fact::Output(ModelOutput::Message { text: "a".into() }))
+    }
+
+    fn ended(seconds: u64, turn: &str) -> Record {
+        let end = TurnEnd::Completed { last_message: None, error: None, duration_ms: None };
+        record(seconds, Some(turn), Fact::TurnEnded(end))
+    }
+
+    /// Number, how many records and what became of each turn.
+    fn cut(records: Vec<Record>) -> Vec<(u64, usize, Outcome)> {
+        let mut turns = Turns::new(records.into_iter()).unwrap();
+        let mut found = Vec::new();
+        while let Some(turn) = turns.next_turn() {
+            let count = turns.records().count();
+            found.push((turn.number, count, turns.outcome()));
+        }
+        found
+    }
+
+    #[test]
+    fn turns_that_are_named_are_cut_where_the_next_begins() {
+        let turns =
+            cut(vec![session(false), started(2, "a"), said(2), answered(3), ended(3, "a"), started(5, "b")]);
+        let first = Outcome { ended: true, followed: true, worked: true };
+        assert_eq!(turns, [(1, 4, first), (2, 1, Outcome::default())]);
+    }
+
+    #[test]
+    fn turns_without_a_name_begin_with_what_was_said_and_end_with_an_answer() {
+        let turns = cut(vec![session(false), said(2), answered(3), said(5), said(6), answered(7)]);
+        let outcome = |ended, followed| Outcome { ended, followed, worked: true };
+        assert_eq!(
+            turns,
+            [(1, 3, outcome(true, true)), (2, 1, outcome(false, true)), (3, 3, outcome(true, false))]
+        );
+    }
+
+    #[test]
+    fn a_made_name_is_always_the_same_and_holds_the_turns_time() {
+        let name = || {
+            let records = vec![session(false), said(1_795_350_336), answered(1_795_350_337)];
+            Turns::new(records.into_iter()).unwrap().next_turn().unwrap().id
+        };
+        assert_eq!(name(), name());
+        let at = Timestamp::of_uuid_v7(name().as_str()).unwrap();
+        assert_eq!(at.as_millis(), 1_795_350_336_000);
+        assert_eq!(name().as_str().len(), 36);
+    }
+
+    #[test]
+    fn what_a_fork_took_over_is_not_its_own() {
+        let (before, after) =
+            ("01a20338-12a7-7000-8000-000000000000", "01a20338-12a9-7000-8000-000000000000");
+        let records = |forked| {
+            vec![session(forked), started(2, before), answered(2), ended(2, before), started(3, after)]
+        };
+        assert_eq!(cut(records(true)).len(), 1);
+        assert_eq!(cut(records(false)).len(), 2);
+    }
+
+    #[test]
+    fn only_a_sessions_file_has_turns() {
+        assert!(Turns::new(vec![said(1)].into_iter()).is_none());
+        assert!(Turns::new(std::iter::empty()).is_none());
+    }
+}

@@ -1,0 +1,150 @@
+//! Backfill tells of past sessions just what live tracing would have told, and nothing twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use arize_codex::context::Context;
+use arize_codex::export::entry::{Entry, EntryKey};
+use arize_codex::export::outbox;
+use arize_codex::handover::past::{self, Found, Wanted};
+use arize_codex::settings::Settings;
+use arize_codex::trace::outline::{number, string};
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use crate::replay::{Recording, recordings};
+
+#[test]
+fn backfill_after_live_tracing_adds_only_turns_that_no_hook_and_no_notify_told_of() {
+    let mut failures = Vec::new();
+    for folder in recordings() {
+        let recording = Recording::load(&folder);
+        let home = tempfile::tempdir().unwrap();
+        let context = recording.context(home.path(), "turn");
+        let live: BTreeSet<EntryKey> =
+            recording.replay_in(&context).entries.into_iter().map(|e| e.head.key).collect();
+        let added = backfill(&context);
+        let again = backfill(&context);
+        let hooks = recording.expected["hooks"].as_bool() != Some(false);
+        // Where no hook fires, turns that failed or were interrupted are told by their rollout alone.
+        let surprising = added.iter().filter(|e| hooks || e.head.summary.status == "completed");
+        for entry in surprising {
+            failures.push(format!("{}: {:?} beside {live:?}", recording.name, entry.head));
+        }
+        assert!(again.is_empty(), "{}: a second run adds {}", recording.name, again.len());
+    }
+    assert!(failures.is_empty(), "{} turns told twice\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn backfill_alone_gives_the_spans_of_live_tracing() {
+    let mut failures = Vec::new();
+    let mut compared = 0;
+    for folder in recordings() {
+        let recording = Recording::load(&folder);
+        for tree in ["turn", "calls"] {
+            let live = recording.replay(tree).entries;
+            let home = tempfile::tempdir().unwrap();
+            let context = recording.context(home.path(), tree);
+            recording.lay_rollouts(context.paths().codex());
+            let past: BTreeMap<EntryKey, Entry> =
+                backfill(&context).into_iter().map(|e| (e.head.key.clone(), e)).collect();
+            for entry in live.iter().filter(|e| recording.has_rollout(e.head.key.thread.as_str())) {
+                // A turn that went on after its end is one turn in hindsight.
+                if live.iter().any(|e| e.head.key.turn == entry.head.key.turn && e.head.key.part > 0) {
+                    continue;
+                }
+                let at = format!("{} ({tree}) turn {}", recording.name, entry.head.key.turn);
+                let Some(found) = past.get(&entry.head.key) else {
+                    failures.push(format!("{at}: not found"));
+                    continue;
+                };
+                compared += 1;
+                // notify does not know a turn's number.
+                let unnumbered = entry.head.summary.origin == "notify" && !entry.spans[0].name.contains(' ');
+                let got_name = &found.spans[0].name;
+                let name = if unnumbered { got_name } else { &entry.spans[0].name };
+                let mut live_spans = entry.spans.clone();
+                live_spans[0].name.clone_from(name);
+                let (want, got) = (told(&live_spans), told(&found.spans));
+                for line in want.difference(&got) {
+                    failures.push(format!("{at}: live only {line}"));
+                }
+                for line in got.difference(&want) {
+                    failures.push(format!("{at}: past only {line}"));
+                }
+            }
+        }
+    }
+    assert!(compared >= 100, "only {compared} turns");
+    assert!(failures.is_empty(), "{} differences\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn rollouts_of_releases_that_name_no_turns_are_cut_at_what_was_said() {
+    for (release, turns) in [("codex-0.25.0", 1), ("codex-0.80.0", 2)] {
+        let home = tempfile::tempdir().unwrap();
+        let context = given(home.path());
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(release).join("resumed");
+        let target = context.paths().codex().join("sessions/2026/11/23");
+        fs::create_dir_all(&target).unwrap();
+        for entry in fs::read_dir(fixture).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("rollout-") {
+                fs::copy(entry.path(), target.join(entry.file_name())).unwrap();
+            }
+        }
+        let entries = backfill(&context);
+        assert_eq!(entries.len(), turns, "{release}");
+        let said = ["first prompt", "second prompt"];
+        let answers = ["done one", "second answer"];
+        for (n, entry) in entries.iter().enumerate() {
+            let root = &entry.spans[0];
+            assert_eq!(string(root, "input.value"), Some(said[n]), "{release}");
+            assert_eq!(string(root, "output.value"), Some(answers[n]), "{release}");
+            assert_eq!(entry.head.summary.status, "completed", "{release}");
+            assert_eq!(root.name, format!("Turn {}", n + 1));
+            assert_eq!(entry.spans.len(), if n == 0 { 2 } else { 1 }, "{release}: the shell call");
+        }
+        assert!(backfill(&context).is_empty(), "the ids are the same the second time");
+    }
+}
+
+fn given(home: &Path) -> Context {
+    let vars = BTreeMap::from([("HOME".to_owned(), home.to_str().unwrap().to_owned())]);
+    Context::given(vec![], vars)
+}
+
+/// Puts every turn that is found into the outbox and returns those that were not known.
+fn backfill(context: &Context) -> Vec<Entry> {
+    let settings = Settings::load(context).unwrap();
+    let mut added = Vec::new();
+    for path in past::rollouts(context.paths().codex(), &[]).unwrap() {
+        let long_ago = SystemTime::now() - Duration::from_secs(48 * 3600);
+        File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        past::scan(context, &settings.profile, &path, &Wanted::default(), &mut |found| {
+            if let Found::Turn(entry) = found
+                && outbox::put(context.paths(), &entry)?
+            {
+                added.push(*entry);
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+    added
+}
+
+/// Ids, parents, names, kinds and tokens of spans, one line each.
+fn told(spans: &[Span]) -> BTreeSet<String> {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let line = |span: &Span| {
+        let tokens: Vec<_> = ["prompt", "completion", "total", "prompt_details.cache_read"]
+            .map(|key| number(span, &format!("llm.token_count.{key}")))
+            .into();
+        let kind = string(span, "openinference.span.kind");
+        let ids = [&span.trace_id, &span.span_id, &span.parent_span_id].map(|id| hex(id));
+        format!("{ids:?} {} {kind:?} {tokens:?}", span.name)
+    };
+    spans.iter().map(line).collect()
+}
