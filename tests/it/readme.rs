@@ -1,0 +1,65 @@
+//! The README says what the code does: its settings table is the code's, its dry run prints what it shows.
+
+use std::fs;
+use std::process::Command;
+
+use arize_codex::settings::keys::KEYS;
+
+fn readme() -> String {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+#[test]
+fn the_settings_table_is_complete_and_says_what_the_code_does() {
+    let readme = readme();
+    for key in KEYS {
+        let code = |text: &str| format!("`{text}`");
+        let variables: Vec<String> = key.variables.iter().map(|v| code(v)).collect();
+        let or_dash = |text: String| if text.is_empty() { "–".to_owned() } else { text };
+        let default = if key.default.is_empty() { String::new() } else { code(key.default) };
+        let row = format!(
+            "| `{}` | {} | {} | {} |",
+            key.name,
+            or_dash(variables.join(", ")),
+            or_dash(default),
+            key.about
+        );
+        assert!(readme.contains(&row), "the README lacks\n{row}");
+    }
+}
+
+#[test]
+fn the_dry_run_of_the_readme_prints_what_it_shows() {
+    let home = tempfile::tempdir().unwrap();
+    let payload = r#"{"type":"agent-turn-complete","thread-id":"test-123","turn-id":"turn-1","cwd":"/tmp","input-messages":"hello","last-assistant-message":"hi there"}"#;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+    command
+        .args(["hook", "notify", payload])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("ARIZE_DRY_RUN", "true");
+    let output = command.output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && printed.starts_with("[arize] DRY RUN: Turn\n"), "{printed}");
+    assert!(readme().contains("[arize] DRY RUN: Turn"));
+}
+
+#[test]
+fn the_tree_of_the_readme_is_what_demo_prints() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+    let output = command
+        .arg("demo")
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let readme = readme();
+    for line in printed.lines() {
+        let shown: String = line.chars().take(60).collect();
+        assert!(readme.contains(shown.trim_end()), "the README does not show: {line}");
+    }
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "demo leaves nothing behind");
+}
