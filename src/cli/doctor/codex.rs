@@ -8,13 +8,14 @@ use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS};
 use crate::cli::setup::codex_config::{self, CodexConfig};
 use crate::codex::config_toml::survey::Survey;
 use crate::codex::config_toml::{Executables, is_notify};
+use crate::codex::hook_events::{EVENTS, HookEvent};
 use crate::codex::trust::{self, HookState, OurHook};
 use crate::context::Context;
 use crate::settings::Settings;
 
 pub fn check(context: &Context) -> Vec<Finding> {
     let mut findings = vec![version(context)];
-    if let Some(decree) = codex_cli::decreed(Path::new(REQUIREMENTS)) {
+    if let Some(decree) = codex_cli::decreed(Path::new(REQUIREMENTS)).filter(|_| managed().is_none()) {
         findings.push(Finding::failure("codex", format!("{REQUIREMENTS}: {decree}"), MANAGED));
     }
     let path = context.paths().codex_config();
@@ -42,8 +43,13 @@ pub fn check(context: &Context) -> Vec<Finding> {
         let fix = "remove `hooks = false` under [features] in config.toml";
         findings.push(Finding::failure("hooks", "Codex's hooks are switched off (features.hooks)", fix));
     }
-    findings.extend(hooks(context, &survey, &path));
-    findings.extend(notify(context, &survey));
+    match managed() {
+        Some(finding) => findings.push(finding),
+        None => {
+            findings.extend(hooks(context, &survey, &path));
+            findings.extend(notify(context, &survey));
+        }
+    }
     findings.extend(beside(context));
     findings
 }
@@ -63,6 +69,22 @@ fn version(context: &Context) -> Finding {
             Finding::warning("codex", format!("{} does not tell its version", codex.display()), "run it once")
         }
     }
+}
+
+/// The administrator's own registration of our hooks, which needs no trust.
+pub fn managed() -> Option<Finding> {
+    let text = std::fs::read_to_string(REQUIREMENTS).ok()?;
+    let hooks = trust::list(&Survey::of(&text).ok()?);
+    let has = |event: &&HookEvent| hooks.iter().any(|h| h.ours && h.event == event.name);
+    let count = EVENTS.iter().filter(has).count();
+    (count > 0).then(|| {
+        let text = format!("{count} of {} registered by the administrator in {REQUIREMENTS}", EVENTS.len());
+        if count == EVENTS.len() {
+            Finding::ok("hooks", text)
+        } else {
+            Finding::warning("hooks", text, MANAGED)
+        }
+    })
 }
 
 fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
