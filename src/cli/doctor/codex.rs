@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Finding;
-use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS};
+use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS, Version};
 use crate::cli::setup::codex_config::{self, CodexConfig};
 use crate::codex::config_toml::survey::Survey;
 use crate::codex::config_toml::{Executables, is_notify};
@@ -14,7 +14,9 @@ use crate::context::Context;
 use crate::settings::Settings;
 
 pub fn check(context: &Context) -> Vec<Finding> {
-    let mut findings = vec![version(context)];
+    let codex = codex_cli::find(context);
+    let release = codex.as_deref().and_then(codex_cli::version);
+    let mut findings = vec![version(codex.as_deref(), release)];
     if let Some(decree) = codex_cli::decreed(Path::new(REQUIREMENTS)).filter(|_| managed().is_none()) {
         findings.push(Finding::failure("codex", format!("{REQUIREMENTS}: {decree}"), MANAGED));
     }
@@ -46,7 +48,7 @@ pub fn check(context: &Context) -> Vec<Finding> {
     match managed() {
         Some(finding) => findings.push(finding),
         None => {
-            findings.extend(hooks(context, &survey, &path));
+            findings.extend(hooks(context, &survey, &path, release));
             findings.extend(notify(context, &survey));
         }
     }
@@ -54,11 +56,11 @@ pub fn check(context: &Context) -> Vec<Finding> {
     findings
 }
 
-fn version(context: &Context) -> Finding {
-    let Some(codex) = codex_cli::find(context) else {
+fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
+    let Some(codex) = codex else {
         return Finding::warning("codex", "no codex on the PATH", "npm install -g @openai/codex");
     };
-    match codex_cli::version(&codex) {
+    match release {
         Some(version) if version < FIRST_WITH_HOOKS => Finding::warning(
             "codex",
             format!("{version} calls no hooks in `codex exec`, only notify"),
@@ -87,9 +89,14 @@ pub fn managed() -> Option<Finding> {
     })
 }
 
-fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
+fn hooks(context: &Context, survey: &Survey, path: &Path, release: Option<Version>) -> Vec<Finding> {
     let bin = context.paths().bin().to_string_lossy().into_owned();
     let ours = trust::our_hooks(survey, &Executables::in_folder(&bin), &codex_config::spellings(path));
+    // An event that this release does not know yet cannot have been reviewed.
+    let (ours, early): (Vec<OurHook>, Vec<OurHook>) = ours.into_iter().partition(|hook| {
+        let unknown = release.is_some_and(|r| r < known_since(hook.event));
+        !(unknown && hook.state == HookState::NeverReviewed)
+    });
     let mut by_state: BTreeMap<u8, (Vec<&str>, &OurHook)> = BTreeMap::new();
     for hook in &ours {
         by_state.entry(rank(&hook.state)).or_insert((Vec::new(), hook)).0.push(hook.event.name);
@@ -98,10 +105,15 @@ fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
         .into_values()
         .map(|(events, first)| {
             let which =
-                if events.len() == ours.len() { "all twelve hooks".to_owned() } else { events.join(", ") };
+                if events.len() == EVENTS.len() { "all twelve hooks".to_owned() } else { events.join(", ") };
             tell(&first.state, &which)
         })
         .collect();
+    for hook in &early {
+        let text =
+            format!("{}: registered for a later release of Codex, to be trusted then", hook.event.name);
+        findings.push(Finding::ok("hooks", text));
+    }
     for hook in ours.iter().filter(|h| h.matcher.as_deref().is_some_and(|m| !matches!(m, "" | "*" | ".*"))) {
         let text = format!("{} is limited by a matcher, so some calls are missing", hook.event.name);
         findings.push(Finding::warning("hooks", text, "remove the matcher from our group in config.toml"));
@@ -112,6 +124,15 @@ fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
         findings.push(Finding::warning("hooks", text, "remove `async = true` from our groups"));
     }
     findings
+}
+
+/// The first release of those tried that knows an event; 0.139.0 knows all others.
+fn known_since(event: &HookEvent) -> Version {
+    match event.name {
+        "SessionEnd" => Version(0, 146, 1),
+        "Interrupt" => Version(0, 155, 0),
+        _ => Version(0, 0, 0),
+    }
 }
 
 fn rank(state: &HookState) -> u8 {
