@@ -182,6 +182,25 @@ impl Codex {
         last
     }
 
+    fn socket(&self) -> String {
+        let name = self.home.path().file_name().unwrap().to_str().unwrap();
+        format!("arize-codex-test-{}", name.trim_start_matches('.'))
+    }
+
+    /// Ends what Codex left behind: its terminal UI starts a server that outlives it.
+    fn end_codex(&self) {
+        let ours = format!("CODEX_HOME={}", self.path(".codex").to_str().unwrap());
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = process.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
+                continue;
+            };
+            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+            if environment.split(|b| *b == 0).any(|v| v == ours.as_bytes()) {
+                let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            }
+        }
+    }
+
     fn wait_until(&self, screen: &dyn Fn() -> String, done: impl Fn() -> bool, what: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !done() {
@@ -226,6 +245,8 @@ impl Codex {
 
 impl Drop for Codex {
     fn drop(&mut self) {
+        let _ = Command::new("tmux").args(["-L", &self.socket(), "kill-server"]).output();
+        self.end_codex();
         let _ = self.model.kill();
         let _ = self.model.wait();
     }

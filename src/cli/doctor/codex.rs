@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Finding;
-use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS};
+use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS, Version};
 use crate::cli::setup::codex_config::{self, CodexConfig};
 use crate::codex::config_toml::survey::Survey;
 use crate::codex::config_toml::{Executables, is_notify};
+use crate::codex::hook_events::{EVENTS, HookEvent};
 use crate::codex::trust::{self, HookState, OurHook};
 use crate::context::Context;
 use crate::settings::Settings;
 
 pub fn check(context: &Context) -> Vec<Finding> {
-    let mut findings = vec![version(context)];
-    if let Some(decree) = codex_cli::decreed(Path::new(REQUIREMENTS)) {
+    let codex = codex_cli::find(context);
+    let release = codex.as_deref().and_then(codex_cli::version);
+    let mut findings = vec![version(codex.as_deref(), release)];
+    if let Some(decree) = codex_cli::decreed(Path::new(REQUIREMENTS)).filter(|_| managed().is_none()) {
         findings.push(Finding::failure("codex", format!("{REQUIREMENTS}: {decree}"), MANAGED));
     }
     let path = context.paths().codex_config();
@@ -42,17 +45,22 @@ pub fn check(context: &Context) -> Vec<Finding> {
         let fix = "remove `hooks = false` under [features] in config.toml";
         findings.push(Finding::failure("hooks", "Codex's hooks are switched off (features.hooks)", fix));
     }
-    findings.extend(hooks(context, &survey, &path));
-    findings.extend(notify(context, &survey));
+    match managed() {
+        Some(finding) => findings.push(finding),
+        None => {
+            findings.extend(hooks(context, &survey, &path, release));
+            findings.extend(notify(context, &survey));
+        }
+    }
     findings.extend(beside(context));
     findings
 }
 
-fn version(context: &Context) -> Finding {
-    let Some(codex) = codex_cli::find(context) else {
+fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
+    let Some(codex) = codex else {
         return Finding::warning("codex", "no codex on the PATH", "npm install -g @openai/codex");
     };
-    match codex_cli::version(&codex) {
+    match release {
         Some(version) if version < FIRST_WITH_HOOKS => Finding::warning(
             "codex",
             format!("{version} calls no hooks in `codex exec`, only notify"),
@@ -65,9 +73,30 @@ fn version(context: &Context) -> Finding {
     }
 }
 
-fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
+/// The administrator's own registration of our hooks, which needs no trust.
+pub fn managed() -> Option<Finding> {
+    let text = std::fs::read_to_string(REQUIREMENTS).ok()?;
+    let hooks = trust::list(&Survey::of(&text).ok()?);
+    let has = |event: &&HookEvent| hooks.iter().any(|h| h.ours && h.event == event.name);
+    let count = EVENTS.iter().filter(has).count();
+    (count > 0).then(|| {
+        let text = format!("{count} of {} registered by the administrator in {REQUIREMENTS}", EVENTS.len());
+        if count == EVENTS.len() {
+            Finding::ok("hooks", text)
+        } else {
+            Finding::warning("hooks", text, MANAGED)
+        }
+    })
+}
+
+fn hooks(context: &Context, survey: &Survey, path: &Path, release: Option<Version>) -> Vec<Finding> {
     let bin = context.paths().bin().to_string_lossy().into_owned();
     let ours = trust::our_hooks(survey, &Executables::in_folder(&bin), &codex_config::spellings(path));
+    // An event that this release does not know yet cannot have been reviewed.
+    let (ours, early): (Vec<OurHook>, Vec<OurHook>) = ours.into_iter().partition(|hook| {
+        let unknown = release.is_some_and(|r| r < known_since(hook.event));
+        !(unknown && hook.state == HookState::NeverReviewed)
+    });
     let mut by_state: BTreeMap<u8, (Vec<&str>, &OurHook)> = BTreeMap::new();
     for hook in &ours {
         by_state.entry(rank(&hook.state)).or_insert((Vec::new(), hook)).0.push(hook.event.name);
@@ -76,10 +105,15 @@ fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
         .into_values()
         .map(|(events, first)| {
             let which =
-                if events.len() == ours.len() { "all twelve hooks".to_owned() } else { events.join(", ") };
+                if events.len() == EVENTS.len() { "all twelve hooks".to_owned() } else { events.join(", ") };
             tell(&first.state, &which)
         })
         .collect();
+    for hook in &early {
+        let text =
+            format!("{}: registered for a later release of Codex, to be trusted then", hook.event.name);
+        findings.push(Finding::ok("hooks", text));
+    }
     for hook in ours.iter().filter(|h| h.matcher.as_deref().is_some_and(|m| !matches!(m, "" | "*" | ".*"))) {
         let text = format!("{} is limited by a matcher, so some calls are missing", hook.event.name);
         findings.push(Finding::warning("hooks", text, "remove the matcher from our group in config.toml"));
@@ -90,6 +124,15 @@ fn hooks(context: &Context, survey: &Survey, path: &Path) -> Vec<Finding> {
         findings.push(Finding::warning("hooks", text, "remove `async = true` from our groups"));
     }
     findings
+}
+
+/// The first release of those tried that knows an event; 0.139.0 knows all others.
+fn known_since(event: &HookEvent) -> Version {
+    match event.name {
+        "SessionEnd" => Version(0, 146, 1),
+        "Interrupt" => Version(0, 155, 0),
+        _ => Version(0, 0, 0),
+    }
 }
 
 fn rank(state: &HookState) -> u8 {

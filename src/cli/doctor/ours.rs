@@ -7,10 +7,15 @@ use std::path::Path;
 use super::Finding;
 use crate::cli::setup::links;
 use crate::context::{Context, var};
+use crate::handover::live;
 use crate::settings::{Resolver, Settings, keys};
 
 pub fn check(context: &Context) -> Vec<Finding> {
-    let mut findings = vec![program(context)];
+    let mut findings = Vec::new();
+    if super::codex::managed().is_none() {
+        findings.push(program(context));
+    }
+    findings.extend(environments(context));
     findings.extend(settings(context));
     findings.extend(secrets(context));
     findings
@@ -66,6 +71,36 @@ fn settings(context: &Context) -> Vec<Finding> {
         findings.push(Finding::warning("settings", text, "make sure Codex is started with it as well"));
     }
     findings
+}
+
+/// Hooks of the terminal UI run in Codex's background server, with the environment that it was started with
+/// (seen on Codex 0.169.0): a variable set since then does not reach them.
+fn environments(context: &Context) -> Vec<Finding> {
+    let names: Vec<&str> = keys::KEYS.iter().flat_map(|k| k.variables).copied().collect();
+    let mut running: Vec<u32> =
+        live::list(context.paths()).iter().filter(|m| m.process.is_alive()).map(|m| m.process.pid).collect();
+    running.sort_unstable();
+    running.dedup();
+    let differs = |pid: u32| {
+        let block = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let theirs = |name: &str| {
+            let mut entries = block.split(|b| *b == 0);
+            let value = entries.find_map(|e| e.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+            value.filter(|v| !v.is_empty()).map(|v| String::from_utf8_lossy(v).into_owned())
+        };
+        let other = |name: &&&str| !block.is_empty() && theirs(name) != context.var(name);
+        let differing: Vec<&str> = names.iter().filter(other).copied().collect();
+        (!differing.is_empty()).then(|| (pid, differing.join(", ")))
+    };
+    running
+        .into_iter()
+        .filter_map(differs)
+        .map(|(pid, names)| {
+            let text = format!("the Codex that runs as process {pid} was started with another value of {names}");
+            let fix = "settings of that session follow its own environment; end it (`codex app-server daemon stop`) and start anew, or use config.yaml";
+            Finding::warning("settings", text, fix)
+        })
+        .collect()
 }
 
 /// Files with keys and prompts in them that others on this machine could read.

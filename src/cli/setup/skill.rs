@@ -32,5 +32,5 @@ pub fn remove(path: &Path) -> bool {
     false
 }
 
-const SKILL: &str = include_str!("../../../skills/manage-codex-tracing/SKILL.md");
+const SKILL: &str = include_str!("SKILL.md");
 const MARK: &str = "arize-codex";
