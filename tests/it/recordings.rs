@@ -3,9 +3,9 @@
 //! The expectations are written by hand from what the scripted model was told to do and what a person saw, not
 //! from this program's output (fixtures/README.md).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::replay::{Recording, Replayed, recordings};
+use crate::replay::{Recording, Replayed, Seen, fixture, recordings};
 
 #[test]
 fn every_recording_becomes_the_turns_that_a_person_saw_in_both_trees() {
@@ -22,6 +22,47 @@ fn every_recording_becomes_the_turns_that_a_person_saw_in_both_trees() {
     }
     assert!(count >= 50, "only {count} recordings");
     assert!(failures.is_empty(), "{} mismatches\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Which kinds must hang from which: everything from the turn, a summary's response from its compaction.
+fn wanted_shape(got: &Seen, tree: &str, agent: bool) -> Value {
+    let root = if tree == "calls" || agent { "AGENT" } else { "LLM" };
+    let mut wanted = std::collections::BTreeMap::new();
+    let mut expect = |what: String, count: usize| {
+        if count > 0 {
+            wanted.insert(what, count);
+        }
+    };
+    let tools = got.tools.as_array().unwrap().len();
+    expect(format!("TOOL in {root}"), tools);
+    expect(format!("CHAIN in {root}"), got.compactions);
+    let of = |name: &str| got.shape.get(name).copied().unwrap_or(0);
+    if tree == "calls" {
+        // A turn without a known response still has its model.
+        let model = of("LLM in AGENT") + of("LLM in CHAIN");
+        expect("LLM in AGENT".to_owned(), (model.max(1)) - of("LLM in CHAIN"));
+        expect("LLM in CHAIN".to_owned(), of("LLM in CHAIN"));
+        assert!(of("LLM in CHAIN") <= got.compactions);
+    } else {
+        expect("LLM in AGENT".to_owned(), usize::from(agent));
+    }
+    json!(wanted)
+}
+
+/// The calls whose span begins or ends more than 50 ms from where the rollout says.
+fn late(
+    rollout: &std::collections::BTreeMap<String, (i64, Option<i64>)>,
+    spans: &std::collections::BTreeMap<String, (i64, i64)>,
+) -> Vec<String> {
+    let off = |a: i64, b: i64| (a - b).abs() > 50;
+    rollout
+        .iter()
+        .filter_map(|(id, (asked, done))| {
+            let (start, end) = spans.get(id)?;
+            let wrong = off(*start, *asked) || done.is_some_and(|done| off(*end, done));
+            wrong.then(|| format!("{id}: {start}–{end}, told {asked}–{done:?}"))
+        })
+        .collect()
 }
 
 fn mismatches(recording: &Recording, replayed: &Replayed, tree: &str) -> Vec<String> {
@@ -61,6 +102,14 @@ fn mismatches(recording: &Recording, replayed: &Replayed, tree: &str) -> Vec<Str
         check(format!("{at} compactions"), want["compactions"].clone(), got.compactions.into());
         let tools = recording.wanted_tools(want, rollout, &got.tools);
         check(format!("{at} tools"), tools, got.tools.clone());
+        let agent = !want["parent"].is_null()
+            && recording.expected["turns"].as_array().unwrap().iter().all(|t| t["kind"] != "review");
+        check(format!("{at} kinds and parents"), wanted_shape(&got, tree, agent), json!(got.shape));
+        check(
+            format!("{at} times"),
+            json!([]),
+            json!(late(&recording.call_times(&thread, &turn), &got.times)),
+        );
         check(format!("{at} tools out of order or outside the turn"), Value::from(0), got.outside.into());
     }
     for want in &expected {
@@ -73,4 +122,21 @@ fn mismatches(recording: &Recording, replayed: &Replayed, tree: &str) -> Vec<Str
         }
     }
     wrong
+}
+
+#[test]
+fn images_are_shown_where_they_fit_and_named_where_they_do_not() {
+    use arize_codex::trace::outline::string;
+    let replayed = fixture("0.169.0", "images").unwrap().replay("calls");
+    let spans: Vec<_> = replayed.entries.iter().flat_map(|e| &e.spans).collect();
+    let shown = |key: &str| {
+        spans.iter().find_map(|s| string(s, key)).map(|v| v.starts_with("data:image/png;base64,"))
+    };
+    let url = "message.contents.1.message_content.image.image.url";
+    assert_eq!(shown(&format!("llm.input_messages.0.{url}")), Some(true), "the person's image");
+    let tool = "llm.input_messages.0.message.contents.0.message_content.image.image.url";
+    assert_eq!(shown(tool), Some(true), "the tool's image");
+    let named =
+        spans.iter().filter_map(|s| string(s, "output.value")).any(|v| v.contains("[image image/png, "));
+    assert!(named, "a tool's output names its image");
 }

@@ -57,6 +57,10 @@ pub struct Seen {
     pub compactions: usize,
     pub tools: Value,
     pub outside: usize,
+    /// Kind and parent's kind of every span but the turn's own.
+    pub shape: BTreeMap<String, usize>,
+    /// Start and end of each tool call in ms.
+    pub times: BTreeMap<String, (i64, i64)>,
 }
 
 impl Recording {
@@ -181,6 +185,35 @@ impl Recording {
         Value::from(turns.collect::<Vec<_>>())
     }
 
+    /// When the model asked for each call of a turn and when its output was there, by the rollout alone, in ms.
+    pub fn call_times(&self, thread: &str, turn: &str) -> BTreeMap<String, (i64, Option<i64>)> {
+        let mut times: BTreeMap<String, (i64, Option<i64>)> = BTreeMap::new();
+        for path in walk(&self.folder).iter().filter(|p| p.extension().is_some_and(|e| e == "jsonl")) {
+            if !path.to_str().unwrap().contains(&format!("-{thread}")) {
+                continue;
+            }
+            let mut current = String::new();
+            for line in fs::read_to_string(path).unwrap().lines() {
+                let line: Value = serde_json::from_str(line).unwrap();
+                let (payload, at) = (&line["payload"], line["timestamp"].as_str().unwrap());
+                let at = Timestamp::parse(at).unwrap().as_millis() as i64;
+                if payload["type"] == "task_started" {
+                    current = payload["turn_id"].as_str().unwrap_or_default().to_owned();
+                }
+                let (kind, id) = (payload["type"].as_str().unwrap_or_default(), payload["call_id"].as_str());
+                let Some(id) = id.filter(|_| line["type"] == "response_item" && current == turn) else {
+                    continue;
+                };
+                if kind.ends_with("_output") {
+                    times.entry(id.to_owned()).and_modify(|t| t.1 = Some(at));
+                } else {
+                    times.insert(id.to_owned(), (at, None));
+                }
+            }
+        }
+        times
+    }
+
     pub fn has_rollout(&self, thread: &str) -> bool {
         walk(&self.folder).iter().any(|p| p.to_str().unwrap().contains(thread))
     }
@@ -213,6 +246,7 @@ impl Recording {
             };
             json!({
                 "call_id": tool["call_id"],
+                "name": wanted_name(tool),
                 "ok": open(&tool["ok"], "ok"),
                 "exit_code": if rollout { open(&tool["exit_code"], "exit_code") } else { Value::Null },
                 "permission": decision,
@@ -350,6 +384,14 @@ impl Replayed {
             compactions: kind("CHAIN").count(),
             tools: Value::from(tools),
             outside,
+            shape: shape(&entries),
+            times: kind("TOOL")
+                .map(|s| {
+                    let ms = |nanos: u64| (nanos / 1_000_000) as i64;
+                    let id = string(s, "tool_call.id").unwrap().to_owned();
+                    (id, (ms(s.start_time_unix_nano), ms(s.end_time_unix_nano)))
+                })
+                .collect(),
         })
     }
 
@@ -369,16 +411,43 @@ impl Replayed {
     }
 }
 
+/// The name Codex shows to hooks, without the prefix it puts before the tools for agents.
+fn wanted_name(tool: &Value) -> Value {
+    match (tool["name"].as_str().unwrap(), tool["namespace"].as_str()) {
+        ("exec_command", _) => "Bash".into(),
+        (name, Some(space)) if space.starts_with("mcp__") => format!("{space}__{name}").into(),
+        (name, _) => name.into(),
+    }
+}
+
 fn tool(span: &Span) -> Value {
     let failed = span.status.as_ref().is_some_and(|s| s.code == 2);
     let has_event = span.events.iter().any(|e| e.name == "exception");
     assert_eq!(failed, has_event, "an error has its exception event");
     json!({
         "call_id": string(span, "tool_call.id"),
+        "name": span.name,
         "ok": !failed,
         "exit_code": number(span, "codex.tool.exit_code"),
         "permission": string(span, "codex.permission.decision"),
     })
+}
+
+/// How often each kind of span hangs from each kind of parent, in the turn's own entries.
+fn shape(entries: &[&Entry]) -> BTreeMap<String, usize> {
+    let spans: Vec<&Span> = entries.iter().flat_map(|e| &e.spans).collect();
+    let kind = |s: &Span| string(s, "openinference.span.kind").unwrap_or("?").to_owned();
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        for span in &entry.spans[1..] {
+            let parent = spans
+                .iter()
+                .find(|p| p.span_id == span.parent_span_id)
+                .map_or("nothing".to_owned(), |p| kind(p));
+            *found.entry(format!("{} in {parent}", kind(span))).or_default() += 1;
+        }
+    }
+    found
 }
 
 /// How many spans lie outside their parent, end before they start or stand before an earlier sibling.

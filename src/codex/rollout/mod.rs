@@ -34,6 +34,8 @@ pub enum Fact {
     Context(Box<TurnContext>),
     TurnEnded(TurnEnd),
     User(UserMessage),
+    /// The images of the user's message that is told next, whole where that one names only their paths.
+    UserImages(Vec<Image>),
     /// A finished part of a model response.
     Output(ModelOutput),
     /// An assistant text told as an event; `Output` tells the same text again in every release seen.

@@ -145,6 +145,10 @@ fn response_item(payload: &Value) -> Option<Fact> {
             let (text, _) = content(payload.get("content")?);
             Some(Fact::Output(ModelOutput::Message { text }))
         }
+        "message" if text(payload, "role").as_deref() == Some("user") => {
+            let (_, images) = content(payload.get("content")?);
+            Some(Fact::UserImages(images)).filter(|f| *f != Fact::UserImages(Vec::new()))
+        }
         "reasoning" => Some(Fact::Output(ModelOutput::Reasoning { text: reasoning_text(payload) })),
         "agent_message" => {
             let (text, _) = content(payload.get("content")?);

@@ -16,7 +16,7 @@ use super::rows::{Kind, Row};
 use super::turn::*;
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::rollout::spawn::SpawnCall;
-use crate::codex::rollout::{Fact, ModelOutput, Record, SessionMeta, TurnContext, TurnEnd};
+use crate::codex::rollout::{Fact, Image, ModelOutput, Record, SessionMeta, TurnContext, TurnEnd};
 use crate::time::Timestamp;
 
 /// Everything that is known of a turn.
@@ -57,6 +57,7 @@ struct Fold<'a> {
     started_line: Option<(Option<String>, Option<String>)>,
     context: Option<TurnContext>,
     inputs: Vec<Message>,
+    user_images: Vec<Image>,
     calls: Vec<ModelCall>,
     /// Whether the last call is finished: what the model writes next is another response.
     sealed: bool,
@@ -88,6 +89,7 @@ impl<'a> Fold<'a> {
             started_line: None,
             context: None,
             inputs: Vec::new(),
+            user_images: Vec::new(),
             calls: Vec::new(),
             sealed: false,
             pending: Vec::new(),
@@ -140,9 +142,11 @@ impl<'a> Fold<'a> {
                 self.context = Some(*context);
                 self.input_arrived(at, None);
             }
+            Fact::UserImages(images) => self.user_images = images,
             Fact::User(message) => {
-                let message =
-                    Message { role: Role::User, text: message.text, images: message.images, call_id: None };
+                let whole = std::mem::take(&mut self.user_images);
+                let images = if whole.len() == message.images.len() { whole } else { message.images };
+                let message = Message { role: Role::User, text: message.text, images, call_id: None };
                 self.inputs.push(message.clone());
                 self.input_arrived(at, Some(message));
             }
