@@ -1,5 +1,7 @@
 //! Files as the only shared state: private folders, whole-file replacement, appends, locks, bounded reads.
 //!
+//! Folders and files that are a link or belong to another user are refused: somebody else may have laid them there.
+//!
 //! Every function leaves either the old or the new content behind, whenever the process is killed. Nothing here
 //! knows what the files mean.
 
@@ -10,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Makes `path` and its missing parents, mode 0700 each.
+/// Makes `path` and its missing parents, mode 0700 each. Cheap for a folder that exists, so that it can be asked for
+/// before each use.
 ///
 /// # Errors
 /// When it cannot be made, is a symbolic link, or belongs to another user.
@@ -39,6 +42,72 @@ fn check_private_dir(path: &Path, found: &fs::Metadata) -> io::Result<()> {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
+}
+
+/// Checks the folder everything of ours lies in, if there is one. It may be a link, as people keep their dotfiles
+/// behind, to a folder of their own; others may look into it and not write.
+///
+/// # Errors
+/// When it belongs to another user, or the `state` in it is a link or another user's.
+pub fn check_home(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_dir() => {
+            return Err(io::Error::other(format!("{} is not a folder", path.display())));
+        }
+        Ok(found) => check_owner(path, &found)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    }
+    let state = path.join("state");
+    match fs::symlink_metadata(&state) {
+        Ok(found) => check_private_dir(&state, &found),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Refuses what another user owns, and takes away others' right to write.
+fn check_owner(path: &Path, found: &fs::Metadata) -> io::Result<()> {
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("{} belongs to another user", path.display())));
+    }
+    if found.mode() & 0o022 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(found.mode() & 0o7755))?;
+    }
+    Ok(())
+}
+
+/// Makes a file that may hold keys private again when others may read or write it. Returns what the person should
+/// hear of: that others could change it, or read a key in it.
+///
+/// # Errors
+/// When another user owns it: what it says is not the person's word. Root's files are taken as the machine's.
+pub fn make_private(path: &Path) -> io::Result<Option<String>> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let own = rustix::process::geteuid().as_raw();
+    if found.uid() != own {
+        let trusted = found.uid() == 0 && found.mode() & 0o022 == 0;
+        let refused = || io::Error::other(format!("{} belongs to another user", path.display()));
+        return if trusted { Ok(None) } else { Err(refused()) };
+    }
+    if found.mode() & 0o077 == 0 || !found.is_file() {
+        return Ok(None);
+    }
+    let written = found.mode() & 0o022 != 0;
+    let holds_key = || {
+        let content = read_bounded(path, MAX_KEY_FILE_BYTES).ok().flatten().unwrap_or_default();
+        ["api_key", "API_KEY", "headers", "HEADERS"]
+            .iter()
+            .any(|name| memchr::memmem::find(&content, name.as_bytes()).is_some())
+    };
+    let tell = written || holds_key();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let how = if written { "written" } else { "read" };
+    Ok(tell.then(|| format!("{} could be {how} by other users; it is private now", path.display())))
 }
 
 /// Replaces `path` by `content`, mode 0600, through a temporary sibling.
@@ -121,11 +190,23 @@ pub fn age(metadata: &fs::Metadata) -> Duration {
     metadata.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default()
 }
 
-/// Options that open or make a file of ours: mode 0600, symbolic links refused.
+/// Options that open or make a file of ours: mode 0600, symbolic links refused, never waiting for a pipe's other end.
 pub fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
     options
+}
+
+/// Opens a file for reading, links followed.
+///
+/// # Errors
+/// When it cannot be opened or is no regular file: a pipe or a device could be read for ever.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("{} is not a file", path.display())));
+    }
+    Ok(file)
 }
 
 /// Appends `line`, which ends with its newline, in one write.
@@ -142,22 +223,26 @@ pub fn append_line(path: &Path, line: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When it cannot be read, is no regular file, or is larger than `limit`.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)
-    {
+    let file = match open_regular(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other(format!("{} is not a file", path.display())));
+    let size = file.metadata()?.len();
+    if size > limit {
+        return Err(too_large(path, limit));
     }
-    let mut content = Vec::with_capacity(metadata.len().min(limit) as usize);
+    let mut content = Vec::with_capacity(size as usize);
     file.take(limit + 1).read_to_end(&mut content)?;
     if content.len() as u64 > limit {
-        return Err(io::Error::other(format!("{} is larger than {limit} bytes", path.display())));
+        return Err(too_large(path, limit));
     }
     Ok(Some(content))
+}
+
+fn too_large(path: &Path, limit: u64) -> io::Error {
+    let message = format!("{} is larger than {limit} bytes", path.display());
+    io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
 /// An exclusive lock on a file made for it; dropped, or its process gone, it is free again.
@@ -202,6 +287,7 @@ impl Lock {
     }
 }
 
+const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
 /// What the names of temporary files begin with.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
 

@@ -1,6 +1,7 @@
 //! The log: errors always, routine activity when verbose; bounded; it never fails and never speaks to Codex.
 
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::file;
@@ -44,12 +45,12 @@ impl Log {
         {
             file::create_private_dir(folder)?;
         }
-        let mut out = file::private_options().create(true).append(true).open(&self.path)?;
+        let mut out = self.open()?;
         if out.metadata()?.len() > MAX_BYTES {
             let mut old = self.path.clone().into_os_string();
             old.push(".1");
             std::fs::rename(&self.path, old)?;
-            out = file::private_options().create(true).append(true).open(&self.path)?;
+            out = self.open()?;
         }
         let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
         let mut text = message.replace(|c: char| c.is_control(), " ");
@@ -57,6 +58,20 @@ impl Log {
             text.truncate(text.floor_char_boundary(MAX_LINE_BYTES));
         }
         out.write_all(format!("{at} {level} [{}] {text}\n", std::process::id()).as_bytes())
+    }
+
+    /// Opens the log. One that others could read, as in a shared folder, is made private or, when it is another
+    /// user's, not written to.
+    fn open(&self) -> std::io::Result<std::fs::File> {
+        let out = file::private_options().create(true).append(true).open(&self.path)?;
+        let found = out.metadata()?;
+        if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(std::io::Error::other("the log is no file of this user"));
+        }
+        if found.mode() & 0o077 != 0 {
+            out.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        }
+        Ok(out)
     }
 }
 

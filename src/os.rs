@@ -19,9 +19,16 @@ pub fn set_deadline(seconds: u32) {
         unsafe { libc::_exit(0) }
     }
     let handler: extern "C" fn(libc::c_int) = on_alarm;
-    // SAFETY: the handler calls nothing but _exit, and alarm only sets a timer.
+    // SAFETY: the handler calls nothing but _exit, alarm only sets a timer, the set of signals is made before it is
+    // used and outlives the call. A mask that keeps the alarm from coming is inherited from whoever started us; a
+    // write beyond a file size limit must be an error, not the end.
     unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         libc::signal(libc::SIGALRM, handler as *const () as libc::sighandler_t);
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, libc::SIGALRM);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
         libc::alarm(seconds);
     }
 }
@@ -50,6 +57,7 @@ pub fn run_detached(work: impl FnOnce()) -> io::Result<()> {
             let _ = rustix::io::write(&leaving, b".");
             drop((left, leaving));
             // The parent's deadline is not the child's: a forked child has no alarm (fork(2)).
+            set_deadline(DETACHED_SECONDS);
             work();
             exit_quietly()
         }
@@ -76,3 +84,6 @@ pub fn end_quietly_on_panic(note: impl Fn(&str) + Send + Sync + 'static) {
 pub fn pid() -> u32 {
     process::id()
 }
+
+/// Above what a delivery may take: ends a process that hangs in something that was never to take long.
+const DETACHED_SECONDS: u32 = 40 * 60;

@@ -13,8 +13,11 @@ pub struct IdError {
 /// Whether a text may become part of a file name as it stands.
 fn is_safe(text: &str) -> bool {
     let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    (1..=128).contains(&text.len()) && text.bytes().all(safe)
+    (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(safe)
 }
+
+/// Two ids, a temporary file's prefix and suffix make a file name, which may have 255 bytes.
+const MAX_BYTES: usize = 80;
 
 macro_rules! id {
     ($(#[$about:meta])* $name:ident, $kind:literal) => {
@@ -27,7 +30,7 @@ macro_rules! id {
             /// Takes an id as Codex gave it.
             ///
             /// # Errors
-            /// When it is empty, longer than 128 bytes, or holds anything but letters, digits, `-` and `_`.
+            /// When it is empty, longer than 80 bytes, or holds anything but letters, digits, `-` and `_`.
             pub fn parse(text: &str) -> Result<$name, IdError> {
                 if is_safe(text) { Ok($name(text.to_owned())) } else { Err(IdError { kind: $kind }) }
             }
@@ -69,10 +72,10 @@ mod tests {
 
     #[test]
     fn only_ids_that_are_plain_file_names_parse() {
-        for good in ["01a20338-12a8-70e0-af71-2abbd9056370", "test-123", "a", &"x".repeat(128)] {
+        for good in ["01a20338-12a8-70e0-af71-2abbd9056370", "test-123", "a", &"x".repeat(80)] {
             assert!(ThreadId::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "..", "a/b", "a\\b", "a b", "é", "a\0", "-\n", ".hidden", &"x".repeat(129)] {
+        for bad in ["", "..", "a/b", "a\\b", "a b", "é", "a\0", "-\n", ".hidden", &"x".repeat(81)] {
             assert!(ThreadId::parse(bad).is_err(), "{bad:?}");
         }
     }

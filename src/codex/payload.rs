@@ -195,6 +195,18 @@ impl NotifyPayload {
     }
 }
 
+/// What is wrong with a JSON text and where, in words that repeat nothing of it: the library's own quote what they
+/// found.
+pub fn json_fault(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Io => "cannot be read",
+        serde_json::error::Category::Syntax => "no JSON",
+        serde_json::error::Category::Data => "not what was expected",
+        serde_json::error::Category::Eof => "ends early",
+    };
+    format!("{what}, line {} column {}", error.line(), error.column())
+}
+
 /// Tokens of one model response, or of several added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, Deserialize)]
 #[serde(default)]

@@ -3,13 +3,21 @@
 //! Payloads and rollout lines can be gigabytes (a tool's output, an image), of which only the first part of each
 //! string is wanted. [`Shortener`] copies a JSON text, ends every string after a limit with a mark that says how
 //! long it was, and mends what the JSON library would refuse: lone surrogates and invalid UTF-8.
+//!
+//! A cut never leaves the first half of a word: half a key is no longer known for one when secrets are looked for.
 
 /// Copies one JSON text with its long strings cut.
 #[derive(Debug)]
 pub struct Shortener {
     limit: usize,
+    /// The most that is kept of the whole text.
+    total: usize,
     out: Vec<u8>,
     state: State,
+    /// Where the current string begins in `out`.
+    begin: usize,
+    /// What stood right behind the cut: a value that was cut before ends with its own mark.
+    tail: Vec<u8>,
     /// Unescaped bytes of the current string so far, and how many of them were dropped.
     seen: u64,
     dropped: u64,
@@ -29,8 +37,23 @@ enum State {
 impl Shortener {
     /// Cuts strings longer than `limit` bytes.
     pub fn new(limit: usize) -> Shortener {
-        let (state, out) = (State::Outside, Vec::new());
-        Shortener { limit, out, state, seen: 0, dropped: 0, high: None, overflowed: false }
+        Shortener::bounded(limit, MAX_BYTES)
+    }
+
+    /// Cuts strings longer than `limit` bytes, and all behind the first `total` bytes of the text.
+    pub fn bounded(limit: usize, total: usize) -> Shortener {
+        Shortener {
+            limit,
+            total,
+            out: Vec::new(),
+            state: State::Outside,
+            begin: 0,
+            tail: Vec::new(),
+            seen: 0,
+            dropped: 0,
+            high: None,
+            overflowed: false,
+        }
     }
 
     /// Takes the next bytes of the text.
@@ -46,7 +69,7 @@ impl Shortener {
         }
     }
 
-    /// The shortened text; `None` when even without long strings it is larger than [`MAX_BYTES`].
+    /// The shortened text; `None` when even without long strings it is too large.
     pub fn finish(mut self) -> Option<Vec<u8>> {
         self.flush_high();
         (!self.overflowed).then(|| match String::from_utf8(self.out) {
@@ -60,14 +83,15 @@ impl Shortener {
             Some(at) => (at + 1, true),
             None => (chunk.len(), false),
         };
-        if self.out.len() + taken > MAX_BYTES {
+        if self.out.len() + taken > self.total {
             self.overflowed = true;
         } else {
             self.out.extend_from_slice(&chunk[..taken]);
         }
         if opens {
             self.state = State::Inside;
-            (self.seen, self.dropped) = (0, 0);
+            (self.seen, self.dropped, self.begin) = (0, 0, self.out.len());
+            self.tail.clear();
         }
         taken
     }
@@ -96,6 +120,10 @@ impl Shortener {
         self.out.extend_from_slice(&bytes[..keep]);
         if keep < bytes.len() {
             let started = self.dropped > 0;
+            if self.dropped == self.tail.len() as u64 {
+                let rest = &bytes[keep..];
+                self.tail.extend_from_slice(&rest[..rest.len().min(MAX_MARK_BYTES)]);
+            }
             self.dropped += (bytes.len() - keep) as u64;
             if !started {
                 self.drop_partial_character();
@@ -115,14 +143,15 @@ impl Shortener {
             _ => 1,
         };
         if needed > behind + 1 {
-            self.out.truncate(self.out.len() - 1 - behind);
+            let partial = self.out.split_off(self.out.len() - 1 - behind);
+            self.tail.splice(0..0, partial);
             self.dropped += (behind + 1) as u64;
         }
     }
 
     fn room(&self) -> usize {
         let in_string = usize::try_from(self.seen - self.dropped).unwrap_or(usize::MAX);
-        self.limit.saturating_sub(in_string).min(MAX_BYTES.saturating_sub(self.out.len()))
+        self.limit.saturating_sub(in_string).min(self.total.saturating_sub(self.out.len()))
     }
 
     fn escape(&mut self, byte: u8) -> usize {
@@ -202,10 +231,13 @@ impl Shortener {
     }
 
     fn close(&mut self) {
-        if self.dropped > 0 {
+        if self.dropped > 0 && !self.ends_with_own_mark() {
+            let kept = whole_words(&self.out[self.begin..]);
+            self.dropped += (self.out.len() - self.begin - kept) as u64;
+            self.out.truncate(self.begin + kept);
             self.out.extend_from_slice(cut_mark(self.dropped, self.seen).as_bytes());
         }
-        if self.out.len() > MAX_BYTES + SLACK_BYTES {
+        if self.out.len() > self.total + SLACK_BYTES {
             self.overflowed = true;
         } else {
             self.out.push(b'"');
@@ -214,9 +246,57 @@ impl Shortener {
     }
 }
 
+impl Shortener {
+    /// Puts back the mark of a string that was cut before, when nothing else was dropped now.
+    fn ends_with_own_mark(&mut self) -> bool {
+        if self.dropped != self.tail.len() as u64 {
+            return false;
+        }
+        let len = self.out.len();
+        self.out.extend_from_slice(&self.tail);
+        let whole = std::str::from_utf8(&self.out[self.begin..]);
+        let marked = whole.is_ok_and(|text| split_mark(text).0.len() < text.len());
+        if !marked {
+            self.out.truncate(len);
+        }
+        marked
+    }
+}
+
+/// How much of a text that was cut at its end is whole words: up to the last space, or escape of JSON, or else
+/// punctuation, not too far back. What lies behind is plain characters.
+fn whole_words(text: &[u8]) -> usize {
+    let from = text.len().saturating_sub(MAX_WORD_BYTES);
+    let window = &text[from..];
+    let space = window.iter().rposition(|b| b.is_ascii_whitespace() || *b == b'\\');
+    let punctuation = || window.iter().rposition(|b| b"\"'`,;<>()[]{}|".contains(b));
+    let Some(at) = space.or_else(punctuation).map(|at| from + at) else { return text.len() };
+    if text[at] != b'\\' {
+        return at + 1;
+    }
+    let slashes = text[..=at].iter().rev().take_while(|b| **b == b'\\').count();
+    let escape = match (slashes % 2, text.get(at + 1)) {
+        (0, _) => 1,
+        (_, Some(b'u')) => 6,
+        _ => 2,
+    };
+    (at + escape).min(text.len())
+}
+
 /// The mark that ends a cut value: how many of its bytes were dropped.
 pub fn cut_mark(dropped: u64, total: u64) -> String {
     format!("… [cut: {dropped} of {total} bytes]")
+}
+
+/// Cuts a text that has yet to be searched for secrets, as [`cut`] does, and never inside a word.
+pub fn cut_at_word(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
+    let (body, total) = split_mark(text);
+    if body.len() <= limit {
+        return std::borrow::Cow::Borrowed(text);
+    }
+    let kept = &body[..body.floor_char_boundary(limit)];
+    let kept = &kept[..kept.floor_char_boundary(whole_words(kept.as_bytes()))];
+    std::borrow::Cow::Owned(format!("{kept}{}", cut_mark(total - kept.len() as u64, total)))
 }
 
 /// Cuts a text to `limit` bytes and its mark. A text that is cut already keeps its original length in the mark.
@@ -245,6 +325,10 @@ pub fn split_mark(text: &str) -> (&str, u64) {
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// What marks may add beyond it.
 const SLACK_BYTES: usize = 1024 * 1024;
+/// No mark is longer.
+const MAX_MARK_BYTES: usize = 64;
+/// No key written in one piece is longer; a longer word is data, and is cut anywhere.
+const MAX_WORD_BYTES: usize = 4096;
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
 #[cfg(test)]
@@ -263,6 +347,9 @@ mod tests {
             (r#"{"a":1,"b":["xy",null]}"#, r#"{"a":1,"b":["xy",null]}"#),
             (r#"["abcdefgh"]"#, r#"["abcd… [cut: 4 of 8 bytes]"]"#),
             (r#"["ab\n\"cdef"]"#, r#"["ab\n\"… [cut: 4 of 8 bytes]"]"#),
+            (r#"["a bcdef"]"#, r#"["a … [cut: 5 of 7 bytes]"]"#),
+            (r#"["a\\bcdef"]"#, r#"["a\\… [cut: 5 of 7 bytes]"]"#),
+            (r#"["\u00e9bcdef"]"#, r#"["\u00e9… [cut: 5 of 7 bytes]"]"#),
             (r#"["aaaé"]"#, r#"["aaa… [cut: 2 of 5 bytes]"]"#),
             (r#"["\ud83d\ude00"]"#, r#"["\ud83d\ude00"]"#),
             (r#"["\ud83d","\udc00a"]"#, r#"["\ufffd","\ufffda"]"#),
@@ -306,6 +393,23 @@ mod tests {
     #[test]
     fn invalid_utf8_is_mended() {
         assert_eq!(shortened(b"[\"a\xff\"]", 10, 1).as_deref(), Some("[\"a\u{fffd}\"]"));
+    }
+
+    #[test]
+    fn half_a_key_is_never_kept() {
+        let key = format!("sk-{}", "a1B2".repeat(40));
+        for limit in 20..60 {
+            assert_eq!(cut_at_word(&format!("the key is {key} here"), limit).find("sk-"), None);
+            let json = format!("[\"the key is {key} here\"]");
+            assert!(!shortened(json.as_bytes(), limit, 7).unwrap().contains("sk-"));
+        }
+    }
+
+    #[test]
+    fn a_string_that_was_cut_before_keeps_its_mark() {
+        let once = shortened(br#"["one two three four"]"#, 10, 3).unwrap();
+        assert_eq!(once, r#"["one two … [cut: 10 of 18 bytes]"]"#);
+        assert_eq!(shortened(once.as_bytes(), 10, 3).unwrap(), once);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::entry::{EntryError, Head, SPANS_FIELD};
+use crate::file;
 
 /// An open entry: its head, and its spans in order.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl EntryReader {
     /// # Errors
     /// When the file cannot be read, or is no entry of this version.
     pub fn open(path: &Path) -> Result<EntryReader, ReadError> {
-        let mut source = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+        let mut source = BufReader::with_capacity(BUFFER_BYTES, file::open_regular(path)?);
         let mut lines = Vec::new();
         for _ in 0..2 {
             source.by_ref().take(MAX_HEAD_BYTES).read_until(b'\n', &mut lines)?;

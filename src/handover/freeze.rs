@@ -1,7 +1,7 @@
 //! Closing a turn under its thread's lock: three steps, after each of which a killed process loses nothing.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,9 +57,7 @@ pub fn write(paths: &Paths, closing: &Closing, rows: Option<&Path>) -> Result<()
     let folder = paths.closing();
     let record = record_path(paths, &key_of(closing));
     let failed = |source| StateError::Io { path: record.clone(), source };
-    if !folder.exists() {
-        file::create_private_dir(&folder).map_err(failed)?;
-    }
+    file::create_private_dir(&folder).map_err(failed)?;
     if let Some(rows) = rows {
         move_rows(rows, &record.with_extension(ROWS)).map_err(failed)?;
     }
@@ -76,9 +74,9 @@ fn move_rows(from: &Path, to: &Path) -> io::Result<()> {
             other => other,
         };
     }
-    match fs::read(from) {
-        Ok(rows) => {
-            file::private_options().append(true).open(to)?.write_all(&rows)?;
+    match file::open_regular(from) {
+        Ok(mut rows) => {
+            io::copy(&mut rows, &mut file::private_options().append(true).open(to)?)?;
             fs::remove_file(from)
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -128,5 +126,7 @@ fn record_path(paths: &Paths, key: &EntryKey) -> PathBuf {
 }
 
 const RECORD: &str = "json";
+/// The extension of a record that cannot be read.
+pub const DAMAGED: &str = "damaged";
 /// The extension of a frozen turn's rows.
 pub const ROWS: &str = "jsonl";

@@ -35,15 +35,8 @@ impl Marker {
     /// # Errors
     /// When the file cannot be made.
     pub fn place(&self, paths: &Paths) -> std::io::Result<()> {
-        let path = self.path(paths);
-        let place = || file::private_options().create(true).append(true).open(&path).map(|_| ());
-        match place() {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                file::create_private_dir(&paths.live())?;
-                place()
-            }
-            other => other,
-        }
+        file::create_private_dir(&paths.live())?;
+        file::private_options().create(true).append(true).open(self.path(paths)).map(|_| ())
     }
 
     /// Forgets the thread of the process.
@@ -55,7 +48,7 @@ impl Marker {
 /// All threads of all processes.
 pub fn list(paths: &Paths) -> Vec<Marker> {
     let Ok(entries) = fs::read_dir(paths.live()) else { return Vec::new() };
-    entries.flatten().filter_map(|e| Marker::parse(e.file_name().to_str()?)).collect()
+    entries.flatten().filter_map(|e| Marker::parse(e.file_name().to_str()?)).take(MAX_LOOKED_AT).collect()
 }
 
 /// The threads whose process is gone.
@@ -76,6 +69,9 @@ pub fn orphans(paths: &Paths) -> Vec<Marker> {
 pub fn is_hook_fed(paths: &Paths, process: CodexProcess) -> bool {
     list(paths).iter().any(|m| m.process == process)
 }
+
+/// More threads than run on one machine; the rest of a folder that is full of them is looked at once these are gone.
+const MAX_LOOKED_AT: usize = 2000;
 
 #[cfg(test)]
 mod tests {

@@ -63,6 +63,8 @@ fn sweep(paths: &Paths, settings: &Settings) {
     file::remove_stale_temporaries(&paths.state());
     file::remove_stale_temporaries(&paths.closing());
     freeze::remove_orphaned_rows(paths, IDLE);
+    remove_damaged(&paths.state());
+    remove_damaged(&paths.closing());
     let Ok(entries) = fs::read_dir(paths.state()) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -101,6 +103,19 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
     Ok(())
 }
 
+/// Deletes what could not be read and was put aside for a person to look at.
+fn remove_damaged(folder: &std::path::Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let damaged = path.extension().is_some_and(|e| e == freeze::DAMAGED);
+        if damaged && entry.metadata().is_ok_and(|m| file::age(&m) > KEPT_DAMAGED) {
+            let _ = fs::remove_file(path.with_extension(freeze::ROWS));
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// Whether the last sweep was an hour ago; notes that one begins.
 fn due(paths: &Paths) -> bool {
     let stamp = paths.state().join("last_sweep");
@@ -110,4 +125,5 @@ fn due(paths: &Paths) -> bool {
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(24 * 3600);
+const KEPT_DAMAGED: Duration = Duration::from_secs(7 * 24 * 3600);
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::freeze::{self, key_of};
 use crate::codex::ids::{ThreadId, TurnId};
+use crate::codex::payload::json_fault;
 use crate::codex::rollout::locate;
 use crate::codex::rollout::reader::Reader;
 use crate::codex::rollout::spawn::{self, Sought, SpawnCall};
@@ -13,6 +14,7 @@ use crate::codex::rollout::{Fact, Record, SessionMeta};
 use crate::context::Context;
 use crate::export::entry::Entry;
 use crate::export::outbox;
+use crate::file;
 use crate::git;
 use crate::settings::Settings;
 use crate::time::{self, Timestamp};
@@ -34,17 +36,18 @@ pub fn settle_all(context: &Context, settings: &Settings) {
 fn settle_one(context: &Context, record: &Path, patient: bool) -> anyhow::Result<()> {
     let paths = context.paths();
     let rows_path = record.with_extension(freeze::ROWS);
-    let content = match fs::read(record) {
-        Ok(content) => content,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e.into()),
+    let aside = |why: String| {
+        fs::rename(record, record.with_extension(freeze::DAMAGED))?;
+        Err(anyhow::anyhow!(why))
+    };
+    let content = match file::read_bounded(record, MAX_RECORD_BYTES) {
+        Ok(Some(content)) => content,
+        Ok(None) => return Ok(()),
+        Err(e) => return aside(e.to_string()),
     };
     let closing: Closing = match serde_json::from_slice(&content) {
         Ok(closing) => closing,
-        Err(error) => {
-            fs::rename(record, record.with_extension("damaged"))?;
-            return Err(error.into());
-        }
+        Err(error) => return aside(json_fault(&error)),
     };
     if !outbox::contains(paths, &key_of(&closing)) {
         if patient {
@@ -126,7 +129,10 @@ fn wait_for_end(context: &Context, closing: &Closing) {
 /// Reads what the rollout says and folds it with what hooks and notify said.
 pub fn read_turn(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Turn {
     let path = rollout_path(context, closing);
-    let meta = path.as_deref().and_then(locate::read_session_meta);
+    let mut meta = path.as_deref().and_then(locate::read_session_meta);
+    if let Some(remote) = meta.as_mut().and_then(|m| m.git_remote.as_mut()) {
+        *remote = git::without_credentials(remote);
+    }
     let records = path.as_deref().and_then(|p| records_of(p, closing));
     let spawn = spawn_call(context, closing, meta.as_ref());
     let cwd = closing.session.cwd.as_deref().or(meta.as_ref().and_then(|m| m.cwd.as_deref()));
@@ -153,7 +159,8 @@ pub fn past_turn(
 
 /// The thread's rollout: the one Codex named, or the one its id leads to.
 fn rollout_path(context: &Context, closing: &Closing) -> Option<PathBuf> {
-    let named = closing.session.transcript_path.as_deref().map(PathBuf::from).filter(|p| p.is_file());
+    let named = closing.session.transcript_path.as_deref().map(PathBuf::from);
+    let named = named.filter(|p| p.is_absolute() && p.is_file());
     named.or_else(|| locate::find_rollout(context.paths().codex(), &closing.thread))
 }
 
@@ -162,7 +169,10 @@ fn records_of(path: &Path, closing: &Closing) -> Option<Reader> {
     let from = match closing.turn.rollout_from {
         Some(from) => from,
         None if compressed => 0,
-        None => locate::find_turn_start(path, closing.turn.id.as_str()).ok().flatten().unwrap_or(0),
+        None => locate::find_turn_start(path, closing.turn.id.as_str()).ok().flatten().unwrap_or_else(|| {
+            let size = fs::metadata(path).map_or(0, |m| m.len());
+            size.saturating_sub(locate::MAX_LOOK_BACK_BYTES)
+        }),
     };
     Reader::open_at(path, from).ok()
 }
@@ -193,4 +203,6 @@ fn read_git(cwd: &Path) -> Git {
 const END_PATIENCE: Duration = Duration::from_millis(400);
 /// More turns than this were never begun and not told of; a rollout that says so is not Codex's.
 const MAX_UNSEEN: usize = 64;
+/// More than any record of ours holds.
+const MAX_RECORD_BYTES: u64 = 32 * 1024 * 1024;
 const GIT_PATIENCE: Duration = Duration::from_secs(2);

@@ -90,10 +90,13 @@ fn try_write(folder: &Path, value: &Value) -> std::io::Result<()> {
 }
 
 fn forget_oldest(folder: &Path) -> std::io::Result<()> {
-    let mut names: Vec<_> = fs::read_dir(folder)?.flatten().map(|e| e.file_name()).collect();
-    if names.len() > MAX_FILES {
-        names.sort();
-        for name in &names[..names.len() - MAX_FILES] {
+    let size = |entry: &fs::DirEntry| entry.metadata().map_or(0, |m| m.len());
+    let mut files: Vec<_> = fs::read_dir(folder)?.flatten().map(|e| (e.file_name(), size(&e))).collect();
+    files.sort_by(|a, b| b.cmp(a));
+    let mut bytes = 0u64;
+    for (n, (name, size)) in files.iter().enumerate() {
+        bytes = bytes.saturating_add(*size);
+        if n >= MAX_FILES || bytes > MAX_BYTES {
             let _ = fs::remove_file(folder.join(name));
         }
     }
@@ -101,3 +104,4 @@ fn forget_oldest(folder: &Path) -> std::io::Result<()> {
 }
 
 const MAX_FILES: usize = 2000;
+const MAX_BYTES: u64 = 256 * 1024 * 1024;

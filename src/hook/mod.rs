@@ -13,15 +13,16 @@ use std::cell::OnceCell;
 use std::io::{IsTerminal, Read, Write};
 use std::time::Duration;
 
-use crate::codex::payload::{Event, HookPayload};
+use crate::codex::payload::{Event, HookPayload, json_fault};
 use crate::codex::shorten::Shortener;
-use crate::context::Context;
+use crate::context::{Context, var};
 use crate::export::entry::Entry;
 use crate::export::flush::Budget;
+use crate::file;
 use crate::handover::{self, settle};
 use crate::log::Log;
 use crate::os;
-use crate::settings::{self, ExportMode, Settings};
+use crate::settings::{self, ExportMode, MAX_VALUE_BYTES, Settings};
 use crate::trace::closing::{Closing, Reason};
 use crate::trace::{outline, rows};
 
@@ -50,6 +51,17 @@ pub fn run(role: Role, context: &Context) {
     os::set_deadline(DEADLINE_SECONDS);
     let mut stdin = std::io::stdin().lock();
     if role != Role::Notify && stdin.is_terminal() {
+        return;
+    }
+    if let Err(error) = file::check_home(context.paths().harness()) {
+        // A log inside it would be another user's too: only one that lies elsewhere is written.
+        if context.var(var::LOG_FILE).is_some() {
+            settings::early_log(context).error(error);
+        }
+        if role != Role::Notify {
+            // Codex takes input that is not read for a failure.
+            let _ = std::io::copy(&mut stdin, &mut std::io::sink());
+        }
         return;
     }
     serve(role, context, &mut stdin);
@@ -124,7 +136,7 @@ fn read_payload(mut input: &mut dyn Read) -> anyhow::Result<Option<HookPayload>>
     if let Some(payload) = whole.then(|| HookPayload::parse(&head).ok()).flatten() {
         return Ok(Some(payload));
     }
-    let mut shortener = Shortener::new(MAX_STRING_BYTES);
+    let mut shortener = Shortener::bounded(MAX_VALUE_BYTES, MAX_PAYLOAD_BYTES);
     shortener.push(&head);
     drop(head);
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -138,7 +150,7 @@ fn read_payload(mut input: &mut dyn Read) -> anyhow::Result<Option<HookPayload>>
     }
     let short =
         shortener.finish().ok_or_else(|| anyhow::anyhow!("a payload that is too large was ignored"))?;
-    HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {e}"))
+    HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {}", json_fault(&e)))
 }
 
 /// Starts the delivery; in sync mode, does it here, within `budget`.
@@ -186,5 +198,5 @@ const DEADLINE_SECONDS: u32 = 20;
 const FIRST_READ_BYTES: usize = 8 * 1024;
 const SMALL_PAYLOAD_BYTES: u64 = 256 * 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
-/// The most that is kept of one string of a payload; well above any useful `max_value_bytes`.
-const MAX_STRING_BYTES: usize = 1024 * 1024;
+/// The most that is kept of a payload whose strings were cut; it is held a few times over while it is written down.
+const MAX_PAYLOAD_BYTES: usize = 5 * 1024 * 1024 / 2;

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use super::{Hook, debug};
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::notify_chain;
-use crate::codex::payload::NotifyPayload;
+use crate::codex::payload::{NotifyPayload, json_fault};
 use crate::codex::process::CodexProcess;
 use crate::codex::rollout::locate;
 use crate::codex::shorten::Shortener;
@@ -61,7 +61,7 @@ fn parse(argument: &OsStr) -> anyhow::Result<NotifyPayload> {
             shortener.push(bytes);
             NotifyPayload::parse(&shortener.finish().unwrap_or_default()).map_err(|_| first)
         })
-        .map_err(|e| anyhow::anyhow!("malformed notify payload: {e}"))
+        .map_err(|e| anyhow::anyhow!("malformed notify payload: {}", json_fault(&e)))
 }
 
 /// Adds what notify knows to the running turn; true when hooks tell, or told, of the turn.

@@ -6,6 +6,7 @@ use super::thread::{Thread, root_of};
 use super::{Hook, debug};
 use crate::codex::payload::HookPayload;
 use crate::codex::process::CodexProcess;
+use crate::codex::shorten::cut_at_word;
 use crate::export::flush;
 use crate::handover::{self, freeze, live};
 use crate::trace::closing::Reason;
@@ -47,7 +48,7 @@ pub(super) fn prompt(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     thread.take_up(payload, root, hook.context.now())?;
     if let (Some(open), Some(prompt)) = (&mut thread.state.turn, &payload.prompt) {
         let redactor = Redactor::for_rows(&settings.profile);
-        open.prompts.push(redactor.text(Class::Prompt, prompt).into_owned());
+        keep_prompt(&mut open.prompts, &redactor.text(Class::Prompt, prompt));
     }
     thread.begin_rows()?;
     thread.save()?;
@@ -66,7 +67,7 @@ pub(super) fn subagent(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()>
     let root = root_of(hook, payload);
     if let Some(root) = root.as_ref().filter(|r| r.thread != id) {
         let mut owner = Thread::open(hook, &root.thread)?;
-        if !owner.state.agents.contains(&id) {
+        if !owner.state.agents.contains(&id) && owner.state.agents.len() < MAX_AGENTS {
             owner.state.agents.push(id.clone());
             owner.save()?;
         }
@@ -78,6 +79,16 @@ pub(super) fn subagent(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Adds what was said to the turn, in less and less detail where a person steers it without end: the rollout has it
+/// all, and the state is read by every hook.
+fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
+    let kept: usize = prompts.iter().map(String::len).sum();
+    if prompts.len() < MAX_PROMPTS {
+        let room = MAX_PROMPTS_BYTES.saturating_sub(kept).max(MIN_PROMPT_BYTES);
+        prompts.push(cut_at_word(prompt, room).into_owned());
+    }
+}
+
 /// What an earlier run could not deliver, and turns whose Codex is gone, are tried now.
 fn deliver_leftovers(hook: &Hook) {
     let paths = hook.context.paths();
@@ -87,5 +98,10 @@ fn deliver_leftovers(hook: &Hook) {
     }
 }
 
+const MAX_PROMPTS: usize = 1000;
+const MAX_PROMPTS_BYTES: usize = 2 * 1024 * 1024;
+const MIN_PROMPT_BYTES: usize = 128;
+/// More subagents are not closed with their session, but one by one.
+const MAX_AGENTS: usize = 4096;
 /// How long a person waits for leftovers in sync mode.
 const LEFTOVER_BUDGET: Duration = Duration::from_secs(2);

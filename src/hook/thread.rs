@@ -6,6 +6,7 @@ use super::Hook;
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::payload::HookPayload;
 use crate::codex::process::CodexProcess;
+use crate::codex::shorten::cut;
 use crate::context::var;
 use crate::file;
 use crate::handover::freeze;
@@ -67,7 +68,7 @@ impl<'a> Thread<'a> {
         let session = &mut self.state.session;
         let set = |field: &mut Option<String>, value: Option<&str>| {
             if let Some(value) = value {
-                *field = Some(value.to_owned());
+                *field = Some(cut(value, MAX_NAME_BYTES).into_owned());
             }
         };
         set(&mut session.cwd, payload.cwd.as_deref());
@@ -158,5 +159,7 @@ pub(super) fn root_of(hook: &Hook, payload: &HookPayload) -> Option<Root> {
     Some(Root { thread, turn, agent_type: payload.agent_type.clone() })
 }
 
+/// No path or name that means something is longer (PATH_MAX).
+const MAX_NAME_BYTES: usize = 4096;
 /// How long a hook waits for another one of the same thread.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(2);

@@ -9,6 +9,7 @@ use super::thread::{LOCK_PATIENCE, Thread, hook_settings, root_of};
 use super::{Hook, debug};
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::payload::{Event, HookPayload};
+use crate::codex::shorten::cut;
 use crate::file;
 use crate::time::Timestamp;
 use crate::trace::closing::Reason;
@@ -85,7 +86,12 @@ fn append_to_begun(
     let Some(first) = first_row(&mut file)? else { return Ok(None) };
     let another = turn.is_some() && first.turn.is_some() && first.turn.as_ref() != turn;
     let Some(settings) = first.settings.filter(|_| !another) else { return Ok(None) };
-    file.write_all(&make(&settings).to_line())?;
+    let mut row = make(&settings);
+    if file.metadata()?.len() > MAX_ROWS_BYTES {
+        // That the call was made is still told.
+        (row.input, row.output) = (None, None);
+    }
+    file.write_all(&row.to_line())?;
     Ok(Some(settings))
 }
 
@@ -115,8 +121,8 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
         row: kind,
         at,
         turn: payload.turn(),
-        call_id: payload.tool_use_id.clone().unwrap_or_default(),
-        name: payload.tool_name.clone().unwrap_or_default(),
+        call_id: name_of(payload.tool_use_id.as_deref()),
+        name: name_of(payload.tool_name.as_deref()),
         input,
         output: kept(Class::ToolContent, &payload.tool_response),
         trigger: payload.trigger.clone(),
@@ -124,4 +130,11 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
     }
 }
 
+fn name_of(text: Option<&str>) -> String {
+    cut(text.unwrap_or_default(), MAX_NAME_BYTES).into_owned()
+}
+
 const FIRST_ROW_BYTES: usize = 1024;
+const MAX_NAME_BYTES: usize = 512;
+/// How much hooks keep of the contents of one turn's calls; the rollout has what goes beyond.
+const MAX_ROWS_BYTES: u64 = 32 * 1024 * 1024;

@@ -13,6 +13,7 @@ mod resolve;
 pub use resolve::{CODEX_PREFIX, Resolved, Resolver, Source};
 
 use crate::context::{Context, Paths, var};
+use crate::file;
 use crate::log::Log;
 use document::{Document, DocumentError};
 use std::collections::BTreeMap;
@@ -147,12 +148,19 @@ impl Settings {
     }
 
     /// What holds while config.yaml cannot be read: the environment and the defaults, no delivery, and no
-    /// content at all when the broken text so much as mentions the logging switches.
+    /// content at all when the broken text so much as mentions the logging switches, or cannot be seen whole.
     pub fn without_config(context: &Context) -> Settings {
-        let mut settings = Settings::from_resolver(&Resolver::without_document(context), context.paths());
+        let paths = context.paths();
+        let resolver = Resolver::without_document(context);
+        let mut settings = Settings::from_resolver(&resolver, paths);
         settings.target = None;
-        let raw = std::fs::read(context.paths().config_yaml()).unwrap_or_default();
-        if memchr::memmem::find(&raw, b"logging").is_some() {
+        settings.notify_chain = Vec::new();
+        let silent = |path: PathBuf| match file::read_bounded(&path, MAX_BROKEN_BYTES) {
+            Ok(Some(text)) => memchr::memmem::find(&text, b"logging").is_none(),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        if resolver.lacks_env_file() || !silent(paths.config_yaml()) || !silent(paths.config_json()) {
             settings.profile.logging = Logging { prompts: false, tool_details: false, tool_content: false };
         }
         settings
@@ -160,7 +168,7 @@ impl Settings {
 
     /// Works every setting out of its sources.
     pub fn from_resolver(resolver: &Resolver, paths: &Paths) -> Settings {
-        let mut problems = Vec::new();
+        let mut problems = resolver.warnings().to_vec();
         let mut flag = |name: &str| resolver.flag(name, &mut problems);
         let logging = Logging {
             prompts: flag("logging.prompts"),
@@ -171,7 +179,8 @@ impl Settings {
         let (enabled, dry_run, verbose) = (flag("trace_enabled"), flag("dry_run"), flag("verbose"));
         let (trace_debug, allow_insecure) = (flag("trace_debug"), flag("allow_insecure"));
         let mut number = |name: &str| resolver.number(name, &mut problems);
-        let max_value_bytes = usize::try_from(number("max_value_bytes")).unwrap_or(usize::MAX).max(64);
+        let max_value_bytes = usize::try_from(number("max_value_bytes")).unwrap_or(usize::MAX);
+        let max_value_bytes = max_value_bytes.clamp(MIN_VALUE_BYTES, MAX_VALUE_BYTES);
         let (archive_days, archive_mb, outbox_mb) =
             (number("archive_days"), number("archive_mb"), number("outbox_mb"));
         let max_request_bytes = usize::try_from(number("max_request_bytes")).unwrap_or(usize::MAX).max(4096);
@@ -269,5 +278,11 @@ pub fn load_document(paths: &Paths) -> Result<Document, DocumentError> {
         None => Ok(Document::load(&paths.config_json())?.unwrap_or_default()),
     }
 }
+
+const MIN_VALUE_BYTES: usize = 64;
+/// The most that is kept of a value whatever the settings say; payloads and rollout lines are cut here on arrival.
+pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
+/// How much of a config.yaml that cannot be parsed is looked at.
+const MAX_BROKEN_BYTES: u64 = 1024 * 1024;
 
 pub(crate) type Variables = BTreeMap<String, String>;

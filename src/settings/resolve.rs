@@ -10,11 +10,15 @@ use crate::context::{Context, var};
 use crate::file;
 
 /// The sources of the settings, loaded.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Resolver {
     process: Variables,
     file: Variables,
     document: Document,
+    /// Why arize-env.sh could not be read, though it is there.
+    unreadable: Option<std::io::Error>,
+    /// What was mended about the files themselves.
+    warnings: Vec<String>,
 }
 
 /// Where a value came from.
@@ -38,10 +42,19 @@ impl Resolver {
     /// Loads all sources.
     ///
     /// # Errors
-    /// When config.yaml exists and cannot be read or parsed.
+    /// When config.yaml or arize-env.sh exists and cannot be read or parsed, or is another user's.
     pub fn load(context: &Context) -> Result<Resolver, DocumentError> {
-        let document = load_document(context.paths())?;
-        Ok(Resolver { document, ..Resolver::without_document(context) })
+        let paths = context.paths();
+        let mut resolver = Resolver::without_document(context);
+        if let Some(source) = resolver.unreadable.take() {
+            return Err(DocumentError::Unreadable { path: paths.env_file(), source });
+        }
+        for path in [paths.config_yaml(), paths.config_json()] {
+            let refused = |source| DocumentError::Unreadable { path: path.clone(), source };
+            resolver.note_mended(file::make_private(&path).map_err(refused)?);
+        }
+        resolver.document = load_document(paths)?;
+        Ok(resolver)
     }
 
     /// Loads all sources but config.yaml.
@@ -53,9 +66,39 @@ impl Resolver {
                 process.insert((*name).to_owned(), value);
             }
         }
-        let text = file::read_bounded(&context.paths().env_file(), env_file::MAX_BYTES).ok().flatten();
-        let file = text.map(|t| env_file::parse(&String::from_utf8_lossy(&t), |name| context.var(name)));
-        Resolver { process, file: file.unwrap_or_default(), document: Document::default() }
+        let mut resolver = Resolver {
+            process,
+            file: Variables::new(),
+            document: Document::default(),
+            unreadable: None,
+            warnings: Vec::new(),
+        };
+        let path = context.paths().env_file();
+        let read = file::make_private(&path)
+            .and_then(|mended| Ok((mended, file::read_bounded(&path, env_file::MAX_BYTES)?)));
+        match read {
+            Ok((mended, text)) => {
+                let text = text.unwrap_or_default();
+                resolver.file = env_file::parse(&String::from_utf8_lossy(&text), |name| context.var(name));
+                resolver.note_mended(mended);
+            }
+            Err(error) => resolver.unreadable = Some(error),
+        }
+        resolver
+    }
+
+    /// Whether arize-env.sh is there and cannot be read.
+    pub(super) fn lacks_env_file(&self) -> bool {
+        self.unreadable.is_some()
+    }
+
+    /// What was mended about the files the settings come from.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn note_mended(&mut self, mended: Option<String>) {
+        self.warnings.extend(mended);
     }
 
     /// The same variables over another document.
@@ -97,9 +140,17 @@ impl Resolver {
     pub(super) fn flag(&self, name: &str, problems: &mut Vec<String>) -> bool {
         let default = keys::find(name).is_some_and(|k| k.default == "true");
         let Some(found) = self.resolve(name) else { return default };
+        let is_privacy = name.starts_with(LOGGING);
         match found.value.trim().to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" => true,
             "false" | "0" | "no" => false,
+            // What is to be withheld is not guessed at: an answer that cannot be read is a no.
+            "off" if is_privacy => false,
+            "on" if is_privacy => true,
+            _ if is_privacy => {
+                problems.push(format!("{name} is neither true nor false, so nothing of it is recorded"));
+                false
+            }
             _ => {
                 problems.push(format!("{name} is neither true nor false, so {default} holds"));
                 default
@@ -230,7 +281,13 @@ impl Resolver {
 
     fn in_document(&self, name: &str) -> Option<Resolved> {
         paths_of(name).into_iter().find_map(|path| {
-            let value = scalar_text(self.document.get(&path)?)?;
+            let found = self.document.get(&path).or_else(|| {
+                // `logging: false` means all of its switches.
+                let whole = path.strip_suffix(name.strip_prefix(LOGGING)?)?;
+                self.document.get(whole.trim_end_matches('.')).filter(|v| !v.is_mapping() && !v.is_null())
+            })?;
+            let odd = || (name.starts_with(LOGGING) && !found.is_null()).then(|| "unreadable".to_owned());
+            let value = scalar_text(found).or_else(odd)?;
             Some(Resolved { value, source: Source::Config(path) })
         })
     }
@@ -307,6 +364,9 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// What the names of the switches begin with that say what may be recorded.
+const LOGGING: &str = "logging.";
+
 /// Where our own settings stand in config.yaml.
 pub const CODEX_PREFIX: &str = "harnesses.codex.";
 
@@ -323,7 +383,7 @@ mod tests {
         std::fs::create_dir_all(context.paths().codex()).unwrap();
         std::fs::create_dir_all(context.paths().harness()).unwrap();
         std::fs::write(context.paths().env_file(), env_sh).unwrap();
-        std::fs::write(context.paths().config_yaml(), yaml).unwrap();
+        crate::file::write_atomic(&context.paths().config_yaml(), yaml.as_bytes()).unwrap();
         Settings::load(&context).unwrap()
     }
 
@@ -377,6 +437,22 @@ mod tests {
     fn a_wrong_value_is_a_problem_and_the_default_holds() {
         let s = settings(&[(var::TRACE_ENABLED, "perhaps"), (var::MAX_VALUE_BYTES, "-1")], "", PHOENIX);
         assert!(s.enabled && s.profile.max_value_bytes == 65536 && s.problems.len() == 2, "{:?}", s.problems);
+    }
+
+    #[test]
+    fn a_switch_that_cannot_be_read_withholds() {
+        for yaml in [
+            "logging: {prompts: 'off'}",
+            "logging: {prompts: never}",
+            "logging: false",
+            "logging: [prompts]",
+            "harnesses: {codex: {logging: {prompts: [x]}}}",
+        ] {
+            assert!(!settings(&[], "", yaml).profile.logging.prompts, "{yaml}");
+        }
+        for yaml in ["logging: {prompts: 'on'}", "logging: {prompts: null}", "logging:", "logging: {x: 1}"] {
+            assert!(settings(&[], "", yaml).profile.logging.prompts, "{yaml}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::scrub::Scrubber;
-use crate::codex::shorten::{Shortener, cut, split_mark};
+use crate::codex::shorten::{Shortener, cut, cut_at_word, split_mark};
 use crate::settings::{Logging, Profile};
 
 /// What a text is, which decides the switch that governs it.
@@ -69,6 +69,10 @@ impl Redactor {
     pub fn text<'a>(&self, class: Class, text: &'a str) -> Cow<'a, str> {
         if !self.shows(class) {
             return withheld(text);
+        }
+        if self.scrubber.is_none() {
+            // A later redactor may look for secrets yet.
+            return cut_at_word(text, self.limit);
         }
         match self.scrubbed(text) {
             Cow::Borrowed(text) => cut(text, self.limit),

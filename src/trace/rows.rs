@@ -4,9 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::codex::ids::TurnId;
+use crate::file;
 use crate::settings::Logging;
 use crate::time::Timestamp;
 
@@ -67,10 +69,18 @@ impl Row {
     }
 }
 
-/// Reads the rows of a file; torn and foreign lines are passed over, a missing file has none.
+/// Reads the rows of a file; torn, foreign and endless lines are passed over, a missing file has none.
 pub fn read(path: &Path) -> Vec<Row> {
-    let Ok(content) = std::fs::read(path) else { return Vec::new() };
-    parse(&content)
+    let Ok(file) = file::open_regular(path) else { return Vec::new() };
+    let mut lines = BufReader::with_capacity(BUFFER_BYTES, file.take(MAX_BYTES));
+    let (mut rows, mut line) = (Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        match lines.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return rows,
+            Ok(_) => rows.extend(serde_json::from_slice::<Row>(&line).ok()),
+        }
+    }
 }
 
 /// Reads rows from the content of a file.
@@ -83,6 +93,11 @@ pub fn first(head: &[u8]) -> Option<Row> {
     let end = memchr::memchr(b'\n', head)?;
     serde_json::from_slice(&head[..end]).ok()
 }
+
+const BUFFER_BYTES: usize = 64 * 1024;
+/// More than a row of ours, and than a whole file of them, ever takes.
+const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_BYTES: u64 = 128 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

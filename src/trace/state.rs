@@ -136,14 +136,8 @@ impl LockedState {
         let path = path_of(paths, thread);
         let failed = |source| StateError::Io { path: path.clone(), source };
         let lock_path = paths.state().join(format!("state_{thread}.lock"));
-        let lock = match Lock::acquire(&lock_path, patience) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                file::create_private_dir(&paths.state()).map_err(failed)?;
-                Lock::acquire(&lock_path, patience)
-            }
-            other => other,
-        };
-        let lock = lock.map_err(failed)?;
+        file::create_private_dir(&paths.state()).map_err(failed)?;
+        let lock = Lock::acquire(&lock_path, patience).map_err(failed)?;
         Ok(LockedState { rows: rows_path(paths, thread), path, _lock: lock })
     }
 
@@ -199,14 +193,23 @@ fn path_of(paths: &Paths, thread: &ThreadId) -> PathBuf {
 
 fn read_path(path: &std::path::Path) -> Result<Option<State>, StateError> {
     let failed = |source| StateError::Io { path: path.to_owned(), source };
-    let Some(content) = file::read_bounded(path, MAX_STATE_BYTES).map_err(failed)? else { return Ok(None) };
     let malformed = |reason: String| StateError::Malformed { path: path.to_owned(), reason };
+    let content = match file::read_bounded(path, MAX_STATE_BYTES) {
+        Ok(Some(content)) => content,
+        Ok(None) => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => return Err(malformed("too large".to_owned())),
+        Err(e) => return Err(failed(e)),
+    };
     let text = std::str::from_utf8(&content).map_err(|e| malformed(e.to_string()))?;
     let version = text.lines().find_map(|l| l.strip_prefix("version: ")?.trim().parse().ok());
     if let Some(version) = version.filter(|v| *v > VERSION) {
         return Err(StateError::Newer { path: path.to_owned(), version });
     }
-    serde_yml::from_str(text).map(Some).map_err(|e| malformed(e.to_string()))
+    // The library's own words would repeat what stands there.
+    serde_yml::from_str(text).map(Some).map_err(|e| {
+        let line = e.location().map(|l| format!(" in line {}", l.line())).unwrap_or_default();
+        malformed(format!("not a thread's state{line}"))
+    })
 }
 
 impl State {
@@ -234,7 +237,7 @@ impl State {
     pub fn begin_turn(&mut self, id: TurnId, at: Timestamp) -> &mut OpenTurn {
         let before = self.closed_turn(&id).cloned();
         if before.is_none() {
-            self.turns += 1;
+            self.turns = self.turns.saturating_add(1);
         }
         let turn = OpenTurn {
             number: before.as_ref().map_or(self.turns, |b| b.number),
@@ -260,8 +263,12 @@ impl State {
     /// Notes that a turn was closed, and forgets the oldest of many.
     pub fn remember_closed(&mut self, turn: &OpenTurn, rollout_bytes: Option<u64>) {
         self.closed.retain(|c| c.id != turn.id);
-        let record =
-            ClosedTurn { id: turn.id.clone(), parts: turn.part + 1, number: turn.number, rollout_bytes };
+        let record = ClosedTurn {
+            id: turn.id.clone(),
+            parts: turn.part.saturating_add(1),
+            number: turn.number,
+            rollout_bytes,
+        };
         self.closed.push(record);
         if self.closed.len() > MAX_CLOSED {
             self.closed.drain(..self.closed.len() - MAX_CLOSED);

@@ -4,9 +4,10 @@ use memchr::memmem;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::reader::{Reader, open_regular, read_range};
+use super::reader::{Reader, read_range};
 use super::{Fact, SessionMeta};
 use crate::codex::ids::ThreadId;
+use crate::file::open_regular;
 use crate::time::Timestamp;
 
 /// The rollout of a thread: in the folder of the day inside its id, plain or compressed, or archived.
@@ -89,8 +90,13 @@ fn find_line_backwards(
         let from = end.saturating_sub(BLOCK_BYTES);
         let block = read_range(&mut file, from, (end + overlap).min(size))?;
         let hits = memmem::rfind_iter(&block, needle).filter(|at| from + (*at as u64) < end);
+        let mut judged = block.len() + 1;
         for at in hits {
+            if at >= judged {
+                continue;
+            }
             let begin = memchr::memrchr(b'\n', &block[..at]).map_or(0, |n| n + 1);
+            judged = begin;
             let stop = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
             // A line that began in an earlier block is longer than any line that starts a turn.
             if (begin > 0 || from == 0) && wanted(&block[begin..stop]) {

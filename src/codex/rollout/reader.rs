@@ -6,12 +6,15 @@ use std::path::Path;
 
 use super::{Record, wire};
 use crate::codex::shorten::Shortener;
+use crate::file::open_regular;
 
 /// The records of a rollout, in the file's order.
 pub struct Reader {
     input: Box<dyn BufRead>,
     line: Vec<u8>,
     skipped: u64,
+    /// How many bytes may still be read, decompressed.
+    left: u64,
 }
 
 impl Reader {
@@ -46,7 +49,7 @@ impl Reader {
     }
 
     fn new(input: Box<dyn BufRead>) -> Reader {
-        Reader { input, line: Vec::new(), skipped: 0 }
+        Reader { input, line: Vec::new(), skipped: 0, left: MAX_READ_BYTES }
     }
 
     /// How many lines could not be read as JSON.
@@ -61,17 +64,18 @@ impl Reader {
         let mut shortener: Option<Shortener> = None;
         loop {
             let chunk = self.input.fill_buf()?;
-            if chunk.is_empty() {
+            if chunk.is_empty() || self.left == 0 {
                 return Ok(false);
             }
             let end = memchr::memchr(b'\n', chunk);
             let part = &chunk[..end.unwrap_or(chunk.len())];
             let taken = part.len() + usize::from(end.is_some());
+            self.left = self.left.saturating_sub(taken as u64);
             match &mut shortener {
                 Some(shortener) => shortener.push(part),
                 None if self.line.len() + part.len() <= WHOLE_LINE_BYTES => self.line.extend_from_slice(part),
                 None => {
-                    let mut started = Shortener::new(MAX_STRING_BYTES);
+                    let mut started = Shortener::bounded(MAX_STRING_BYTES, MAX_LINE_BYTES);
                     started.push(&self.line);
                     started.push(part);
                     shortener = Some(started);
@@ -92,6 +96,8 @@ impl Reader {
             let chunk = self.input.fill_buf()?;
             let end = memchr::memchr(b'\n', chunk);
             let (taken, done) = (end.map_or(chunk.len(), |e| e + 1), end.is_some() || chunk.is_empty());
+            let done = done || self.left == 0;
+            self.left = self.left.saturating_sub(taken as u64);
             self.input.consume(taken);
             if done {
                 return Ok(());
@@ -106,7 +112,7 @@ impl Reader {
         wire::parse(&self.line)
             .or_else(|_| {
                 // What the JSON library refuses, lone surrogates above all, the shortener mends.
-                let mut shortener = Shortener::new(MAX_STRING_BYTES);
+                let mut shortener = Shortener::bounded(MAX_STRING_BYTES, MAX_LINE_BYTES);
                 shortener.push(&self.line);
                 wire::parse(&shortener.finish().unwrap_or_default())
             })
@@ -131,15 +137,6 @@ impl Iterator for Reader {
     }
 }
 
-pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other(format!("{} is not a file", path.display())));
-    }
-    Ok(file)
-}
-
 /// Reads what lies between two places of a file.
 pub(super) fn read_range(file: &mut File, from: u64, to: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(from))?;
@@ -149,6 +146,10 @@ pub(super) fn read_range(file: &mut File, from: u64, to: u64) -> io::Result<Vec<
 }
 
 const BUFFER_BYTES: usize = 64 * 1024;
+/// The most that is read of a rollout, a compressed one's content included.
+const MAX_READ_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// The most that is kept of a long line. What is not in strings counts many times over once it is parsed.
+const MAX_LINE_BYTES: usize = 2 * 1024 * 1024;
 /// Lines up to this length are read as they are; longer ones have their long strings cut.
 const WHOLE_LINE_BYTES: usize = 512 * 1024;
 /// The most that is kept of a string in a long line; well above the largest useful `max_value_bytes`.

@@ -47,6 +47,9 @@ pub fn find_call(parent: &Path, agent: &Sought) -> Option<SpawnCall> {
         }
         match record.fact {
             Fact::Output(ModelOutput::Call(call)) if is_agent_tool(&call.name) => {
+                if seen.len() >= MAX_CALLS {
+                    seen.retain(|s| s.related);
+                }
                 let turn = record.turn.or_else(|| turn.clone());
                 let task = argument(&call.arguments, &["message", "prompt", "task", "input"]);
                 let related = names_agent(&call.arguments, agent);
@@ -103,5 +106,7 @@ fn argument(arguments: &str, names: &[&str]) -> Option<String> {
 
 /// The line of a call may be written a moment after the turn it caused.
 const MARGIN: Duration = Duration::from_millis(100);
+/// How many calls are held that may turn out to be the one.
+const MAX_CALLS: usize = 4096;
 /// How much of the parent's rollout is looked at.
 const MAX_LOOK_BACK_BYTES: u64 = 64 * 1024 * 1024;

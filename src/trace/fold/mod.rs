@@ -3,12 +3,14 @@
 //! The rollout fills in the facts, the rows what only hooks saw, notify what is left. Each alone gives a correct,
 //! poorer turn. Nothing here reads a file or a clock, and no input makes it fail.
 
+mod room;
 mod tools;
 mod usage;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::room::Room;
 use self::tools::ToolDraft;
 use self::usage::TokenCounter;
 use super::closing::{Closing, Reason};
@@ -41,8 +43,8 @@ pub fn fold<R: Iterator<Item = Record>>(evidence: Evidence<'_, R>) -> Turn {
         }
         fold.record(record);
     }
-    for row in &evidence.rows {
-        fold.row(row);
+    for row in evidence.rows {
+        fold.row(&row);
     }
     fold.finish(evidence.closing, evidence.meta, evidence.spawn, evidence.git)
 }
@@ -50,6 +52,7 @@ pub fn fold<R: Iterator<Item = Record>>(evidence: Evidence<'_, R>) -> Turn {
 /// The turn as far as it has been told.
 struct Fold<'a> {
     turn: &'a str,
+    room: Room,
     /// The turn that lines without an id of their own belong to.
     current: Option<String>,
     first_at: Option<Timestamp>,
@@ -82,6 +85,7 @@ impl<'a> Fold<'a> {
     fn new(closing: &'a Closing) -> Fold<'a> {
         Fold {
             turn: closing.turn.id.as_str(),
+            room: Room::new(closing.profile.max_value_bytes),
             // A continuation is read from the middle of its turn.
             current: closing.turn.rollout_from.map(|_| closing.turn.id.as_str().to_owned()),
             first_at: None,
@@ -132,7 +136,8 @@ impl<'a> Fold<'a> {
         self.fact(record.at, record.fact);
     }
 
-    fn fact(&mut self, at: Timestamp, fact: Fact) {
+    fn fact(&mut self, at: Timestamp, mut fact: Fact) {
+        self.room.fit(&mut fact);
         match fact {
             Fact::TurnStarted { root_turn, parent_turn } => {
                 self.started_line = Some((root_turn, parent_turn));
@@ -163,10 +168,14 @@ impl<'a> Fold<'a> {
                     self.untold_text = Some((at, text));
                 }
             }
-            Fact::ToolOutput(output) => {
+            Fact::ToolOutput(mut output) => {
                 self.tell_untold_text();
+                let told_code = tools::exit_code_in(&output.text);
+                self.room.text(&mut output.text);
+                output.images.iter_mut().for_each(|image| self.room.text(&mut image.0));
                 let draft = self.tool(&output.call_id, at);
                 draft.output_at = Some(at);
+                draft.told_code = told_code;
                 let call_id = output.call_id.clone();
                 draft.output = Some(output);
                 // The text stays with the tool: it may be large.
@@ -296,9 +305,10 @@ impl<'a> Fold<'a> {
     }
 
     fn tool(&mut self, call_id: &str, at: Timestamp) -> &mut ToolDraft {
-        let next = self.tools.len();
+        // Calls beyond any real turn's are told as one.
+        let next = self.tools.len().min(MAX_TOOLS);
         let at_index = *self.by_call.entry(call_id.to_owned()).or_insert(next);
-        if at_index == next {
+        if at_index == self.tools.len() {
             self.tools.push(ToolDraft::new(call_id, at));
         }
         &mut self.tools[at_index]
@@ -644,6 +654,8 @@ impl<'a> Fold<'a> {
         all
     }
 }
+
+const MAX_TOOLS: usize = 100_000;
 
 fn about(
     closing: &Closing,

@@ -17,6 +17,8 @@ pub(super) struct ToolDraft {
     pub request: Option<ToolRequest>,
     pub output_at: Option<Timestamp>,
     pub output: Option<ToolOutput>,
+    /// The exit code its whole text told.
+    pub told_code: Option<i64>,
     pub detail_at: Option<Timestamp>,
     pub detail: Option<ToolDetail>,
     pub hook_at: Option<Timestamp>,
@@ -24,6 +26,7 @@ pub(super) struct ToolDraft {
     hook_input: Option<String>,
     pub finished_at: Option<Timestamp>,
     hook_output: Option<String>,
+    hook_error: bool,
     permission_at: Option<Timestamp>,
     permission_reason: Option<String>,
     /// Whether others were asked about and cut off with it.
@@ -41,6 +44,7 @@ impl ToolDraft {
             request: None,
             output_at: None,
             output: None,
+            told_code: None,
             detail_at: None,
             detail: None,
             hook_at: None,
@@ -48,6 +52,7 @@ impl ToolDraft {
             hook_input: None,
             finished_at: None,
             hook_output: None,
+            hook_error: false,
             permission_at: None,
             permission_reason: None,
             permission_shared: false,
@@ -76,7 +81,12 @@ impl ToolDraft {
     /// Takes what PostToolUse said.
     pub fn finished(&mut self, at: Timestamp, output: Option<&RawValue>) {
         self.finished_at.get_or_insert(at);
-        self.hook_output = output.map(|o| plain_or_json(o.get())).or(self.hook_output.take());
+        let Some(output) = output.map(|o| plain_or_json(o.get())) else { return };
+        self.hook_error |= output.contains("\"isError\":true");
+        // What went back to the model tells the same.
+        if self.output.is_none() {
+            self.hook_output = Some(output);
+        }
     }
 
     /// The call as it is known once the turn is over; none for a draft that is no tool call.
@@ -170,7 +180,7 @@ impl ToolDraft {
         let patched = self.detail.as_ref().is_some_and(|d| !d.changes.is_empty());
         let inner =
             || text.split_once("\nOutput:\n").filter(|_| patched).and_then(|(_, inner)| exit_code_in(inner));
-        noted.or_else(|| exit_code_in(text)).or_else(inner)
+        noted.or(self.told_code).or_else(inner)
     }
 
     /// Why the call failed, in a line or in the tool's own words.
@@ -191,10 +201,9 @@ impl ToolDraft {
             detail.and_then(|d| d.status.as_deref()).or_else(|| self.request.as_ref()?.status.as_deref());
         let failed_status = status.filter(|s| matches!(*s, "failed" | "declined" | "errored" | "incomplete"));
         let told_false = self.output.as_ref().and_then(|o| o.success) == Some(false);
-        let mcp_error = self.hook_output.as_deref().is_some_and(|o| o.contains("\"isError\":true"));
         if failed_status.is_some()
             || told_false
-            || mcp_error
+            || self.hook_error
             || (exit_code.is_none() && reads_as_failure(text))
         {
             let said = if text.is_empty() { failed_status.unwrap_or("failed") } else { text };
@@ -284,7 +293,8 @@ pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {
             && t.hook_name.as_deref() == Some(row.name.as_str())
     };
     let same = |t: &ToolDraft| t.hook_input.as_deref().map(request_of) == wanted;
-    let mut found: Vec<&mut ToolDraft> = tools.iter_mut().filter(|t| waiting(t)).collect();
+    let mut found: Vec<&mut ToolDraft> =
+        tools.iter_mut().rev().filter(|t| waiting(t)).take(MAX_WAITING).collect();
     found.sort_by_key(|t| t.hook_at);
     let reason = row.input.as_deref().and_then(|i| description_of(i.get()));
     let reasoned = found.iter().position(|t| same(t) && reason.is_some() && t.justification() == reason);
@@ -333,7 +343,7 @@ fn detail_name(kind: &str) -> String {
 
 /// The exit code in the text Codex gives to the model: in the lines before `Output:`, or in the JSON of old
 /// releases.
-fn exit_code_in(text: &str) -> Option<i64> {
+pub(super) fn exit_code_in(text: &str) -> Option<i64> {
     if text.starts_with('{') {
         let value: serde_json::Value = serde_json::from_str(text).ok()?;
         return value.get("metadata")?.get("exit_code")?.as_i64();
@@ -357,6 +367,8 @@ fn plain_or_json(json: &str) -> String {
     serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())
 }
 
+/// More calls than ever wait for an answer at a time.
+const MAX_WAITING: usize = 256;
 const ABORTED: &str = "aborted by user";
 /// How the policy refuses what may not even be asked for.
 const FORBIDDEN: &str = "approval policy is ";

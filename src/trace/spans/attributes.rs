@@ -1,5 +1,7 @@
 //! The attributes of a span, each through the redactor, under OpenInference's names.
 
+use std::collections::HashMap;
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
@@ -7,6 +9,9 @@ use super::super::redact::{Class, Redactor};
 use super::super::turn::{Message, ModelCall, Output, Role, ToolCall};
 use crate::codex::payload::Usage;
 use crate::codex::rollout::Image;
+
+/// The calls of a turn by their ids.
+pub(super) type Tools<'a> = HashMap<&'a str, &'a ToolCall>;
 
 /// Collects the attributes of one span.
 pub(super) struct Attributes<'a> {
@@ -88,10 +93,10 @@ impl<'a> Attributes<'a> {
     }
 
     /// What was said to the model.
-    pub fn input_messages(&mut self, messages: &[Message], tools: &[ToolCall]) {
+    pub fn input_messages(&mut self, messages: &[Message], tools: &Tools) {
         for (n, message) in messages.iter().enumerate() {
             let prefix = format!("llm.input_messages.{n}.message");
-            let answered = message.call_id.as_ref().and_then(|id| tools.iter().find(|t| t.call_id == *id));
+            let answered = message.call_id.as_ref().and_then(|id| tools.get(id.as_str()));
             let (role, class) = match message.role {
                 Role::Tool => ("tool", Class::ToolContent),
                 Role::User | Role::Agent | Role::Summary => ("user", Class::Prompt),
@@ -118,7 +123,8 @@ impl<'a> Attributes<'a> {
             self.content_part(prefix, &mut part, "text", class, text);
         }
         for image in images {
-            if self.redactor.shows(class) && image.0.len() <= self.redactor.limit() {
+            let whole = crate::codex::shorten::split_mark(&image.0).0.len() == image.0.len();
+            if self.redactor.shows(class) && whole && image.0.len() <= self.redactor.limit() {
                 let at = format!("{prefix}.contents.{part}.message_content");
                 self.plain(format!("{at}.type"), "image");
                 self.text(format!("{at}.image.image.url"), class, &image.0);
@@ -137,7 +143,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// What the model answered in one response.
-    pub fn output_message(&mut self, call: &ModelCall, tools: &[ToolCall]) {
+    pub fn output_message(&mut self, call: &ModelCall, tools: &Tools) {
         if call.output.is_empty() {
             return;
         }
@@ -158,7 +164,7 @@ impl<'a> Attributes<'a> {
                     self.content_part(prefix, &mut part, "reasoning", Class::Prompt, text);
                 }
                 Output::Tool(id) => {
-                    let tool = tools.iter().find(|t| t.call_id == *id);
+                    let tool = tools.get(id.as_str());
                     let at = format!("{prefix}.tool_calls.{asked}.tool_call");
                     self.plain(format!("{at}.id"), id);
                     self.plain(format!("{at}.function.name"), tool.map_or("", |t| t.name.as_str()));

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as WireStatus};
 
-use self::attributes::{Attributes, describe_image, is_json};
+use self::attributes::{Attributes, Tools, describe_image, is_json};
 use super::ids::{self, Role, TraceParent};
 use super::redact::{Class, Redactor};
 use super::turn::{Agent, Compaction, Decision, ModelCall, Origin, Output, Status, ToolCall, Turn};
@@ -32,6 +32,7 @@ struct Builder<'a> {
     turn: &'a Turn,
     profile: &'a Profile,
     redactor: &'a Redactor,
+    tools: Tools<'a>,
     trace_id: Vec<u8>,
     root_id: Vec<u8>,
 }
@@ -42,7 +43,9 @@ impl<'a> Builder<'a> {
         let own = ids::trace_id(&turn.root_thread, &turn.root_turn);
         let trace_id = outer.map_or(own, |o| o.trace).to_vec();
         let root_id = turn_span_id(turn, turn.part);
-        Builder { turn, profile, redactor, trace_id, root_id }
+        // Of two calls with one id the first is meant, as it was when each was looked for.
+        let tools = turn.tools.iter().rev().map(|t| (t.call_id.as_str(), t)).collect();
+        Builder { turn, profile, redactor, tools, trace_id, root_id }
     }
 
     fn spans(&self) -> Vec<Span> {
@@ -73,7 +76,7 @@ impl<'a> Builder<'a> {
         self.conversation(&mut a);
         if !is_agent {
             self.model(&mut a);
-            a.input_messages(&turn.inputs, &turn.tools);
+            a.input_messages(&turn.inputs, &self.tools);
             if let Some(answer) = &turn.answer {
                 a.answer(answer);
             }
@@ -90,7 +93,7 @@ impl<'a> Builder<'a> {
         let name = self.name();
         let error = match &turn.status {
             Status::Completed => None,
-            Status::Failed { message } => Some(("TurnFailed", Class::ToolContent, message.clone())),
+            Status::Failed { message } => Some(("TurnFailed", self.error_class(), message.clone())),
             Status::Interrupted { reason } => Some(("TurnInterrupted", Class::Plain, reason.clone())),
         };
         let parent = self.parent();
@@ -233,11 +236,10 @@ impl<'a> Builder<'a> {
         let mut a = Attributes::new(self.redactor, "LLM");
         self.common(&mut a);
         self.model(&mut a);
-        let tools = &self.turn.tools;
-        a.input_messages(&call.input, tools);
-        a.output_message(call, tools);
+        a.input_messages(&call.input, &self.tools);
+        a.output_message(call, &self.tools);
         if let Some(last) = call.input.last() {
-            let tool = last.call_id.as_ref().and_then(|id| tools.iter().find(|t| t.call_id == *id));
+            let tool = last.call_id.as_ref().and_then(|id| self.tools.get(id.as_str()));
             match tool {
                 Some(tool) => {
                     a.value("input", Class::ToolContent, tool.output.as_deref().unwrap_or_default());
@@ -261,7 +263,7 @@ impl<'a> Builder<'a> {
             Some(at) => self.compaction_id(at),
             None => self.root_id.clone(),
         };
-        let error = call.error.clone().map(|e| ("ModelError", Class::ToolContent, e));
+        let error = call.error.clone().map(|e| ("ModelError", self.error_class(), e));
         let name = format!("Model call {}", n + 1);
         self.span(Some(parent), self.id(Role::Model, &call.id), name, (call.started, call.ended), a, error)
     }
@@ -273,7 +275,7 @@ impl<'a> Builder<'a> {
         self.common(&mut a);
         self.conversation(&mut a);
         self.model(&mut a);
-        a.input_messages(&turn.inputs, &turn.tools);
+        a.input_messages(&turn.inputs, &self.tools);
         if let Some(answer) = &turn.answer {
             a.answer(answer);
         }
@@ -315,13 +317,18 @@ impl<'a> Builder<'a> {
         self.changes(&mut a, tool);
         let error = tool.error.as_ref().map(|message| {
             // Codex's own words about an exit hold nothing of the tool's.
-            let plain = tool.exit_code.is_some() && message.starts_with("exit code ");
+            let plain = tool.exit_code.is_some_and(|code| *message == format!("exit code {code}"));
             let class = if plain { Class::Plain } else { Class::ToolContent };
             ("ToolError", class, message.clone())
         });
         let times = (tool.started, tool.ended);
         let id = self.id(Role::Tool, &tool.call_id);
         self.span(Some(self.root_id.clone()), id, tool.name.clone(), times, a, error)
+    }
+
+    /// What a failure of the model says may repeat a prompt as well as a result.
+    fn error_class(&self) -> Class {
+        if self.redactor.shows(Class::Prompt) { Class::ToolContent } else { Class::Prompt }
     }
 
     fn tool_output(&self, tool: &ToolCall) -> Option<String> {
@@ -416,7 +423,7 @@ impl<'a> Builder<'a> {
             trace_id: self.trace_id.clone(),
             span_id,
             parent_span_id: parent.unwrap_or_default(),
-            name,
+            name: self.short(&name),
             kind: SpanKind::Internal as i32,
             start_time_unix_nano: started.as_nanos(),
             end_time_unix_nano: ended.as_nanos(),
@@ -425,6 +432,11 @@ impl<'a> Builder<'a> {
             status: Some(status),
             ..Span::default()
         }
+    }
+
+    /// A name as it may be written, in a line.
+    fn short(&self, name: &str) -> String {
+        crate::codex::shorten::cut(&self.redactor.text(Class::Plain, name), NAME_BYTES).into_owned()
     }
 
     fn head(&self) -> Head {
@@ -437,14 +449,14 @@ impl<'a> Builder<'a> {
             key: EntryKey { turn: turn.turn.clone(), thread: turn.thread.clone(), part: turn.part },
             root_thread: turn.root_thread.clone(),
             root_turn: turn.root_turn.clone(),
-            project_name: self.profile.project_name.clone(),
+            project_name: self.short(&self.profile.project_name),
             started_at: turn.started,
             ended_at: turn.ended,
             summary: Summary {
-                name: self.name(),
+                name: self.short(&self.name()),
                 prompt: crate::codex::shorten::cut(line, PROMPT_LINE_BYTES).into_owned(),
-                model: turn.about.model.clone(),
-                cwd: turn.about.cwd.clone(),
+                model: turn.about.model.as_deref().map(|m| self.short(m)),
+                cwd: turn.about.cwd.as_deref().map(|c| self.short(c)),
                 status: turn.status.name().to_owned(),
                 tool_calls: turn.tools.len() as u64,
                 failed_tool_calls: turn.tools.iter().filter(|t| t.error.is_some()).count() as u64,
@@ -491,3 +503,4 @@ fn exception(at: Timestamp, kind: &str, message: String) -> Event {
 
 const FIRST_PART: &str = "0";
 const PROMPT_LINE_BYTES: usize = 200;
+const NAME_BYTES: usize = 1024;

@@ -1,8 +1,10 @@
-//! The state of a git repository: branch, commit and remote from bounded reads of `.git`, cleanliness from git.
+//! The state of a git repository: branch, commit, remote and cleanliness from bounded reads of `.git`. Git itself is
+//! never run: the repository may be a stranger's.
+
+mod index;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::file;
 
@@ -17,13 +19,15 @@ pub struct Repository {
 
 /// Reads the repository `folder` lies in.
 pub fn read(folder: &Path) -> Option<Repository> {
-    let git = git_folder(folder)?;
+    let (git, _) = git_folder(folder)?;
     let common = common_folder(&git);
     let head = read_text(&git.join("HEAD"))?;
+    let head = head.lines().next().unwrap_or_default();
     let mut repository = Repository { remote: remote(&common), ..Repository::default() };
     match head.trim().strip_prefix("ref: ") {
         Some(reference) => {
-            repository.branch = reference.strip_prefix("refs/heads/").map(str::to_owned);
+            let branch = reference.strip_prefix("refs/heads/").filter(|b| b.len() <= MAX_NAME_BYTES);
+            repository.branch = branch.map(str::to_owned);
             repository.commit = resolve(&git, &common, reference);
         }
         None => repository.commit = Some(head.trim().to_owned()).filter(|c| is_hash(c)),
@@ -31,38 +35,16 @@ pub fn read(folder: &Path) -> Option<Repository> {
     Some(repository)
 }
 
-/// Whether tracked files differ from the commit; none when git cannot tell within `patience`. Run it where nobody
-/// waits: it looks at every tracked file.
+/// Whether tracked files were changed since git last looked; none when that cannot be told within `patience`. Run
+/// it where nobody waits: it looks at every tracked file.
 pub fn is_dirty(folder: &Path, patience: Duration) -> Option<bool> {
-    let mut child = Command::new("git")
-        .args(["--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules"])
-        .current_dir(folder)
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut output = child.stdout.take()?;
-    let deadline = Instant::now() + patience;
-    let reader = std::thread::spawn(move || {
-        let mut first = [0u8; 1];
-        std::io::Read::read(&mut output, &mut first).map(|n| n > 0).ok()
-    });
-    while !reader.is_finished() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let told = reader.is_finished();
-    // Git may be in the middle of a list nobody reads to its end.
-    let dirty = if told { reader.join().ok().flatten() } else { None };
-    if dirty != Some(false) {
-        let _ = child.kill();
-    }
-    let status = child.wait().ok()?;
-    match dirty {
-        Some(false) if !status.success() => None,
-        other => other,
-    }
+    let (git, root) = git_folder(folder)?;
+    let config = read_text(&common_folder(&git).join("config"))?;
+    let names_worktree = |l: &str| {
+        l.trim_start().strip_prefix("worktree").is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let elsewhere = config.lines().any(names_worktree);
+    if elsewhere { None } else { index::is_dirty(&git, &root, patience) }
 }
 
 /// A remote's address without user name and password.
@@ -78,15 +60,17 @@ pub fn without_credentials(address: &str) -> String {
     }
 }
 
-fn git_folder(folder: &Path) -> Option<PathBuf> {
-    let found = folder.ancestors().take(MAX_DEPTH).map(|f| f.join(".git")).find(|g| g.exists())?;
+/// The folder git keeps its data in, and the root of the files it tracks.
+fn git_folder(folder: &Path) -> Option<(PathBuf, PathBuf)> {
+    let root = folder.ancestors().take(MAX_DEPTH).find(|f| f.is_absolute() && f.join(".git").exists())?;
+    let found = root.join(".git");
     if found.is_dir() {
-        return Some(found);
+        return Some((found, root.to_owned()));
     }
     // A worktree or submodule: a file that names the real folder.
     let text = read_text(&found)?;
     let target = text.trim().strip_prefix("gitdir: ")?;
-    Some(found.parent()?.join(target))
+    Some((root.join(target), root.to_owned()))
 }
 
 fn common_folder(git: &Path) -> PathBuf {
@@ -94,7 +78,7 @@ fn common_folder(git: &Path) -> PathBuf {
 }
 
 fn resolve(git: &Path, common: &Path, reference: &str) -> Option<String> {
-    if reference.split('/').any(|part| part == "..") {
+    if !reference.starts_with("refs/") || reference.split('/').any(|part| part == "..") {
         return None;
     }
     let loose = [git, common].into_iter().find_map(|folder| read_text(&folder.join(reference)));
@@ -114,11 +98,15 @@ fn remote(common: &Path) -> Option<String> {
         if line.starts_with('[') {
             section = line;
         } else if let Some(url) = line.strip_prefix("url").and_then(|l| l.trim_start().strip_prefix('=')) {
+            let url = url.trim();
+            if url.len() > MAX_NAME_BYTES {
+                continue;
+            }
             if section == "[remote \"origin\"]" {
-                return Some(without_credentials(url.trim()));
+                return Some(without_credentials(url));
             }
             if section.starts_with("[remote ") {
-                first.get_or_insert_with(|| without_credentials(url.trim()));
+                first.get_or_insert_with(|| without_credentials(url));
             }
         }
     }
@@ -135,6 +123,8 @@ fn read_text(path: &Path) -> Option<String> {
 }
 
 const MAX_DEPTH: usize = 64;
+/// No branch or address that means something is longer.
+const MAX_NAME_BYTES: usize = 2048;
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
 #[cfg(test)]
@@ -142,7 +132,7 @@ mod tests {
     use super::*;
 
     fn git(folder: &Path, args: &[&str]) {
-        let run = Command::new("git")
+        let run = std::process::Command::new("git")
             .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"])
             .args(args)
             .current_dir(folder)
@@ -167,14 +157,42 @@ mod tests {
         assert_eq!(found.remote.as_deref(), Some("https://example.org/a/b.git"));
         assert!(found.commit.is_some());
         let patience = Duration::from_secs(20);
-        assert_eq!(is_dirty(&root, patience), Some(false));
-        std::fs::write(root.join("a"), "2").unwrap();
-        assert_eq!(is_dirty(&root, patience), Some(true));
+        assert_ne!(is_dirty(&root, patience), Some(true));
+        std::fs::write(root.join("a"), "12").unwrap();
+        assert_eq!(is_dirty(&root.join("sub"), patience), Some(true));
+        git(&root, &["add", "."]);
+        assert_eq!(is_dirty(&root, patience), Some(true), "staged");
+        git(&root, &["commit", "-qm", "y"]);
+        assert_ne!(is_dirty(&root, patience), Some(true));
+        std::fs::remove_file(root.join("a")).unwrap();
+        assert_eq!(is_dirty(&root, patience), Some(true), "deleted");
+        git(&root, &["checkout", "-q", "a"]);
+        let found = read(&root).unwrap();
         git(&root, &["worktree", "add", "-q", "../tree"]);
         git(&root, &["pack-refs", "--all"]);
         let tree = read(&folder.path().join("tree")).unwrap();
         assert_eq!((tree.branch.as_deref(), tree.commit), (Some("tree"), found.commit));
         assert_eq!(is_dirty(folder.path(), patience), None);
+    }
+
+    #[test]
+    fn a_strangers_repository_runs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, ran) = (folder.path().join("repo"), folder.path().join("ran"));
+        std::fs::create_dir_all(&root).unwrap();
+        git(&root, &["init", "-q"]);
+        std::fs::write(root.join("a"), "1").unwrap();
+        git(&root, &["add", "."]);
+        git(&root, &["commit", "-qm", "x"]);
+        let command = format!("touch {}", ran.display());
+        for key in ["core.fsmonitor", "filter.x.clean", "core.sshCommand", "core.pager", "diff.external"] {
+            git(&root, &["config", key, &command]);
+        }
+        std::fs::write(root.join(".gitattributes"), "* filter=x\n").unwrap();
+        std::fs::write(root.join("a"), "2").unwrap();
+        assert!(read(&root).is_some());
+        is_dirty(&root, Duration::from_secs(5));
+        assert!(!ran.exists());
     }
 
     #[test]
