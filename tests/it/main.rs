@@ -8,3 +8,4 @@ mod outbox_model;
 mod recordings;
 mod replay;
 mod view_backfill;
+mod view_pages;
