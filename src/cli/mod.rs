@@ -9,9 +9,11 @@ mod demo;
 mod flush;
 mod html;
 mod list;
+mod preview;
 mod resend;
 mod show;
 mod since;
+mod stats;
 mod view;
 
 use argh::FromArgs;
@@ -51,8 +53,10 @@ enum Command {
     Demo(demo::Demo),
     Flush(flush::FlushArgs),
     List(list::ListArgs),
+    Preview(preview::PreviewArgs),
     Resend(resend::ResendArgs),
     Show(show::ShowArgs),
+    Stats(stats::StatsArgs),
     #[allow(dead_code, reason = "as its only field")]
     Hook(Hook),
 }
@@ -100,8 +104,10 @@ pub fn run(context: &Context) -> u8 {
         Some(Command::Demo(demo)) => demo::run(demo, &mut out),
         Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
         Some(Command::List(args)) => list::run(&args, context, &mut out),
+        Some(Command::Preview(args)) => preview::run(&args, context, &mut out),
         Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
         Some(Command::Show(args)) => show::run(&args, context, &mut out),
+        Some(Command::Stats(args)) => stats::run(&args, context, &mut out),
         // The dispatcher takes every named role before the command line is parsed.
         Some(Command::Hook(_)) | None => {
             eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");

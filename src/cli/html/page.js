@@ -116,7 +116,7 @@
     const marks = [];
     for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
       if ((at - from) / span * wide > wide - 40) break;
-      const mark = el("span", null, at === 0 ? "0" : lasted(at).replace(".0 s", " s"));
+      const mark = el("span", null, at === 0 ? "0" : lasted(at).replace(".0 s", " s").replace(" 00s", ""));
       mark.style.left = (at - from) / span * 100 + "%";
       marks.push(mark);
     }
@@ -211,7 +211,7 @@
         ["Exit code", a["codex.tool.exit_code"]], ["Permission", decision === "none" ? undefined : decision && decision + (span.w ? " after " + lasted(span.w) : "")],
       ]),
       span.x === undefined ? null : el("div", { class: "box fault" }, span.x || "failed"),
-      span.k === "TOOL" && a["tool.parameters"] !== undefined ? section("Arguments", box(...text(a["tool.parameters"], "application/json"))) : null,
+      span.k === "TOOL" && (a["tool.parameters"] ?? input) !== undefined ? section("Arguments", box(...text(a["tool.parameters"] ?? input))) : null,
       said.length ? section("Messages to the model", ...said) : input !== undefined && span.k !== "TOOL" ? section("Input", box(...text(input, a["input.mime_type"]))) : null,
       answered.length ? section("Answer", ...answered) : null,
       output !== undefined && !answered.length ? section("Output", box(...text(output, a["output.mime_type"]))) : null,

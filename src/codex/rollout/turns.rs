@@ -185,7 +185,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         self.open.id = None;
         let due = self.open.named_here && self.open.answered && !self.open.outcome.ended;
         self.open.outcome.ended |= due;
-        due.then(|| Record {
+        due.then_some(Record {
             at: self.last_at,
             turn: Some(id),
             fact: Fact::TurnEnded(TurnEnd::Completed { last_message: None, error: None, duration_ms: None }),
