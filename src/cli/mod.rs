@@ -11,10 +11,12 @@ mod flush;
 mod html;
 mod install;
 mod list;
+mod preview;
 mod resend;
 mod setup;
 mod show;
 mod since;
+mod stats;
 mod uninstall;
 mod view;
 
@@ -57,8 +59,10 @@ enum Command {
     Flush(flush::FlushArgs),
     Install(install::Install),
     List(list::ListArgs),
+    Preview(preview::PreviewArgs),
     Resend(resend::ResendArgs),
     Show(show::ShowArgs),
+    Stats(stats::StatsArgs),
     Uninstall(uninstall::Uninstall),
     #[allow(dead_code, reason = "as its only field")]
     Hook(Hook),
@@ -110,8 +114,10 @@ pub fn run(context: &Context) -> u8 {
         Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut refill, &mut out),
         Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
         Some(Command::List(args)) => list::run(&args, context, &mut out),
+        Some(Command::Preview(args)) => preview::run(&args, context, &mut out),
         Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
         Some(Command::Show(args)) => show::run(&args, context, &mut out),
+        Some(Command::Stats(args)) => stats::run(&args, context, &mut out),
         // The dispatcher takes every named role before the command line is parsed.
         Some(Command::Hook(_)) | None => {
             eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");

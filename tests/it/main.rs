@@ -18,3 +18,4 @@ mod recordings;
 mod replay;
 mod setup;
 mod view_backfill;
+mod view_pages;

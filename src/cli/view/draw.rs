@@ -92,7 +92,7 @@ impl Chart {
         let mut line = String::new();
         for tick in 0.. {
             let at = self.columns(tick * step);
-            let mark = lasted(Duration::from_nanos(tick * step)).replace(".0 s", " s");
+            let mark = lasted(Duration::from_nanos(tick * step)).replace(".0 s", " s").replace(" 00s", "");
             if at + width(&mark) > self.layout.bar {
                 break;
             }

@@ -2,6 +2,7 @@
 //! to write for the terminal that is there.
 
 pub mod draw;
+pub mod marks;
 pub mod pick;
 pub mod terminal;
 pub mod text;

@@ -61,6 +61,19 @@ impl Node {
     }
 }
 
+impl Kind {
+    /// The kind as OpenInference writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Agent => "AGENT",
+            Kind::Llm => "LLM",
+            Kind::Tool => "TOOL",
+            Kind::Chain => "CHAIN",
+            Kind::Other => "SPAN",
+        }
+    }
+}
+
 impl Tokens {
     /// What a span says of its tokens.
     pub fn of(span: &Span) -> Option<Tokens> {

@@ -1,0 +1,172 @@
+//! `show --html`: traces as one page that needs nothing but itself, and in which nothing a tool printed can run.
+//!
+//! The page's own style and script are allowed by their hashes in its content security policy; the trace lies in
+//! it as JSON, without a `<`, and is only ever shown as text.
+
+use base64::Engine as _;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+use super::list::folder_name;
+use super::view::pick::Trace;
+use super::view::text::{first_line, local};
+use super::view::tree::{self, Node};
+use crate::export::json::hex;
+use crate::file;
+
+/// Writes the page.
+///
+/// # Errors
+/// When a trace cannot be read or the page cannot be written.
+pub fn write(traces: &[Trace], path: &Path) -> anyhow::Result<()> {
+    let mut loaded = Vec::new();
+    for trace in traces {
+        loaded.push((trace, trace.spans()?));
+    }
+    file::write_atomic(path, page(&loaded).as_bytes())
+        .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
+}
+
+/// The page of some traces and their spans.
+fn page(traces: &[(&Trace, Vec<Span>)]) -> String {
+    let data = data(traces).to_string().replace('<', "\\u003c");
+    // The places are filled from the last to the first, so that no filling is searched for a place.
+    let (head, rest) = TEMPLATE.split_once("%POLICY%").unwrap_or((TEMPLATE, ""));
+    let (middle, rest) = rest.split_once("%STYLE%").unwrap_or((rest, ""));
+    let (body, rest) = rest.split_once("%DATA%").unwrap_or((rest, ""));
+    let (between, end) = rest.split_once("%SCRIPT%").unwrap_or((rest, ""));
+    [head, &policy(), middle, STYLE, body, &data, between, SCRIPT, end].concat()
+}
+
+fn policy() -> String {
+    let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; \
+         form-action 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    )
+}
+
+/// What the script draws. Each trace begins at 0 on the axis they share, so that turns with hours between them
+/// can be compared.
+fn data(traces: &[(&Trace, Vec<Span>)]) -> Value {
+    let mut spans = Vec::new();
+    let mut heads = Vec::new();
+    let mut total = 0f64;
+    for (number, (trace, loaded)) in traces.iter().enumerate() {
+        let nodes = tree::build(loaded);
+        let begin = nodes.iter().map(|n| n.start).min().unwrap_or(0);
+        let end = nodes.iter().map(|n| n.end).max().unwrap_or(0);
+        total = total.max(millis(end - begin));
+        heads.push(trace_head(trace, loaded, begin, end));
+        let base = spans.len();
+        let mut path: Vec<usize> = Vec::new();
+        for (at, node) in nodes.iter().enumerate() {
+            path.truncate(node.depth);
+            let parent = path.last().map_or(-1, |p| (base + p) as i64);
+            path.push(at);
+            let below = nodes[at + 1..].iter().take_while(|n| n.depth > node.depth).count();
+            spans.push(span(node, &loaded[node.span], parent, below, number, begin));
+        }
+    }
+    let (title, subtitle) = titles(traces);
+    json!({ "title": title, "subtitle": subtitle, "total": total.max(0.001), "traces": heads, "spans": spans })
+}
+
+fn titles(traces: &[(&Trace, Vec<Span>)]) -> (String, String) {
+    let Some((first, _)) = traces.first() else { return ("Codex trace".to_owned(), String::new()) };
+    let head = first.head();
+    let summary = &head.summary;
+    let prompt = first_line(&summary.prompt);
+    let title = match (traces.len(), prompt.is_empty()) {
+        (1, false) => format!("{}: {prompt}", summary.name),
+        (1, true) => summary.name.clone(),
+        (n, _) => format!("Session of {n} turns"),
+    };
+    let folder = summary.cwd.as_deref().map(folder_name);
+    let state = (traces.len() == 1).then(|| summary.status.clone());
+    let parts = [
+        state,
+        folder,
+        summary.model.clone(),
+        Some(local(head.started_at, "%A %d %B %Y, %H:%M")),
+        Some(format!("session {}", first.thread)),
+    ];
+    (title, parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · "))
+}
+
+fn trace_head(trace: &Trace, spans: &[Span], begin: u64, end: u64) -> Value {
+    let summary = &trace.head().summary;
+    json!({
+        "id": spans.first().map(|s| hex(&s.trace_id)),
+        "start": begin / 1_000_000,
+        "took": millis(end - begin),
+        "name": summary.name,
+        "prompt": first_line(&summary.prompt),
+        "status": summary.status,
+    })
+}
+
+/// A span with short names: id, parent, name, about, kind, depth, start and length in ms, how many are below it,
+/// its trace, attributes, and where there are any the wait in ms and the error.
+fn span(node: &Node, span: &Span, parent: i64, below: usize, trace: usize, begin: u64) -> Value {
+    let mut out = json!({
+        "i": hex(&span.span_id), "p": parent, "n": node.name, "b": node.about, "k": node.kind.name(),
+        "d": node.depth, "s": millis(node.start - begin), "l": millis(node.end.saturating_sub(node.start)),
+        "t": below, "r": trace, "a": attributes(&span.attributes),
+    });
+    if let Some(wait) = node.permission.as_ref().and_then(|p| p.wait) {
+        out["w"] = json!(wait.as_secs_f64() * 1000.0);
+    }
+    if let Some(error) = &span.status.as_ref().filter(|_| node.error.is_some()) {
+        out["x"] = error.message.as_str().into();
+    }
+    out
+}
+
+fn attributes(list: &[KeyValue]) -> Value {
+    let pairs = list.iter().map(|a| (a.key.clone(), a.value.as_ref().map_or(Value::Null, any)));
+    pairs.collect::<Map<String, Value>>().into()
+}
+
+fn any(value: &AnyValue) -> Value {
+    match &value.value {
+        Some(Any::StringValue(text)) => text.as_str().into(),
+        Some(Any::BoolValue(flag)) => (*flag).into(),
+        Some(Any::IntValue(number)) => (*number).into(),
+        Some(Any::DoubleValue(number)) => (*number).into(),
+        Some(Any::ArrayValue(list)) => list.values.iter().map(any).collect(),
+        Some(Any::KvlistValue(list)) => attributes(&list.values),
+        _ => Value::Null,
+    }
+}
+
+/// Nanoseconds as milliseconds, to the microsecond.
+fn millis(nanos: u64) -> f64 {
+    (nanos / 1000) as f64 / 1000.0
+}
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_of_the_template_is_filled_and_nothing_else_is() {
+        for place in ["%POLICY%", "%STYLE%", "%DATA%", "%SCRIPT%"] {
+            assert_eq!(TEMPLATE.matches(place).count(), 1, "{place}");
+        }
+        let page = page(&[]);
+        assert!(page.contains("script-src 'sha256-") && page.contains("\"spans\":[]"));
+        assert!(!page.contains("%STYLE%") && !SCRIPT.contains("innerHTML") && !SCRIPT.contains("</script"));
+        assert!(!TEMPLATE.contains(" style=") && !TEMPLATE.contains(" onclick"));
+    }
+}

@@ -1,0 +1,325 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const spans = data.spans, byId = id => document.getElementById(id);
+  const rows = byId("rows"), spacer = byId("spacer"), axis = byId("axis"), details = byId("details");
+  const search = byId("search"), phone = matchMedia("(max-width: 860px)");
+  const KINDS = { LLM: "Model", TOOL: "Tools", AGENT: "Agents", CHAIN: "Other", ERROR: "Errors" };
+  const closed = new Set(), kinds = new Set();
+  let shown = [], matches = null, selected = -1, query = "", texts = null, from = 0, to = data.total;
+
+  // Everything a tool or a model wrote goes through here, as text.
+  function el(tag, attributes, ...children) {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (key === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
+      else if (value !== undefined && value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
+    }
+    for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) node.append(child);
+    return node;
+  }
+
+  const grouped = n => Math.round(n).toLocaleString("en-US");
+  function short(n) {
+    for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (n >= unit * (name === "k" ? 10 : 1)) return (n / unit).toFixed(n >= 100 * unit ? 0 : 1) + name;
+    return String(n);
+  }
+  function lasted(ms) {
+    if (ms < 1) return ms === 0 ? "0 ms" : "<1 ms";
+    if (ms < 1000) return Math.round(ms) + " ms";
+    if (ms < 60000) return (ms / 1000).toFixed(1) + " s";
+    const seconds = Math.round(ms / 1000);
+    if (seconds < 3600) return Math.floor(seconds / 60) + "m " + String(seconds % 60).padStart(2, "0") + "s";
+    return Math.floor(seconds / 3600) + "h " + String(Math.floor(seconds / 60) % 60).padStart(2, "0") + "m";
+  }
+  const when = ms => new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const rowHeight = () => phone.matches ? 36 : 28;
+
+  // Which rows there are: folded, filtered or searched for.
+  function refresh() {
+    matches = null;
+    const wanted = query.toLowerCase();
+    if (wanted || kinds.size) {
+      if (wanted && !texts) texts = spans.map(s => (s.n + "\n" + s.b + "\n" + (s.x || "") + "\n" + Object.values(s.a).join("\n")).toLowerCase());
+      matches = new Set();
+      spans.forEach((span, n) => {
+        const kind = !kinds.size || kinds.has(span.k in KINDS ? span.k : "CHAIN") || (kinds.has("ERROR") && span.x !== undefined);
+        if (kind && (!wanted || texts[n].includes(wanted))) matches.add(n);
+      });
+    }
+    let keep = null;
+    if (matches) {
+      keep = new Set();
+      for (let n of matches) while (n >= 0 && !keep.has(n)) { keep.add(n); n = spans[n].p; }
+    }
+    shown = [];
+    for (let n = 0; n < spans.length; n++) {
+      if (!keep || keep.has(n)) shown.push(n);
+      if (!keep && closed.has(n)) n += spans[n].t;
+    }
+    byId("count").textContent = matches ? grouped(matches.size) + " of " + grouped(spans.length) : grouped(spans.length) + (spans.length === 1 ? " span" : " spans");
+    spacer.style.height = shown.length * rowHeight() + "px";
+    draw();
+  }
+
+  let pending = false;
+  function draw() {
+    if (pending) return;
+    pending = true;
+    requestAnimationFrame(() => { pending = false; paint(); });
+  }
+  function paint() {
+    const height = rowHeight(), first = Math.max(0, Math.floor(rows.scrollTop / height) - 4);
+    const last = Math.min(shown.length, Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 4);
+    const list = [];
+    for (let at = first; at < last; at++) list.push(row(shown[at], at, height));
+    spacer.replaceChildren(...list);
+    const on = shown.indexOf(selected);
+    if (on >= first && on < last) rows.setAttribute("aria-activedescendant", "span-" + selected);
+    else rows.removeAttribute("aria-activedescendant");
+    paintAxis();
+  }
+  function row(n, at, height) {
+    const span = spans[n], bad = span.x !== undefined, folded = closed.has(n) && !matches;
+    const scale = ms => (ms - from) / (to - from) * 100;
+    const left = Math.max(-1, scale(span.s)), right = Math.min(101, scale(span.s + span.l));
+    const bar = el("span", { class: "bar " + (bad ? "bad" : "k-" + span.k) });
+    bar.style.left = left + "%";
+    bar.style.width = Math.max(0, right - left) + "%";
+    if (span.w && span.l > 0) {
+      const wait = el("i");
+      wait.style.width = Math.min(100, span.w / span.l * 100) + "%";
+      bar.append(wait);
+    }
+    const twist = el("span", { class: "twist", "aria-hidden": "true" }, span.t ? (folded ? "▶" : "▼") : "");
+    const name = el("span", { class: "name" }, twist, el("span", { class: "dot k-" + (bad ? "ERROR" : span.k) }), el("span", { class: "title" }, marked(span.n)), el("span", { class: "about" }, span.d ? marked(span.b) : ""));
+    name.style.paddingLeft = 10 + Math.min(span.d, 12) * (phone.matches ? 12 : 18) + "px";
+    const node = el("div", {
+      class: "row" + (n === selected ? " on" : "") + (bad ? " bad" : "") + (span.d === 0 ? " root" : ""), id: "span-" + n, role: "treeitem",
+      "aria-level": span.d + 1, "aria-selected": n === selected ? "true" : "false", "aria-setsize": shown.length, "aria-posinset": at + 1,
+      "aria-expanded": span.t ? String(!folded) : null,
+      "aria-label": [span.n, span.b, bad ? "failed" : "", lasted(span.l)].filter(Boolean).join(", "),
+      on: { click: event => { if (event.target === twist && span.t) { fold(n); } else select(n, true); }, dblclick: () => span.t && fold(n) },
+    }, name, el("span", { class: "lane" }, bar), el("span", { class: "took" }, lasted(span.l)));
+    node.style.top = at * height + "px";
+    return node;
+  }
+  function marked(text) {
+    const at = query ? text.toLowerCase().indexOf(query.toLowerCase()) : -1;
+    return at < 0 ? [text] : [text.slice(0, at), el("mark", null, text.slice(at, at + query.length)), text.slice(at + query.length)];
+  }
+  function paintAxis() {
+    const wide = axis.clientWidth, span = to - from, ticks = Math.max(1, Math.floor(wide / 90));
+    let step = Math.pow(10, Math.floor(Math.log10(span / ticks)));
+    step *= [1, 2, 5, 10].find(f => f * step >= span / ticks) || 10;
+    if (span / ticks > 15000) step = [15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400, 604800].map(s => s * 1000).find(s => s >= span / ticks) || step;
+    const marks = [];
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
+      if ((at - from) / span * wide > wide - 40) break;
+      const mark = el("span", null, at === 0 ? "0" : lasted(at).replace(".0 s", " s").replace(" 00s", ""));
+      mark.style.left = (at - from) / span * 100 + "%";
+      marks.push(mark);
+    }
+    axis.replaceChildren(...marks);
+  }
+
+  function fold(n) {
+    if (closed.has(n)) closed.delete(n); else closed.add(n);
+    refresh();
+  }
+  function select(n, open) {
+    selected = n;
+    const at = shown.indexOf(n), height = rowHeight();
+    if (at >= 0) {
+      const top = at * height;
+      if (top < rows.scrollTop) rows.scrollTop = top;
+      else if (top + height > rows.scrollTop + rows.clientHeight) rows.scrollTop = top + height - rows.clientHeight;
+    }
+    if (!phone.matches || open) describe();
+    draw();
+  }
+
+  // The panel at the side.
+  function panel(...children) {
+    const close = el("button", { class: "close", type: "button", on: { click: leave } }, "Close");
+    details.replaceChildren(close, ...children.flat(Infinity).filter(Boolean));
+    details.scrollTop = 0;
+    details.classList.add("open");
+  }
+  function leave() {
+    details.classList.remove("open");
+    rows.focus();
+  }
+  function facts(list) {
+    return el("dl", { class: "facts" }, list.filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => [el("dt", null, name), el("dd", null, String(value))]));
+  }
+  function text(value, mime) {
+    let whole = String(value);
+    if (mime === "application/json" || /^[[{]/.test(whole)) {
+      try { whole = JSON.stringify(JSON.parse(whole), null, 2); } catch { /* as it is */ }
+    }
+    const pre = el("pre"), lines = whole.split("\n"), limit = 60;
+    const cut = lines.length > limit || whole.length > 12000;
+    pre.textContent = cut ? lines.slice(0, limit).join("\n").slice(0, 12000) : whole;
+    if (!cut) return [pre];
+    const more = el("button", { class: "more", type: "button" }, "Show all " + grouped(lines.length) + " lines, " + grouped(whole.length) + " characters");
+    more.addEventListener("click", () => { pre.textContent = whole; more.remove(); });
+    return [pre, more];
+  }
+  const section = (title, ...content) => [el("h3", null, title), ...content];
+  const box = (...content) => el("div", { class: "box" }, ...content);
+
+  function messages(a, side) {
+    const found = [];
+    for (const [key, value] of Object.entries(a)) {
+      const match = /^llm\.(input|output)_messages\.(\d+)\.message\.(.+)$/.exec(key);
+      if (match && match[1] === side) ((found[+match[2]] ||= {})[match[3]] = value);
+    }
+    return found.filter(Boolean).map(m => {
+      const parts = [];
+      if (m.content !== undefined) parts.push(...text(m.content));
+      for (let n = 0; m[`contents.${n}.message_content.type`] !== undefined; n++) {
+        const at = `contents.${n}.message_content.`, url = m[at + "image.image.url"];
+        if (m[at + "type"] === "reasoning") parts.push(el("div", { class: "role" }, "reasoning"));
+        if (url && /^data:image\/(png|jpeg|gif|webp);base64,/.test(url)) parts.push(el("img", { src: url, alt: "image in the message" }));
+        else if (url || m[at + "text"] !== undefined) parts.push(...text(url || m[at + "text"]));
+      }
+      for (let n = 0; m[`tool_calls.${n}.tool_call.id`] !== undefined; n++) {
+        const at = `tool_calls.${n}.tool_call.`;
+        parts.push(el("div", { class: "role" }, "calls " + m[at + "function.name"]), ...text(m[at + "function.arguments"]));
+      }
+      return box(el("div", { class: "role" }, (m.role || "?") + (m.tool_call_id ? " · " + m.tool_call_id : "")), ...parts);
+    });
+  }
+
+  function describe() {
+    if (selected < 0) return overview();
+    const span = spans[selected], a = span.a, trace = data.traces[span.r];
+    const said = messages(a, "input"), answered = messages(a, "output");
+    const tokens = a["llm.token_count.prompt"];
+    const count = key => a["llm.token_count." + key] === undefined ? undefined : grouped(a["llm.token_count." + key]);
+    const decision = a["codex.permission.decision"];
+    const used = new Set(["tool.parameters", "input.value", "output.value", "metadata"]);
+    const rest = Object.entries(a).filter(([key]) => !used.has(key) && !key.startsWith("llm.input_messages") && !key.startsWith("llm.output_messages"));
+    const input = a["input.value"], output = a["output.value"];
+    panel(
+      el("h2", null, el("span", { class: "dot k-" + span.k }), span.n),
+      facts([
+        ["Kind", span.k], ["Began", when(trace.start + span.s)], ["After", lasted(span.s)], ["Took", lasted(span.l)],
+        ["Model", a["llm.model_name"]], ["Tokens in", tokens === undefined ? undefined : count("prompt") + " (" + (count("prompt_details.cache_read") || 0) + " cached)"],
+        ["Tokens out", tokens === undefined ? undefined : count("completion") + " (" + (count("completion_details.reasoning") || 0) + " reasoning)"],
+        ["Exit code", a["codex.tool.exit_code"]], ["Permission", decision === "none" ? undefined : decision && decision + (span.w ? " after " + lasted(span.w) : "")],
+      ]),
+      span.x === undefined ? null : el("div", { class: "box fault" }, span.x || "failed"),
+      span.k === "TOOL" && (a["tool.parameters"] ?? input) !== undefined ? section("Arguments", box(...text(a["tool.parameters"] ?? input))) : null,
+      said.length ? section("Messages to the model", ...said) : input !== undefined && span.k !== "TOOL" ? section("Input", box(...text(input, a["input.mime_type"]))) : null,
+      answered.length ? section("Answer", ...answered) : null,
+      output !== undefined && !answered.length ? section("Output", box(...text(output, a["output.mime_type"]))) : null,
+      el("details", null, el("summary", null, "All attributes"), el("table", { class: "attributes" }, el("tbody", null,
+        [["trace id", trace.id], ["span id", span.i], ...rest, ...(a.metadata ? [["metadata", a.metadata]] : [])].map(([key, value]) => el("tr", null, el("td", null, key), el("td", null, typeof value === "string" ? value : JSON.stringify(value))))))),
+    );
+  }
+
+  function totals(list, key, make) {
+    const sums = new Map();
+    for (const span of list) {
+      const name = key(span);
+      if (!sums.has(name)) sums.set(name, { name, calls: 0, failed: 0, time: 0, input: 0, cached: 0, output: 0, reasoning: 0 });
+      const sum = sums.get(name), count = k => span.a["llm.token_count." + k] || 0;
+      sum.calls++; sum.time += span.l; sum.failed += span.x !== undefined ? 1 : 0;
+      sum.input += count("prompt"); sum.cached += count("prompt_details.cache_read");
+      sum.output += count("completion"); sum.reasoning += count("completion_details.reasoning");
+    }
+    return [...sums.values()].sort((a, b) => b.time - a.time).map(make);
+  }
+  function table(title, heads, body) {
+    return body.length ? section(title, el("table", null, el("thead", null, el("tr", null, heads.map(h => el("th", { scope: "col" }, h)))), el("tbody", null, body))) : [];
+  }
+  const tools = spans.filter(s => s.k === "TOOL"), models = spans.filter(s => s.a["llm.token_count.prompt"] !== undefined);
+  function overview() {
+    selected = -1;
+    const longest = Math.max(1, ...totals(tools, s => s.n, t => t.time));
+    const cells = values => el("tr", null, values.map(v => el("td", null, v)));
+    const toolRow = t => {
+      const share = el("div", { class: "share k-TOOL" });
+      share.style.width = t.time / longest * 100 + "%";
+      return cells([el("div", null, t.name, share), grouped(t.calls), t.failed ? el("span", { class: "fault" }, grouped(t.failed)) : "0", lasted(t.time), lasted(t.time / t.calls)]);
+    };
+    const modelRow = m => cells([m.name, grouped(m.calls), lasted(m.time), short(m.input), short(m.cached), short(m.output), short(m.reasoning)]);
+    const one = data.traces.length === 1 ? spans.find(s => s.d === 0) : null;
+    panel(
+      el("h2", null, "Overview"),
+      one && one.a["input.value"] !== undefined ? section("Prompt", box(...text(one.a["input.value"]))) : null,
+      one && one.a["output.value"] !== undefined ? section("Answer", box(...text(one.a["output.value"]))) : null,
+      data.traces.length > 1 ? section("Turns", el("table", null, el("thead", null, el("tr", null, ["Turn", "State", "Took"].map(h => el("th", { scope: "col" }, h)))), el("tbody", null, data.traces.map(t => cells([t.name + "  " + t.prompt, t.status, lasted(t.took)]))))) : null,
+      table("Tools", ["Tool", "Calls", "Failed", "Time", "Mean"], totals(tools, s => s.n, toolRow)),
+      table("Models", ["Model", "Spans", "Time", "In", "Cached", "Out", "Reasoning"], totals(models, s => s.a["llm.model_name"] || "unknown", modelRow)),
+    );
+    if (phone.matches && !overview.asked) details.classList.remove("open");
+    draw();
+  }
+
+  // Keyboard, pointer and size.
+  function move(by) {
+    const at = Math.max(0, Math.min(shown.length - 1, (shown.indexOf(selected) < 0 ? (by > 0 ? -1 : 0) : shown.indexOf(selected)) + by));
+    if (shown.length) select(shown[at], false);
+  }
+  function zoom(n) {
+    [from, to] = n < 0 ? [0, data.total] : [spans[n].s, spans[n].s + Math.max(spans[n].l, 0.01)];
+    byId("unzoom").hidden = n < 0;
+    draw();
+  }
+  rows.addEventListener("keydown", event => {
+    const span = spans[selected], page = Math.max(1, Math.floor(rows.clientHeight / rowHeight()) - 1);
+    const act = {
+      ArrowDown: () => move(1), ArrowUp: () => move(-1), PageDown: () => move(page), PageUp: () => move(-page),
+      Home: () => move(-shown.length), End: () => move(shown.length),
+      ArrowLeft: () => { if (!span) return; if (span.t && !closed.has(selected) && !matches) fold(selected); else if (span.p >= 0) select(span.p, false); },
+      ArrowRight: () => { if (!span || !span.t) return; if (closed.has(selected)) fold(selected); else move(1); },
+      Enter: () => { if (span) { select(selected, true); if (phone.matches) details.focus(); } }, " ": () => span && span.t && fold(selected),
+      z: () => span && zoom(selected), Escape: () => { zoom(-1); overview(); },
+    }[event.key];
+    if (act && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); act(); }
+  });
+  document.addEventListener("keydown", event => {
+    if (event.key === "/" && document.activeElement !== search) { event.preventDefault(); search.focus(); search.select(); }
+    if (event.key === "Escape" && details.classList.contains("open") && phone.matches) leave();
+  });
+  let typing = 0;
+  search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => { query = search.value.trim(); rows.scrollTop = 0; refresh(); }, 90); });
+  search.addEventListener("keydown", event => {
+    if (event.key === "Escape") { search.value = query = ""; refresh(); rows.focus(); }
+    if (event.key === "Enter" && matches && matches.size) { rows.focus(); const next = shown.find(n => matches.has(n) && n > selected); select(next === undefined ? [...matches][0] : next, true); }
+  });
+  rows.addEventListener("scroll", draw, { passive: true });
+  new ResizeObserver(() => { spacer.style.height = shown.length * rowHeight() + "px"; draw(); }).observe(rows);
+  byId("expand").addEventListener("click", () => { closed.clear(); refresh(); });
+  byId("collapse").addEventListener("click", () => { spans.forEach((s, n) => s.t && s.d > 0 && closed.add(n)); if (data.traces.length > 1) spans.forEach((s, n) => s.t && closed.add(n)); refresh(); });
+  byId("unzoom").addEventListener("click", () => zoom(-1));
+  byId("overview-button").addEventListener("click", () => { overview.asked = true; overview(); if (phone.matches) details.focus(); });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const theme = name => document.documentElement.setAttribute("data-theme", name);
+  theme(dark.matches ? "dark" : "light");
+  dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
+  byId("theme").addEventListener("click", () => theme(document.documentElement.getAttribute("data-theme") === "dark" ? "light" : "dark"));
+
+  // The line above.
+  document.title = data.title;
+  byId("title").textContent = data.title;
+  byId("subtitle").textContent = data.subtitle;
+  const sum = key => models.reduce((n, s) => n + (s.a["llm.token_count." + key] || 0), 0);
+  const failed = spans.filter(s => s.x !== undefined).length;
+  for (const [name, value, style] of [["Time", lasted(data.traces.reduce((n, t) => n + t.took, 0))], ["Tool calls", grouped(tools.length)], ["Tokens in", short(sum("prompt"))], ["Cached", short(sum("prompt_details.cache_read"))], ["Tokens out", short(sum("completion"))], ["Reasoning", short(sum("completion_details.reasoning"))], failed ? ["Failed", grouped(failed), "bad"] : null].filter(Boolean)) {
+    byId("figures").append(el("div", { class: style }, el("dt", null, name), el("dd", null, value)));
+  }
+  for (const kind of Object.keys(KINDS)) {
+    const there = spans.some(s => kind === "ERROR" ? s.x !== undefined : kind === "CHAIN" ? !(s.k in KINDS) || s.k === "CHAIN" : s.k === kind);
+    if (!there) continue;
+    const chip = el("button", { type: "button", "aria-pressed": "false" }, el("span", { class: "dot k-" + kind }), KINDS[kind]);
+    chip.addEventListener("click", () => { if (!kinds.delete(kind)) kinds.add(kind); chip.setAttribute("aria-pressed", String(kinds.has(kind))); refresh(); });
+    byId("kinds").append(chip);
+  }
+  overview();
+  refresh();
+  performance.mark("drawn");
+})();

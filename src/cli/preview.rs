@@ -1,0 +1,362 @@
+//! `arize-codex preview`: exactly what is sent for a turn, or would be under other settings.
+
+use anyhow::{Context as _, bail};
+use argh::FromArgs;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::exit;
+use super::view::marks::{self, Marks};
+use super::view::pick::{self, Trace};
+use super::view::terminal::{Style, Terminal};
+use super::view::text::{grouped, lasted, local};
+use crate::codex::rollout::locate;
+use crate::context::Context;
+use crate::export::archive::Item;
+use crate::export::decorate::Decoration;
+use crate::export::endpoint::Endpoint;
+use crate::export::entry::Entry;
+use crate::export::json;
+use crate::handover::past::{self, Found, Wanted};
+use crate::settings::{Settings, SpanTree, Target};
+use crate::time::Timestamp;
+use crate::trace::outline::printable;
+
+/// Show exactly what is sent for a turn: after redaction, scrubbing and cutting, for the backend in force.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "preview")]
+pub struct PreviewArgs {
+    /// last (default), or the beginning of a session's or a turn's id
+    #[argh(positional)]
+    what: Option<String>,
+    /// build the turn anew, from its rollout, as this tree: turn or calls
+    #[argh(option, from_str_fn(span_tree))]
+    span_tree: Option<SpanTree>,
+    /// for another backend: phoenix, arize, otlp or local
+    #[argh(option, from_str_fn(target))]
+    target: Option<Target>,
+    /// print JSON; "request" is the OTLP document
+    #[argh(switch)]
+    json: bool,
+}
+
+fn span_tree(text: &str) -> Result<SpanTree, String> {
+    match text {
+        "turn" => Ok(SpanTree::Turn),
+        "calls" => Ok(SpanTree::Calls),
+        _ => Err("--span-tree is turn or calls".to_owned()),
+    }
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    Target::parse(text).ok_or_else(|| "--target is one of phoenix, arize, otlp, local".to_owned())
+}
+
+/// Prints what would be sent.
+///
+/// # Errors
+/// When there is no such turn, or what it would be built from is gone.
+pub fn run(args: &PreviewArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let mut settings = Settings::load(context)?;
+    let before = settings.clone();
+    if let Some(target) = args.target {
+        // The endpoint and key in force belong to the backend in force.
+        if settings.target != Some(target) {
+            settings.endpoint = None;
+        }
+        settings.target = Some(target);
+    }
+    let traces = pick::wanted(context.paths(), args.what.as_deref())?;
+    let mut previews = Vec::new();
+    for item in traces.iter().flat_map(|t: &Trace| &t.items) {
+        previews.push(Preview::of(item, args, context, &before, &settings)?);
+    }
+    if args.json {
+        let list: Vec<Value> = previews.iter().map(|p| p.as_json(&settings)).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        return Ok(exit::DONE);
+    }
+    let terminal = Terminal::of(context);
+    let mut text = String::new();
+    for preview in &previews {
+        preview.write(&mut text, &settings, terminal);
+    }
+    let all = previews.iter().fold(Marks::default(), |mut all, p| {
+        all.merge(&p.marks);
+        all
+    });
+    text.push_str(&all.in_words());
+    text.push('\n');
+    terminal.page(context, &text, out)?;
+    Ok(exit::DONE)
+}
+
+/// One entry as its request.
+struct Preview {
+    name: String,
+    project: String,
+    request: ExportTraceServiceRequest,
+    marks: Marks,
+    /// How it differs from what is stored and would be sent under the settings in force.
+    differences: Option<Vec<String>>,
+    rebuilt: bool,
+}
+
+impl Preview {
+    fn of(
+        item: &Item,
+        args: &PreviewArgs,
+        context: &Context,
+        before: &Settings,
+        settings: &Settings,
+    ) -> anyhow::Result<Preview> {
+        let stored = pick::read(item)?;
+        let entry = match args.span_tree {
+            None => stored.clone(),
+            Some(tree) => rebuild(item, tree, context, settings)?,
+        };
+        let request = request_of(&entry, settings);
+        let other = args.span_tree.is_some() || args.target.is_some();
+        let differences = other.then(|| differences(&request_of(&stored, before), &request));
+        Ok(Preview {
+            name: entry.head.summary.name.clone(),
+            project: entry.head.project_name.clone(),
+            marks: marks::count(&request),
+            request,
+            differences,
+            rebuilt: args.span_tree.is_some(),
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        self.request.encoded_len()
+    }
+
+    fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans)
+    }
+
+    fn as_json(&self, settings: &Settings) -> Value {
+        json!({
+            "target": settings.target.map(Target::name),
+            "endpoint": endpoint(settings),
+            "project": self.project,
+            "spans": self.spans().count(),
+            "bytes": self.bytes(),
+            "marks": self.marks.as_json(),
+            "differences": self.differences,
+            "rebuilt": self.rebuilt,
+            "request": json::request(&self.request),
+        })
+    }
+
+    fn write(&self, out: &mut String, settings: &Settings, terminal: Terminal) {
+        let target = settings.target.map_or("no backend", Target::name);
+        let at = endpoint(settings).map(|e| format!(" at {e}")).unwrap_or_default();
+        terminal.paint_into(out, Style::Strong, &printable(&self.name));
+        let size = format!("{} spans, {} bytes", self.spans().count(), grouped(self.bytes() as u64));
+        terminal.paint_into(out, Style::Quiet, &printable(&format!("  to {target}{at}: {size}")));
+        out.push_str("\n\n");
+        for group in &self.request.resource_spans {
+            terminal.paint_into(out, Style::Other, "resource\n");
+            attributes(out, terminal, group.resource.iter().flat_map(|r| &r.attributes));
+        }
+        for span in self.spans() {
+            out.push('\n');
+            span_text(out, terminal, span);
+        }
+        out.push('\n');
+        if let Some(differences) = &self.differences {
+            let title = if differences.is_empty() { "as stored\n" } else { "other than what is stored\n" };
+            terminal.paint_into(out, Style::Waiting, title);
+            for line in differences {
+                out.push_str(&format!("  {}\n", printable(line)));
+            }
+            if self.rebuilt {
+                out.push_str(
+                    "  built anew from the rollout: what only hooks see, as who allowed what, is not in it\n",
+                );
+            }
+            out.push('\n');
+        }
+    }
+}
+
+fn endpoint(settings: &Settings) -> Option<String> {
+    Endpoint::of(settings).ok().map(|e| e.to_string())
+}
+
+fn request_of(entry: &Entry, settings: &Settings) -> ExportTraceServiceRequest {
+    let decoration = Decoration::new(settings, &entry.head);
+    decoration.request(entry.spans.iter().cloned().map(|s| decoration.span(s)).collect())
+}
+
+/// Builds a turn anew from its rollout. What only hooks saw, permissions above all, is not in it.
+fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) -> anyhow::Result<Entry> {
+    let key = &item.head.key;
+    let mut profile = settings.profile.clone();
+    profile.span_tree = tree;
+    let path = locate::find_rollout(context.paths().codex(), &key.thread)
+        .with_context(|| format!("the rollout of {} is gone; another tree is built from it", key.thread))?;
+    let wanted = Wanted { turn: Some(key.clone()), ..Wanted::default() };
+    let mut entry = None;
+    past::scan(context, &profile, &path, &wanted, &mut |found| {
+        if let Found::Turn(found) = found {
+            entry = Some(*found);
+        }
+        Ok(())
+    })?;
+    match entry {
+        Some(entry) => Ok(entry),
+        None if key.part > 0 => bail!("a continued turn cannot be built anew on its own"),
+        None => bail!("{} holds no finished turn {}", path.display(), key.turn),
+    }
+}
+
+fn span_text(out: &mut String, terminal: Terminal, span: &Span) {
+    let hex = |id: &[u8]| json::hex(id);
+    let parent = match span.parent_span_id.as_slice() {
+        [] => "no parent".to_owned(),
+        parent => format!("parent {}", hex(parent)),
+    };
+    let at = Timestamp::from_nanos(span.start_time_unix_nano);
+    let took = Timestamp::from_nanos(span.end_time_unix_nano).since(at);
+    terminal.paint_into(out, Style::Strong, &printable(&span.name));
+    let ids = format!("  trace {}, span {}, {parent}", hex(&span.trace_id), hex(&span.span_id));
+    terminal.paint_into(out, Style::Quiet, &ids);
+    out.push('\n');
+    let when = format!("  {}, {}", local(at, "%Y-%m-%d %H:%M:%S"), lasted(took));
+    terminal.paint_into(out, Style::Quiet, &when);
+    out.push('\n');
+    attributes(out, terminal, span.attributes.iter());
+    if let Some(status) = span.status.as_ref().filter(|s| !s.message.is_empty()) {
+        terminal.paint_into(out, Style::Bad, "  status ");
+        marks::paint(out, terminal, &status.message, "         ");
+    }
+    for event in &span.events {
+        terminal.paint_into(out, Style::Bad, &format!("  event {}\n", printable(&event.name)));
+        attributes(out, terminal, event.attributes.iter());
+    }
+}
+
+fn attributes<'a>(out: &mut String, terminal: Terminal, list: impl Iterator<Item = &'a KeyValue>) {
+    for attribute in list {
+        terminal.paint_into(out, Style::Tool, &format!("  {}", printable(&attribute.key)));
+        out.push_str(" = ");
+        let value = attribute.value.as_ref().map(text_of).unwrap_or_default();
+        marks::paint(out, terminal, &value, "    ");
+    }
+}
+
+/// A value as text: strings as they are, all else as JSON.
+fn text_of(value: &AnyValue) -> String {
+    match &value.value {
+        Some(Any::StringValue(text)) => text.clone(),
+        Some(Any::IntValue(number)) => number.to_string(),
+        Some(Any::ArrayValue(list)) => {
+            let parts: Vec<String> = list.values.iter().map(text_of).collect();
+            format!("[{}]", parts.join(", "))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// Spans that come or go, and attributes that differ on those that stay.
+fn differences(stored: &ExportTraceServiceRequest, other: &ExportTraceServiceRequest) -> Vec<String> {
+    let spans = |request: &ExportTraceServiceRequest| -> BTreeMap<Vec<u8>, Span> {
+        let all = request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
+        all.map(|s| (s.span_id.clone(), s.clone())).collect()
+    };
+    let resource = |request: &ExportTraceServiceRequest| -> Vec<KeyValue> {
+        request.resource_spans.iter().filter_map(|r| r.resource.clone()).flat_map(|r| r.attributes).collect()
+    };
+    let mut found = BTreeMap::new();
+    changes(RESOURCE, &resource(stored), &resource(other), &mut found);
+    let (stored, other) = (spans(stored), spans(other));
+    for (id, span) in &other {
+        match stored.get(id) {
+            None => *found.entry(('+', SPAN, unnumbered(&span.name))).or_default() += 1,
+            Some(known) => changes(ATTRIBUTE, &known.attributes, &span.attributes, &mut found),
+        }
+    }
+    for span in stored.iter().filter(|(id, _)| !other.contains_key(*id)).map(|(_, span)| span) {
+        *found.entry(('-', SPAN, unnumbered(&span.name))).or_default() += 1;
+    }
+    let line = |((sign, what, name), count): ((char, &str, String), u64)| match count {
+        1 => format!("{sign} {what} {name}"),
+        n => format!("{sign} {what} {name}, {n} times"),
+    };
+    found.into_iter().map(line).collect()
+}
+
+fn changes(
+    what: &'static str,
+    stored: &[KeyValue],
+    other: &[KeyValue],
+    found: &mut BTreeMap<(char, &'static str, String), u64>,
+) {
+    let find = |list: &[KeyValue], key: &str| list.iter().find(|a| a.key == key).map(|a| a.value.clone());
+    let mut note = |sign, key: &str| *found.entry((sign, what, key.to_owned())).or_default() += 1;
+    // A turn built anew says so; what would have been sent does not.
+    for attribute in other.iter().filter(|a| a.key != "codex.origin") {
+        match find(stored, &attribute.key) {
+            None => note('+', &attribute.key),
+            Some(value) if value != attribute.value => note('~', &attribute.key),
+            Some(_) => {}
+        }
+    }
+    stored.iter().filter(|a| find(other, &a.key).is_none()).for_each(|a| note('-', &a.key));
+}
+
+/// `Model call 3` as `Model call`.
+fn unnumbered(name: &str) -> String {
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned()
+}
+
+const RESOURCE: &str = "resource attribute";
+const ATTRIBUTE: &str = "attribute";
+const SPAN: &str = "span";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+
+    fn attribute(key: &str, value: &str) -> KeyValue {
+        let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
+        KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+    }
+
+    fn request(spans: &[(u8, &str, &[(&str, &str)])]) -> ExportTraceServiceRequest {
+        let span = |(id, name, attributes): &(u8, &str, &[(&str, &str)])| Span {
+            span_id: vec![*id; 8],
+            name: (*name).to_owned(),
+            attributes: attributes.iter().map(|(k, v)| attribute(k, v)).collect(),
+            ..Span::default()
+        };
+        let spans = ScopeSpans { spans: spans.iter().map(span).collect(), ..ScopeSpans::default() };
+        let resource = Some(Resource::default());
+        let spans = ResourceSpans { resource, scope_spans: vec![spans], ..ResourceSpans::default() };
+        ExportTraceServiceRequest { resource_spans: vec![spans] }
+    }
+
+    #[test]
+    fn what_differs_is_told_once_with_how_often() {
+        let stored = request(&[(1, "Turn 1", &[("kind", "LLM"), ("gone", "1")]), (2, "Bash", &[])]);
+        let other = request(&[
+            (1, "Turn 1", &[("kind", "AGENT"), ("codex.origin", "backfill")]),
+            (3, "Model call 1", &[]),
+            (4, "Model call 2", &[]),
+        ]);
+        let expected = ["+ span Model call, 2 times", "- attribute gone", "- span Bash", "~ attribute kind"];
+        assert_eq!(differences(&stored, &other), expected);
+        assert!(differences(&stored, &stored).is_empty());
+    }
+}

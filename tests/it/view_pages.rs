@@ -1,0 +1,131 @@
+//! Writes the pages that tests/page/run opens in a real browser: a turn of 20,000 spans whose texts try to run, and
+//! a recorded session with subagents.
+
+use std::path::PathBuf;
+
+use arize_codex::codex::ids::{ThreadId, TurnId};
+use arize_codex::export::entry::{Entry, EntryKey, Head, Summary};
+use arize_codex::export::outbox;
+use arize_codex::time::Timestamp;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+
+use crate::export_outcomes::Home;
+use crate::replay::{Recording, recordings};
+
+#[test]
+#[ignore = "for tests/page/run, which names the folder in PAGES"]
+fn pages_for_the_browser() {
+    let folder = PathBuf::from(std::env::var("PAGES").expect("PAGES"));
+    let home = Home::new("target: local");
+    assert!(outbox::put(home.paths(), &large_turn(20_000)).unwrap());
+    show(&home.context, &[], &folder.join("large.html"));
+    let wanted = ["codex-0.169.0/subagents-parallel", "codex-0.169.0/approvals"];
+    for recording in
+        recordings().iter().map(|f| Recording::load(f)).filter(|r| wanted.contains(&r.name.as_str()))
+    {
+        let home = tempfile::tempdir().unwrap();
+        let context = recording.context(home.path(), "calls");
+        let entries = recording.replay_in(&context).entries;
+        let thread = entries[0].head.root_thread.to_string();
+        let name = recording.name.rsplit('/').next().unwrap().to_owned();
+        show(&context, &[&thread], &folder.join(format!("{name}.html")));
+    }
+}
+
+fn show(context: &arize_codex::context::Context, what: &[&str], page: &std::path::Path) {
+    let home = context.var("HOME").unwrap();
+    let mut args = vec!["arize-codex", "show"];
+    args.extend(what);
+    args.extend(["--html", page.to_str().unwrap()]);
+    let args = args.into_iter().map(Into::into).collect();
+    let context =
+        arize_codex::context::Context::given(args, std::collections::BTreeMap::from([("HOME".into(), home)]));
+    assert_eq!(arize_codex::run(&context), 0);
+}
+
+/// A turn whose tools printed everything that has ever made a page run a stranger's text.
+fn large_turn(spans: u64) -> Entry {
+    let key = EntryKey {
+        turn: TurnId::parse("01a20338-12bb-7000-8000-000000000001").unwrap(),
+        thread: ThreadId::parse("01a20338-12a8-7000-8000-000000000000").unwrap(),
+        part: 0,
+    };
+    let start = Timestamp::from_millis(1_795_350_336_000);
+    let end = start.plus(std::time::Duration::from_secs(3600));
+    let summary = Summary {
+        name: "Turn 1".into(),
+        prompt: "<img src=x onerror=window.ran=1> port the parser to the new grammar".into(),
+        model: Some("gpt-5.5".into()),
+        cwd: Some("/home/dev/parser".into()),
+        status: "completed".into(),
+        tool_calls: spans - 1,
+        ..Summary::default()
+    };
+    let head = Head {
+        root_thread: key.thread.clone(),
+        root_turn: key.turn.clone(),
+        key,
+        project_name: "codex".into(),
+        started_at: start,
+        ended_at: end,
+        summary,
+    };
+    let id = |n: u64| (n + 1).to_be_bytes().to_vec();
+    let step = 3_600_000_000_000 / spans;
+    let span = |n: u64| {
+        let model = n.is_multiple_of(3);
+        let failed = n % 97 == 5;
+        let parent = if n == 0 { Vec::new() } else { id(if n % 50 < 25 { 0 } else { n - n % 50 + 1 }) };
+        let hostile = HOSTILE[n as usize % HOSTILE.len()];
+        let mut attributes = vec![
+            text("openinference.span.kind", if model { "LLM" } else { "TOOL" }),
+            text("session.id", "01a20338-12a8-7000-8000-000000000000"),
+            text("input.value", &format!("{{\"command\":\"cargo test case_{n} # {hostile}\"}}")),
+            text("output.value", &format!("{hostile}\n{}", "running 1 test ... ok\n".repeat(20))),
+            text("tool_call.id", &format!("call_{n}")),
+        ];
+        if model {
+            attributes.push(text("llm.model_name", "gpt-5.5"));
+            for (key, count) in [("prompt", 1000), ("completion", 50), ("total", 1050)] {
+                let value = Some(AnyValue { value: Some(Value::IntValue(count)) });
+                let key = format!("llm.token_count.{key}");
+                attributes.push(KeyValue { key, value, ..KeyValue::default() });
+            }
+        }
+        let status = Status { code: if failed { 2 } else { 1 }, message: hostile.to_owned() };
+        Span {
+            trace_id: vec![7; 16],
+            span_id: id(n),
+            parent_span_id: parent,
+            name: if n == 0 {
+                "Turn 1".into()
+            } else if model {
+                format!("Model call {n}")
+            } else {
+                "Bash".into()
+            },
+            start_time_unix_nano: start.as_nanos() + n * step,
+            end_time_unix_nano: if n == 0 { end.as_nanos() } else { start.as_nanos() + (n + 1) * step },
+            attributes,
+            status: Some(status),
+            ..Span::default()
+        }
+    };
+    Entry { head, spans: (0..spans).map(span).collect() }
+}
+
+fn text(key: &str, value: &str) -> KeyValue {
+    let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
+    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+}
+
+const HOSTILE: [&str; 6] = [
+    "</script><script>window.ran=1</script>",
+    "<img src=x onerror=window.ran=1>",
+    "<!--<script>window.ran=1//",
+    "javascript:window.ran=1",
+    "\" onmouseover=\"window.ran=1",
+    "%DATA% %SCRIPT% \u{2028}\u{202e}\u{0}",
+];

@@ -1,0 +1,109 @@
+// What tests/page/run does in the browser; leaves with 1 when anything is wrong.
+import { createRequire } from "node:module";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const require = createRequire(join(process.env.WORK, "package.json"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const [, , pages, pictures] = process.argv;
+let wrong = 0;
+const check = (what, good, note = "") => {
+  console.log(`${good ? "ok  " : "FAIL"} ${what} ${note}`);
+  wrong += good ? 0 : 1;
+};
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+
+async function open(name, options) {
+  const context = await browser.newContext({ viewport: { width: 1360, height: 820 }, ...options });
+  const page = await context.newPage();
+  page.troubles = [];
+  page.on("pageerror", error => page.troubles.push(error.message));
+  page.on("console", message => message.type() === "error" && page.troubles.push(message.text()));
+  page.on("request", request => /^(file|data):/.test(request.url()) || page.troubles.push("asks for " + request.url()));
+  await page.goto("file://" + join(pages, name), { waitUntil: "load" });
+  await page.waitForFunction(() => performance.getEntriesByName("drawn").length && document.querySelector("[role=treeitem]"));
+  return page;
+}
+const picture = (page, name) => pictures && page.screenshot({ path: join(pictures, name + ".png") });
+
+// The checker is put in from outside the page, past its policy.
+async function violations(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: axe });
+  const { result } = await session.send("Runtime.evaluate", { expression: "axe.run().then(r => JSON.stringify(r.violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target + ' ' + n.failureSummary).join(' | '))))", awaitPromise: true });
+  return JSON.parse(result.value);
+}
+
+for (const name of readdirSync(pages).filter(n => n.endsWith(".html")).sort()) {
+  for (const [scheme, viewport] of [["light", null], ["dark", null], ["light", { width: 390, height: 780 }], ["dark", { width: 390, height: 780 }]]) {
+    const label = `${name} ${scheme}${viewport ? " phone" : ""}`;
+    const page = await open(name, { colorScheme: scheme, ...(viewport ? { viewport, hasTouch: true } : {}) });
+    const drawn = await page.evaluate(() => performance.getEntriesByName("drawn")[0].startTime);
+    check(`${label} opens in under 2 s`, drawn < 2000, `${Math.round(drawn)} ms`);
+    await picture(page, label.replace(/\W+/g, "-"));
+    let found = await violations(page);
+    check(`${label} passes axe-core`, !found.length, found.join("\n"));
+    await page.locator("[role=treeitem]").nth(2).click();
+    await picture(page, label.replace(/\W+/g, "-") + "-span");
+    found = await violations(page);
+    check(`${label} passes axe-core with a span open`, !found.length, found.join("\n"));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth && document.body.scrollHeight <= innerHeight + 1);
+    check(`${label} fits its window`, wide);
+    check(`${label} runs nothing and asks for nothing`, !(await page.evaluate("window.ran")) && !page.troubles.length, page.troubles.join("\n"));
+    await page.context().close();
+  }
+}
+
+const page = await open("large.html", {});
+const rows = () => page.locator("[role=treeitem]");
+check("only the rows in sight are in the page", (await rows().count()) < 60, `${await rows().count()} rows`);
+await page.locator("#rows").focus();
+for (const key of ["ArrowDown", "ArrowDown", "End"]) await page.keyboard.press(key);
+await page.waitForFunction(() => document.querySelector(".row.on")?.getAttribute("aria-posinset") === "20000");
+check("the keyboard reaches the last of 20,000 spans", true);
+await page.keyboard.press("Home");
+await page.keyboard.press("ArrowLeft");
+await page.waitForFunction(() => document.querySelectorAll("[role=treeitem]").length === 1);
+check("the left arrow folds the turn", true);
+await page.keyboard.press("ArrowRight");
+const began = Date.now();
+await page.keyboard.press("/");
+await page.keyboard.type("case_1234");
+await page.waitForFunction(() => /^\d+ of 20,000/.test(document.getElementById("count").textContent));
+check("search finds spans by what a tool printed", (await page.locator("#count").textContent()) !== "0 of 20,000", `${Date.now() - began} ms`);
+check("a match is marked", (await page.locator(".row mark").count()) > 0);
+await page.keyboard.press("Enter");
+check("Enter goes to a match", (await page.locator(".row.on").count()) === 1);
+const worst = await page.evaluate(async () => {
+  document.getElementById("search").value = "";
+  document.getElementById("search").dispatchEvent(new Event("input"));
+  await new Promise(r => setTimeout(r, 300));
+  const list = document.getElementById("rows");
+  const frames = [];
+  let last = performance.now();
+  for (let n = 0; n < 120; n++) {
+    list.scrollTop += 4000;
+    await new Promise(requestAnimationFrame);
+    frames.push(performance.now() - last);
+    last = performance.now();
+  }
+  return frames.sort((a, b) => a - b)[Math.floor(frames.length * 0.95)];
+});
+check("scrolling stays smooth", worst < 100, `19 of 20 frames within ${Math.round(worst)} ms`);
+check("nothing has run", !(await page.evaluate("window.ran")) && !page.troubles.length, page.troubles.join("\n"));
+const policy = await page.evaluate(() => {
+  const script = document.createElement("script");
+  script.textContent = "window.ran = 1";
+  document.body.append(script);
+  document.body.insertAdjacentHTML("beforeend", "<img src='data:x' onerror='window.ran=1'>");
+  return new Promise(r => setTimeout(() => r(window.ran), 300));
+});
+check("the policy stops what would run all the same", policy === undefined);
+
+await browser.close();
+process.exit(wrong ? 1 : 0);
