@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,10 @@ impl Case {
         Case { found, ..self }
     }
 
+    fn leaves_flusher(self) -> Case {
+        Case { starts_flusher: true, ..self }
+    }
+
     /// Lays down what the run changes or uses up.
     pub fn prepare(&mut self) {
         for (path, content) in &self.found {
@@ -79,11 +83,11 @@ impl Case {
         if !self.starts_flusher {
             return;
         }
-        let lock = state(&self.home).join("flush.lock");
-        for _ in 0..2 {
-            // The first wait is for a flusher that has started, the second for one that was starting.
-            std::thread::sleep(std::time::Duration::from_millis(2));
-            File::options().create(true).append(true).open(&lock).and_then(|f| f.lock()).expect("the lock");
+        if self.name == HUNG {
+            spawn::end_all_in(&self.home);
+        }
+        while spawn::any_in(&self.home) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
         for folder in ["closing", "sent"] {
             let _ = fs::remove_dir_all(state(&self.home).join(folder));
@@ -124,7 +128,7 @@ pub fn all(binary: &Path, folder: &Path) -> Vec<Case> {
             .at_most(3.0, CAT)
             .peak(16384)
             .finds_state(),
-        Case::new("notify", role("notify"), &told, Payload::None).finds_state(),
+        Case::new("notify", role("notify"), &told, Payload::None).finds_state().leaves_flusher(),
     ];
     cases[3].arguments = vec!["-c".into(), format!("exec cat >{}", folder.join("cat").display()).into()];
     cases[5].arguments = vec![NOTIFY.into()];
@@ -139,8 +143,16 @@ pub fn all(binary: &Path, folder: &Path) -> Vec<Case> {
 fn stops(bin: &Path, stop: &Path, folder: &Path) -> Vec<Case> {
     let rollout = |name: &str, bytes: u64| {
         let path = folder.join(name);
-        let file = File::create(&path).expect("a rollout");
-        file.set_len(bytes).expect("a rollout of any size");
+        let mut file = File::create(&path).expect("a rollout");
+        // A hole, and behind it the turn as Codex writes it.
+        file.seek(SeekFrom::Start(bytes)).expect("a rollout of any size");
+        for kind in ["task_started", "task_complete"] {
+            writeln!(
+                file,
+                "\n{{\"type\":\"event_msg\",\"payload\":{{\"type\":\"{kind}\",\"turn_id\":\"{TURN}\"}}}}"
+            )
+            .expect("a rollout");
+        }
         format!(r#","transcript_path":"{}""#, path.display())
     };
     // Connections are taken by the system, and nobody answers.
@@ -166,9 +178,7 @@ fn stops(bin: &Path, stop: &Path, folder: &Path) -> Vec<Case> {
         let more = format!("{DONE}{transcript}");
         begin_turn_of_fifty_calls(bin, &home, &transcript);
         let case = Case::new(name, stop.to_path_buf(), &home, Payload::Pipe(payload("Stop", &more, 1024)));
-        // A hung flusher outlives the run; those after it go away at once.
-        let starts_flusher = name != HUNG;
-        let case = Case { starts_flusher, ..case }.peak(16384).finds_state();
+        let case = case.peak(16384).finds_state().leaves_flusher();
         cases.push(match name {
             STOP => Case { extra: Some(2000.0), ..case },
             _ => case.at_most(1.2, STOP),

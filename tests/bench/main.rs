@@ -28,7 +28,6 @@ fn main() {
         }
     }
     print(&binary, rounds, &cases, &mut runs);
-    spawn::end_all_in(&folder);
     std::fs::remove_dir_all(&folder).expect("the temporary folder to be removed");
 }
 

@@ -55,15 +55,23 @@ fn wait(pid: u32) -> libc::rusage {
     usage
 }
 
-/// Ends the processes that still run in a home below `folder`.
-pub fn end_all_in(folder: &Path) {
-    let mark = format!("HOME={}/", folder.display()).into_bytes();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid: Option<i32> = entry.file_name().to_str().and_then(|n| n.parse().ok());
-        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        if let Some(pid) = pid.filter(|_| environment.starts_with(&mark)) {
-            // SAFETY: kill takes no pointers; the process is one that this program's runs have left.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-        }
+/// Whether any process runs in a home.
+pub fn any_in(home: &Path) -> bool {
+    !processes_in(home).is_empty()
+}
+
+/// Ends the processes that still run in a home.
+pub fn end_all_in(home: &Path) {
+    for pid in processes_in(home) {
+        // SAFETY: kill takes no pointers; the process is one that this program's runs have left.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
     }
+}
+
+fn processes_in(home: &Path) -> Vec<i32> {
+    let mark = format!("HOME={}\0", home.display()).into_bytes();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let running =
+        entries.filter(|e| std::fs::read(e.path().join("environ")).is_ok_and(|e| e.starts_with(&mark)));
+    running.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect()
 }
