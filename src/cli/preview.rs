@@ -334,8 +334,11 @@ mod tests {
         KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
     }
 
-    fn request(spans: &[(u8, &str, &[(&str, &str)])]) -> ExportTraceServiceRequest {
-        let span = |(id, name, attributes): &(u8, &str, &[(&str, &str)])| Span {
+    /// A span by its id, name and attributes.
+    type Told<'a> = (u8, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn request(spans: &[Told]) -> ExportTraceServiceRequest {
+        let span = |(id, name, attributes): &Told| Span {
             span_id: vec![*id; 8],
             name: (*name).to_owned(),
             attributes: attributes.iter().map(|(k, v)| attribute(k, v)).collect(),
