@@ -37,8 +37,6 @@ pub enum Reason {
     Orphaned,
     /// Nothing was heard of it for a day.
     Idle,
-    /// Notify told of its end and no Stop hook followed.
-    Notified,
     /// No hook fires at all; notify alone told of it.
     NotifyOnly,
     /// No hook told of it; it stands in the rollout before a turn that hooks told of.
