@@ -153,15 +153,16 @@ fn replace(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// A name beside `path` that no other process makes: by number, count and clock. The folder is private, so it need
+/// not be a secret, and a hook is spared the system's random numbers.
 fn temporary_sibling(path: &Path) -> io::Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::other("path without a file name"))?;
-    let mut random = [0u8; 8];
-    fill_random(&mut random);
     let mut sibling = std::ffi::OsString::from(TEMPORARY_PREFIX);
     sibling.push(name);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    sibling.push(format!(".{}-{count}-{:016x}", std::process::id(), u64::from_ne_bytes(random)));
+    let now = crate::time::now().as_nanos();
+    sibling.push(format!(".{}-{count}-{now:016x}", std::process::id()));
     Ok(path.with_file_name(sibling))
 }
 

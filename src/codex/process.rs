@@ -2,6 +2,7 @@
 //! same number by its start time.
 
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 
 /// A process, by number and start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,7 +45,10 @@ struct Stat {
 
 /// Reads /proc/PID/stat (proc(5)): the name in brackets, then state, parent … start time as the 22nd field.
 fn read_stat(pid: u32) -> Option<Stat> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The kernel gives all of it to one read, which spares a hook the growing reads of unknown length.
+    let mut line = [0; STAT_BYTES];
+    let read = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
+    let text = String::from_utf8_lossy(&line[..read]);
     let (start, end) = (text.find('(')?, text.rfind(')')?);
     let mut fields = text.get(end + 1..)?.split_ascii_whitespace();
     Some(Stat {
@@ -67,6 +71,8 @@ fn is_shell(name: &str) -> bool {
     )
 }
 
+/// More than 52 fields of at most 20 digits.
+const STAT_BYTES: usize = 1200;
 /// How many shells may stand between Codex and a hook.
 const MAX_SHELLS: usize = 4;
 
