@@ -5,6 +5,8 @@ mod collector;
 mod export_outcomes;
 mod export_phoenix;
 mod export_tls;
+mod hostile;
+mod hostile_files;
 mod live;
 mod outbox_model;
 mod recordings;

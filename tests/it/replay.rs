@@ -73,16 +73,22 @@ impl Recording {
 
     /// Runs every call in its order; everything is settled and archived when it returns.
     pub fn replay(&self, tree: &str) -> Replayed {
+        let config = "harnesses: {codex: {target: local, export_mode: sync}}\n";
+        self.replay_under(config, tree, &mut |_| {})
+    }
+
+    /// Does what [`Recording::replay`] does under settings of its own; `look` sees the home after each call.
+    pub fn replay_under(&self, config: &str, tree: &str, look: &mut dyn FnMut(&Path)) -> Replayed {
         let home = tempfile::tempdir().unwrap();
         let context = self.context(home.path(), tree);
         fs::create_dir_all(context.paths().harness()).unwrap();
-        let config = "harnesses: {codex: {target: local, export_mode: sync}}\n";
         fs::write(context.paths().config_yaml(), config).unwrap();
         let rollouts = Rollouts::of(&self.folder, context.paths().codex());
         for event in &self.events {
             let at = event["unix_ms"].as_i64().unwrap();
             rollouts.write_until(at);
             self.call(&context, event, &rollouts, at);
+            look(home.path());
         }
         // The turns of a Codex that was killed are found by the next hook of any thread.
         rollouts.write_until(i64::MAX);
@@ -103,6 +109,7 @@ impl Recording {
         arize_codex::handover::run(&context, &settings, budget);
         let log = fs::read_to_string(context.paths().log_file()).unwrap_or_default();
         assert_eq!(log, "", "{}", self.name);
+        look(home.path());
         let items: Vec<_> = archive::items(context.paths()).collect();
         let entries = items.iter().map(|i| Entry::decode(&fs::read(&i.path).unwrap()).unwrap()).collect();
         Replayed { entries }
