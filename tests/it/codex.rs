@@ -59,8 +59,9 @@ impl Codex {
         for role in ["session", "tool", "stop", "notify"] {
             symlink(env!("CARGO_BIN_EXE_arize-codex"), bin.join(format!("arize-hook-codex-{role}"))).unwrap();
         }
-        fs::write(self.path(".arize/harness/config.yaml"), format!("harnesses: {{codex: {{{harness}}}}}\n"))
-            .unwrap();
+        let config = format!("harnesses: {{codex: {{{harness}}}}}\n");
+        // Private, as install writes it: it may hold a key.
+        arize_codex::file::write_atomic(&self.path(".arize/harness/config.yaml"), config.as_bytes()).unwrap();
         let mcp_server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/mcp_server.py");
         let project = self.path("project");
         let extra = scenario["config"].as_str().unwrap_or_default();

@@ -9,6 +9,8 @@ mod export_tls;
 mod faults;
 mod faults_disk;
 mod faults_kill;
+mod hostile;
+mod hostile_files;
 mod lab;
 mod layers;
 mod live;

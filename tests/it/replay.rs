@@ -77,20 +77,29 @@ impl Recording {
 
     /// Runs every call in its order; everything is settled and archived when it returns.
     pub fn replay(&self, tree: &str) -> Replayed {
+        self.replay_under(LOCAL, tree, &mut |_| {})
+    }
+
+    /// Does what [`Recording::replay`] does under settings of its own; `look` sees the home after each call.
+    pub fn replay_under(&self, config: &str, tree: &str, look: &mut dyn FnMut(&Path)) -> Replayed {
         let home = tempfile::tempdir().unwrap();
-        self.replay_in(&self.context(home.path(), tree))
+        self.replay_with(config, &self.context(home.path(), tree), &mut || look(home.path()))
     }
 
     /// As [`Recording::replay`], in a home that the caller keeps.
     pub fn replay_in(&self, context: &Context) -> Replayed {
+        self.replay_with(LOCAL, context, &mut || {})
+    }
+
+    fn replay_with(&self, config: &str, context: &Context, look: &mut dyn FnMut()) -> Replayed {
         fs::create_dir_all(context.paths().harness()).unwrap();
-        let config = "harnesses: {codex: {target: local, export_mode: sync}}\n";
         fs::write(context.paths().config_yaml(), config).unwrap();
         let rollouts = Rollouts::of(&self.folder, context.paths().codex());
         for event in &self.events {
             let at = event["unix_ms"].as_i64().unwrap();
             rollouts.write_until(at);
             self.call(context, event, &rollouts, at);
+            look();
         }
         // The turns of a Codex that was killed are found by the next hook of any thread.
         rollouts.write_until(i64::MAX);
@@ -111,6 +120,7 @@ impl Recording {
         arize_codex::handover::run(context, &settings, budget);
         let log = fs::read_to_string(context.paths().log_file()).unwrap_or_default();
         assert_eq!(log, "", "{}", self.name);
+        look();
         let items: Vec<_> = archive::items(context.paths()).collect();
         let entries = items.iter().map(|i| Entry::decode(&fs::read(&i.path).unwrap()).unwrap()).collect();
         Replayed { entries }
@@ -262,6 +272,9 @@ impl Recording {
         Value::from(tools)
     }
 }
+
+/// Settings that deliver to the archive alone, before the hook returns.
+const LOCAL: &str = "harnesses: {codex: {target: local, export_mode: sync}}\n";
 
 /// The rollouts of a recording, growing as they did.
 struct Rollouts {

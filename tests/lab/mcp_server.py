@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""An MCP server over stdio with two tools: `add` works, `boom` always fails."""
+"""An MCP server over stdio with three tools: `add` works, `boom` always fails, `read` gives a file."""
 import json
 import sys
 
 TOOLS = [
     {"name": "add", "description": "add two numbers",
      "inputSchema": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]}},
+    {"name": "read", "description": "read a file",
+     "inputSchema": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}},
     {"name": "boom", "description": "always fails", "inputSchema": {"type": "object", "properties": {}}},
 ]
 
@@ -19,6 +21,12 @@ def result(method, params):
     if method == "tools/call" and params["name"] == "add":
         total = params["arguments"]["a"] + params["arguments"]["b"]
         return {"content": [{"type": "text", "text": str(total)}], "structuredContent": {"result": total}, "isError": False}
+    if method == "tools/call" and params["name"] == "read":
+        try:
+            with open(params["arguments"]["path"]) as file:
+                return {"content": [{"type": "text", "text": file.read()}], "isError": False}
+        except OSError as error:
+            return {"content": [{"type": "text", "text": str(error)}], "isError": True}
     if method == "tools/call":
         return {"content": [{"type": "text", "text": "Error executing tool " + params["name"]}], "isError": True}
     return {}

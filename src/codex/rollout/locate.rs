@@ -114,13 +114,15 @@ fn find_line_backwards(
 
 /// The session's own meta line, the first of its file.
 pub fn read_session_meta(path: &Path) -> Option<SessionMeta> {
-    match Reader::open(path).ok()?.next()?.fact {
+    match Reader::open(path).ok()?.within(MAX_META_BYTES).next()?.fact {
         Fact::Session(meta) => Some(*meta),
         _ => None,
     }
 }
 
 const BLOCK_BYTES: u64 = 1024 * 1024;
+/// The first line holds Codex's instructions to the model, and no more.
+const MAX_META_BYTES: u64 = 16 * 1024 * 1024;
 /// No line that starts a turn or tells of a subagent is longer.
 const MAX_START_LINE_BYTES: u64 = 64 * 1024;
 /// How far from its end a rollout is searched for the beginning of a turn.

@@ -52,6 +52,12 @@ impl Reader {
         Reader { input, line: Vec::new(), skipped: 0, left: MAX_READ_BYTES }
     }
 
+    /// Reads at most so many bytes more.
+    pub fn within(mut self, bytes: u64) -> Reader {
+        self.left = self.left.min(bytes);
+        self
+    }
+
     /// How many lines could not be read as JSON.
     pub fn skipped(&self) -> u64 {
         self.skipped
