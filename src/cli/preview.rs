@@ -334,8 +334,11 @@ mod tests {
         KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
     }
 
-    fn request(spans: &[(u8, &str, &[(&str, &str)])]) -> ExportTraceServiceRequest {
-        let span = |(id, name, attributes): &(u8, &str, &[(&str, &str)])| Span {
+    /// An id, a name and attributes.
+    type Given<'a> = (u8, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn request(spans: &[Given]) -> ExportTraceServiceRequest {
+        let span = |(id, name, attributes): &Given| Span {
             span_id: vec![*id; 8],
             name: (*name).to_owned(),
             attributes: attributes.iter().map(|(k, v)| attribute(k, v)).collect(),

@@ -8,4 +8,5 @@ mod outbox_model;
 mod recordings;
 mod replay;
 mod view_backfill;
+mod view_commands;
 mod view_pages;
