@@ -334,11 +334,11 @@ mod tests {
         KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
     }
 
-    /// A span by its id, name and attributes.
-    type Told<'a> = (u8, &'a str, &'a [(&'a str, &'a str)]);
+    /// An id, a name and attributes.
+    type Given<'a> = (u8, &'a str, &'a [(&'a str, &'a str)]);
 
-    fn request(spans: &[Told]) -> ExportTraceServiceRequest {
-        let span = |(id, name, attributes): &Told| Span {
+    fn request(spans: &[Given]) -> ExportTraceServiceRequest {
+        let span = |(id, name, attributes): &Given| Span {
             span_id: vec![*id; 8],
             name: (*name).to_owned(),
             attributes: attributes.iter().map(|(k, v)| attribute(k, v)).collect(),

@@ -11,7 +11,7 @@ use super::list::{folder_name, place_name};
 use super::view::draw;
 use super::view::pick::{self, Trace};
 use super::view::terminal::{Style, Terminal};
-use super::view::text::{lasted, local, short_id};
+use super::view::text::{first_line, fit, lasted, local, short_id};
 use super::{exit, html};
 use crate::context::{Context, Paths};
 use crate::export::decorate::Decoration;
@@ -96,15 +96,18 @@ fn picture(trace: &Trace, terminal: Terminal, full: bool) -> anyhow::Result<Stri
     let took = lasted(head.ended_at.since(head.started_at));
     let place = place_name(trace.place());
     let when = local(head.started_at, "%a %d %b %H:%M:%S");
-    let mut out =
-        draw::heading(terminal, &format!("{}  {state} in {took}", summary.name), &format!("{when}  {place}"));
+    let mut out = draw::heading(
+        terminal,
+        &first_line(&format!("{}  {state} in {took}", summary.name)),
+        &format!("{when}  {place}"),
+    );
     let folder = summary.cwd.as_deref().map(folder_name);
     let session = format!("session {}", short_id(trace.thread.as_str()));
     let tokens = draw::total_tokens(&spans).map(draw::tokens_in_words);
     let about: Vec<String> =
         [folder, summary.model.clone(), Some(session), tokens].into_iter().flatten().collect();
-    let about = super::view::text::first_line(&about.join(" · "));
-    terminal.paint_into(&mut out, Style::Quiet, &super::view::text::fit(&about, terminal.width));
+    let about = first_line(&about.join(" · "));
+    terminal.paint_into(&mut out, Style::Quiet, &fit(&about, terminal.width));
     out.push_str("\n\n");
     if let Some(root) = spans.first() {
         out.push_str(&draw::quote(terminal, root, "input.value", "› ", 6));

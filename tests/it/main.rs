@@ -20,4 +20,5 @@ mod recordings;
 mod replay;
 mod setup;
 mod view_backfill;
+mod view_commands;
 mod view_pages;
