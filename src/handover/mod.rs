@@ -50,12 +50,16 @@ pub fn has_work(context: &Context) -> bool {
     !crate::export::outbox::is_empty_quick(paths) || freeze::any_frozen(paths)
 }
 
-/// Waits until everything is delivered, or nobody works on it any more, or `patience` is over.
+/// Waits until everything is delivered, or nobody works on it any more, or the backend turned out not to answer, or
+/// `patience` is over.
 pub fn wait_until_delivered(context: &Context, patience: Duration) {
     let deadline = Instant::now() + patience;
     let mut last_seen_running = Instant::now();
     while has_work(context) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(4));
+        if !flush::is_due(context.paths()) {
+            break;
+        }
         if flush::is_running(context.paths()) {
             last_seen_running = Instant::now();
         } else if last_seen_running.elapsed() > START_PATIENCE {
