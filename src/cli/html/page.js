@@ -98,9 +98,8 @@
       class: "row" + (n === selected ? " on" : "") + (bad ? " bad" : "") + (span.d === 0 ? " root" : ""), id: "span-" + n, role: "treeitem",
       "aria-level": span.d + 1, "aria-selected": n === selected ? "true" : "false", "aria-setsize": shown.length, "aria-posinset": at + 1,
       "aria-expanded": span.t ? String(!folded) : null,
-      "aria-label": [span.n, span.b, bad ? "failed" : "", lasted(span.l)].filter(Boolean).join(", "),
       on: { click: event => { if (event.target === twist && span.t) { fold(n); } else select(n, true); }, dblclick: () => span.t && fold(n) },
-    }, name, el("span", { class: "lane" }, bar), el("span", { class: "took" }, lasted(span.l)));
+    }, name, el("span", { class: "lane" }, bar), el("span", { class: "took" }, lasted(span.l)), bad ? el("span", { class: "unseen" }, "failed") : null);
     node.style.top = at * height + "px";
     return node;
   }
@@ -109,7 +108,7 @@
     return at < 0 ? [text] : [text.slice(0, at), el("mark", null, text.slice(at, at + query.length)), text.slice(at + query.length)];
   }
   function paintAxis() {
-    const wide = axis.clientWidth, span = to - from, ticks = Math.max(1, Math.floor(wide / 90));
+    const wide = axis.clientWidth, span = to - from, ticks = Math.max(1, Math.floor(wide / 70));
     let step = Math.pow(10, Math.floor(Math.log10(span / ticks)));
     step *= [1, 2, 5, 10].find(f => f * step >= span / ticks) || 10;
     if (span / ticks > 15000) step = [15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400, 604800].map(s => s * 1000).find(s => s >= span / ticks) || step;

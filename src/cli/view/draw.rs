@@ -303,7 +303,7 @@ fn nice_step(nanos: u64) -> u64 {
 
 const TIME_COLUMNS: usize = 9;
 const TOKEN_COLUMNS: usize = 15;
-const TICK_COLUMNS: u64 = 10;
+const TICK_COLUMNS: u64 = 7;
 /// Longer runs of dull siblings are folded …
 const FOLD_FROM: usize = 24;
 /// … to this many at either end.

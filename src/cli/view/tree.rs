@@ -168,9 +168,7 @@ fn about(span: &Span, kind: Kind) -> String {
 
 fn tool_about(input: &str) -> String {
     let Ok(serde_json::Value::Object(arguments)) = serde_json::from_str(input) else {
-        // A patch begins with a line that says nothing.
-        let telling = input.lines().find(|l| l.starts_with("*** ") && !l.starts_with("*** Begin"));
-        return first_line(telling.unwrap_or(input));
+        return tool_about_text(input);
     };
     let telling = ["command", "cmd", "query", "path", "task_name", "message", "prompt", "url", "input"];
     for name in telling {
@@ -186,9 +184,11 @@ fn tool_about(input: &str) -> String {
     if arguments.is_empty() { String::new() } else { first_line(input) }
 }
 
+/// The first line; of a patch the first file it touches, as its first line says nothing.
 fn tool_about_text(text: &str) -> String {
-    let patch = text.lines().find(|l| l.starts_with("*** ") && !l.starts_with("*** Begin"));
-    first_line(patch.filter(|_| text.starts_with("*** Begin")).unwrap_or(text))
+    let is_patch = text.trim_start().starts_with("*** Begin");
+    let mut files = text.lines().filter_map(|l| l.strip_prefix("*** ")).filter(|l| !l.starts_with("Begin"));
+    first_line(files.next().filter(|_| is_patch).unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -243,8 +243,8 @@ pub(super) mod tests {
         for (input, about) in [
             (r#"{"command":"ls -la\nrm x"}"#, "ls -la"),
             (r#"{"command":["bash","-lc","ls"]}"#, "bash -lc ls"),
-            ("*** Begin Patch\n*** Update File: a.rs\n", "*** Update File: a.rs"),
-            (r#"{"command":"*** Begin Patch\n*** Add File: b.rs\n"}"#, "*** Add File: b.rs"),
+            ("*** Begin Patch\n*** Update File: a.rs\n", "Update File: a.rs"),
+            (r#"{"command":"*** Begin Patch\n*** Add File: b.rs\n"}"#, "Add File: b.rs"),
             ("{}", ""),
             (r#"{"x":1}"#, r#"{"x":1}"#),
             ("free text", "free text"),
