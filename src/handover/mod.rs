@@ -10,6 +10,7 @@ pub mod freeze;
 pub mod live;
 pub mod past;
 pub mod reap;
+pub mod seen;
 pub mod settle;
 
 use std::time::{Duration, Instant};

@@ -19,7 +19,7 @@ use crate::context::{Context, var};
 use crate::export::entry::Entry;
 use crate::export::flush::Budget;
 use crate::file;
-use crate::handover::{self, settle};
+use crate::handover::{self, seen, settle};
 use crate::log::Log;
 use crate::os;
 use crate::settings::{self, ExportMode, MAX_VALUE_BYTES, Settings};
@@ -72,7 +72,11 @@ pub fn run(role: Role, context: &Context) {
 pub fn serve(role: Role, context: &Context, input: &mut dyn Read) {
     let hook = Hook { context, settings: OnceCell::new() };
     let outcome = match role {
-        Role::Notify => notify::run(&hook),
+        Role::Notify => {
+            let done = notify::run(&hook);
+            seen::note(context.paths(), seen::NOTIFY);
+            done
+        }
         Role::Session | Role::Tool | Role::Stop => on_event(&hook, input),
     };
     if let Err(error) = outcome {
@@ -83,7 +87,7 @@ pub fn serve(role: Role, context: &Context, input: &mut dyn Read) {
 fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
     let Some(payload) = read_payload(input)? else { return Ok(()) };
     let Some(event) = payload.event() else { return Ok(()) };
-    match event {
+    let done = match event {
         Event::SessionStart => session::start(hook, &payload),
         Event::UserPromptSubmit => session::prompt(hook, &payload),
         Event::SubagentStart => session::subagent(hook, &payload),
@@ -94,7 +98,9 @@ fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
         | Event::PostCompact => tool::run(hook, &payload, event),
         Event::Stop | Event::SubagentStop | Event::Interrupt => stop::turn(hook, &payload, event),
         Event::SessionEnd => stop::session(hook, &payload),
-    }
+    };
+    seen::note(hook.context.paths(), event.name());
+    done
 }
 
 /// What one call works with.

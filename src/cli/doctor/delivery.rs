@@ -8,7 +8,7 @@ use super::Finding;
 use crate::cli::setup::backend::{self, Test};
 use crate::context::{Context, Paths};
 use crate::export::{outbox, status::Status};
-use crate::handover::{freeze, live};
+use crate::handover::{freeze, live, seen};
 use crate::settings::{Settings, Target};
 use crate::time;
 use crate::trace::outline::seconds;
@@ -55,33 +55,19 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
     findings
 }
 
-/// When a hook last wrote anything, and whether hooks of a running Codex have.
+/// When each event last called, and whether hooks of a running Codex have.
 fn calls(paths: &Paths) -> Finding {
     let running = live::list(paths).iter().filter(|m| m.process.is_alive()).count();
-    let newest = [paths.state(), paths.live(), paths.closing(), paths.sent(), paths.outbox()]
-        .iter()
-        .filter_map(|folder| newest_turn_in(folder))
-        .max();
-    match newest.and_then(|at| at.elapsed().ok()) {
-        Some(ago) => {
-            let now = if running > 0 { format!(", {running} threads open") } else { String::new() };
-            Finding::ok("calls", format!("Codex last called {} ago{now}", ago_text(ago)))
-        }
-        None => Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`"),
-    }
-}
-
-/// When the newest file that hooks write in a folder was written.
-fn newest_turn_in(folder: &Path) -> Option<SystemTime> {
-    let ours = |name: &str| {
-        !name.starts_with('.') && !matches!(name, "setup.json" | "delivery.json") && !name.ends_with(".lock")
+    let ago = |at: Option<SystemTime>| at.and_then(|at| at.elapsed().ok()).map(ago_text);
+    let seen = seen::list(paths);
+    let Some(last) = ago(seen.iter().filter_map(|(_, at)| *at).max()) else {
+        return Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`");
     };
-    fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .filter(|e| e.file_name().to_str().is_some_and(ours))
-        .filter_map(|e| e.metadata().ok().filter(fs::Metadata::is_file)?.modified().ok())
-        .max()
+    let now = if running > 0 { format!(", {running} threads open") } else { String::new() };
+    let each =
+        seen.iter().map(|(name, at)| format!("{name} {}", ago(*at).unwrap_or_else(|| "never".to_owned())));
+    let each = each.collect::<Vec<_>>().join(", ");
+    Finding::ok("calls", format!("Codex last called {last} ago{now}; {each}"))
 }
 
 fn backlog(paths: &Paths) -> Vec<Finding> {
