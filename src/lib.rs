@@ -15,7 +15,7 @@
 //! | `hook`, `cli` | everything below, not each other |
 //! | `handover` | everything below: the one place where turns, rollouts and the outbox meet |
 //! | `trace` | `codex`, `settings`, and of `export` the entry it builds |
-//! | `export` | `settings`, and of `codex` the ids |
+//! | `export` | `settings`, and of `codex` the ids and the cutting of long values |
 //! | `codex`, `settings`, `git` | the ground |
 //! | `context`, `file`, `log`, `os`, `time`, `arena` | the ground: std and each other |
 

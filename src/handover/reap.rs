@@ -119,7 +119,9 @@ fn remove_damaged(folder: &std::path::Path) {
 /// Whether the last sweep was an hour ago; notes that one begins.
 fn due(paths: &Paths) -> bool {
     let stamp = paths.state().join("last_sweep");
-    let recent = fs::metadata(&stamp).is_ok_and(|m| file::age(&m) < SWEEP_EVERY);
+    // A time in the future is one of a clock that was set back since: it holds nothing up.
+    let since = fs::metadata(&stamp).and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+    let recent = since.is_some_and(|since| since < SWEEP_EVERY);
     !recent && paths.state().exists() && file::write_atomic(&stamp, b"").is_ok()
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Finding;
 use crate::cli::setup::links;
 use crate::context::{Context, var};
+use crate::file;
 use crate::handover::live;
 use crate::settings::{Resolver, Settings, keys};
 
@@ -16,8 +17,10 @@ pub fn check(context: &Context) -> Vec<Finding> {
         findings.push(program(context));
     }
     findings.extend(environments(context));
+    // Before the settings are read, which closes what it finds open.
+    let secrets = secrets(context);
     findings.extend(settings(context));
-    findings.extend(secrets(context));
+    findings.push(secrets);
     findings
 }
 
@@ -103,15 +106,21 @@ fn environments(context: &Context) -> Vec<Finding> {
         .collect()
 }
 
-/// Files with keys and prompts in them that others on this machine could read.
-fn secrets(context: &Context) -> Vec<Finding> {
+/// Files with keys and prompts in them that others on this machine could read; they are closed here and now.
+fn secrets(context: &Context) -> Finding {
     let paths = context.paths();
-    let open = |path: &Path| fs::metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0);
-    let files = [paths.config_yaml(), paths.env_file(), paths.state()];
-    let open: Vec<String> = files.iter().filter(|p| open(p)).map(|p| p.display().to_string()).collect();
+    let is_open = |path: &Path| fs::metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0);
+    let (files, folder) = ([paths.config_yaml(), paths.env_file()], paths.state());
+    let open: Vec<String> =
+        files.iter().chain([&folder]).filter(|p| is_open(p)).map(|p| p.display().to_string()).collect();
     if open.is_empty() {
-        return vec![Finding::ok("secrets", "only you can read settings, keys and turns")];
+        return Finding::ok("secrets", "only you can read settings, keys and turns");
     }
-    let text = format!("others on this machine may read {}", open.join(", "));
-    vec![Finding::failure("secrets", text, format!("chmod go= {}", open.join(" ")))]
+    let text = format!("others on this machine could read {}", open.join(", "));
+    let closed = files.iter().all(|f| file::make_private(f).is_ok())
+        && (!folder.exists() || file::create_private_dir(&folder).is_ok());
+    if closed {
+        return Finding::warning("secrets", text, "closed now; change the key if someone may have seen it");
+    }
+    Finding::failure("secrets", text, format!("chmod go= {}", open.join(" ")))
 }
