@@ -11,3 +11,4 @@ mod live;
 mod outbox_model;
 mod recordings;
 mod replay;
+mod secrets;
