@@ -18,6 +18,7 @@ mod outbox_model;
 mod readme;
 mod recordings;
 mod replay;
+mod secrets;
 mod setup;
 mod view_backfill;
 mod view_commands;
