@@ -115,6 +115,13 @@ impl Codex {
             .unwrap()
     }
 
+    /// Runs a command of Codex that is no session.
+    pub fn manage(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(&self.codex);
+        command.args(args).current_dir(self.path("project")).envs(self.environment());
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
     /// Runs every `exec` of a scenario.
     pub fn run_scenario(&self, scenario: &Value) {
         let mut thread = String::new();

@@ -235,6 +235,32 @@ fn a_traceparent_in_codex_s_environment_makes_the_turn_its_child() {
     assert_eq!(hex(&entries[0].spans[0].parent_span_id), "00f067aa0ba902b7");
 }
 
+#[test]
+#[ignore = "needs Codex"]
+fn the_plugin_of_this_repository_runs_the_same_hooks() {
+    let tools = scenario("tools");
+    let codex = Codex::new(LATEST, &tools, "target: local");
+    let config = codex.path(".codex/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let without: Vec<&str> =
+        text.split("[[hooks").next().unwrap().lines().filter(|l| !l.starts_with("notify")).collect();
+    std::fs::write(&config, without.join("\n") + "\n").unwrap();
+    let repository = env!("CARGO_MANIFEST_DIR");
+    assert!(codex.manage(&["plugin", "marketplace", "add", repository]).status.success());
+    assert!(codex.manage(&["plugin", "add", "arize-codex@arize-codex"]).status.success());
+    codex.run_scenario(&tools);
+    let entries = codex.delivered();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].head.summary.prompt_tokens, Some(5010));
+    let seen = std::fs::read_dir(codex.path(".arize/harness/state/codex/seen")).unwrap().flatten();
+    let mut events: Vec<_> = seen.map(|e| e.file_name().into_string().unwrap()).collect();
+    events.sort();
+    assert_eq!(
+        events,
+        ["PostToolUse", "PreToolUse", "SessionEnd", "SessionStart", "Stop", "UserPromptSubmit"]
+    );
+}
+
 fn phoenix() -> String {
     std::env::var("ARIZE_CODEX_TEST_PHOENIX").expect("ARIZE_CODEX_TEST_PHOENIX is unset: run tests/run")
 }
