@@ -160,7 +160,9 @@ impl Preview {
         let target = settings.target.map_or("no backend", Target::name);
         let at = endpoint(settings).map(|e| format!(" at {e}")).unwrap_or_default();
         terminal.paint_into(out, Style::Strong, &printable(&self.name));
-        let size = format!("{} spans, {} bytes", self.spans().count(), grouped(self.bytes() as u64));
+        let count = self.spans().count();
+        let spans = if count == 1 { "span" } else { "spans" };
+        let size = format!("{count} {spans}, {} bytes", grouped(self.bytes() as u64));
         terminal.paint_into(out, Style::Quiet, &printable(&format!("  to {target}{at}: {size}")));
         out.push_str("\n\n");
         for group in &self.request.resource_spans {
