@@ -12,3 +12,4 @@ mod outbox_model;
 mod recordings;
 mod replay;
 mod secrets;
+mod supply;
