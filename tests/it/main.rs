@@ -20,6 +20,7 @@ mod recordings;
 mod replay;
 mod secrets;
 mod setup;
+mod supply;
 mod view_backfill;
 mod view_commands;
 mod view_pages;
