@@ -4,6 +4,7 @@
 //! [`turn::Turn`], [`spans`] the pure step from there to OpenInference. [`redact`] decides what may be written.
 
 pub mod closing;
+mod flat_yaml;
 pub mod fold;
 pub mod ids;
 pub mod outline;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::flat_yaml;
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::payload::Usage;
 use crate::codex::process::CodexProcess;
@@ -155,8 +156,8 @@ impl LockedState {
     /// When it cannot be written; the old one is then still there.
     pub fn write(&self, state: &State) -> Result<(), StateError> {
         let malformed =
-            |e: serde_yml::Error| StateError::Malformed { path: self.path.clone(), reason: e.to_string() };
-        let yaml = serde_yml::to_string(state).map_err(malformed)?;
+            |e: serde_json::Error| StateError::Malformed { path: self.path.clone(), reason: e.to_string() };
+        let yaml = flat_yaml::to_string(state).map_err(malformed)?;
         file::write_atomic(&self.path, yaml.as_bytes())
             .map_err(|source| StateError::Io { path: self.path.clone(), source })
     }
@@ -204,6 +205,9 @@ fn read_path(path: &std::path::Path) -> Result<Option<State>, StateError> {
     let version = text.lines().find_map(|l| l.strip_prefix("version: ")?.trim().parse().ok());
     if let Some(version) = version.filter(|v| *v > VERSION) {
         return Err(StateError::Newer { path: path.to_owned(), version });
+    }
+    if let Some(state) = flat_yaml::from_str(text) {
+        return Ok(Some(state));
     }
     // The library's own words would repeat what stands there.
     serde_yml::from_str(text).map(Some).map_err(|e| {
