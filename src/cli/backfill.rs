@@ -11,6 +11,7 @@ use super::view::text::{grouped, lasted};
 use super::{exit, since};
 use crate::codex::ids::ThreadId;
 use crate::context::Context;
+use crate::export::archive;
 use crate::export::flush::{self, Budget};
 use crate::export::ledger::Ledger;
 use crate::export::outbox;
@@ -64,6 +65,9 @@ pub fn run(args: &BackfillArgs, context: &Context, out: &mut dyn Write) -> anyho
     if stopped.is_none() && !args.dry_run {
         stopped = work.deliver().err();
     }
+    if !args.dry_run {
+        archive::prune(context.paths(), &settings);
+    }
     work.progress.end();
     work.count.write(args.dry_run, out)?;
     match stopped {
@@ -95,9 +99,10 @@ struct Work<'a> {
     settings: &'a Settings,
     wanted: Wanted,
     finished: Ledger,
-    /// Rollouts whose turns lie in the outbox, to be noted once that is on the disk.
     count: Count,
+    /// Turns put into the outbox since it was last emptied.
     waiting: u64,
+    pruned: Instant,
     progress: Progress,
 }
 
@@ -117,6 +122,7 @@ impl<'a> Work<'a> {
             finished: Ledger::finished_rollouts(context.paths()),
             count: Count::default(),
             waiting: 0,
+            pruned: Instant::now(),
             progress: Progress::new(files),
         }
     }
@@ -129,7 +135,7 @@ impl<'a> Work<'a> {
         let skip = self.args.paths.is_empty() && self.wanted.thread.is_none();
         if self.is_too_old(path) || skip && name.as_deref().is_some_and(|n| self.finished.contains(n)) {
             self.count.finished += 1;
-            self.progress.step(&self.count);
+            self.progress.tick(&self.count);
             return Ok(());
         }
         let (context, profile, wanted) = (self.context, &self.settings.profile, self.wanted.clone());
@@ -152,7 +158,7 @@ impl<'a> Work<'a> {
                 self.settings.log.error(format_args!("cannot read {}: {error}", path.display()));
             }
         }
-        self.progress.step(&self.count);
+        self.progress.tick(&self.count);
         Ok(())
     }
 
@@ -190,6 +196,10 @@ impl<'a> Work<'a> {
     /// Empties the outbox, so that reading goes no faster than the backend takes.
     fn deliver(&mut self) -> anyhow::Result<()> {
         self.waiting = 0;
+        if self.pruned.elapsed() > PRUNED_EVERY {
+            archive::prune(self.context.paths(), self.settings);
+            self.pruned = Instant::now();
+        }
         let (count, progress) = (&mut self.count, &mut self.progress);
         let before = count.delivered;
         let mut watch = |report: &flush::Report| {
@@ -257,10 +267,6 @@ impl Progress {
         Progress { files, began: now, drawn: now, shown: std::io::stderr().is_terminal() }
     }
 
-    fn step(&mut self, count: &Count) {
-        self.tick(count);
-    }
-
     fn tick(&mut self, count: &Count) {
         if !self.shown || self.drawn.elapsed() < REDRAW {
             return;
@@ -297,6 +303,8 @@ impl Progress {
 const BATCH_TURNS: u64 = 100;
 /// How long one batch may take, outages included.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How often the archive, which grows meanwhile, is brought back to its limit.
+const PRUNED_EVERY: Duration = Duration::from_secs(30);
 const REDRAW: Duration = Duration::from_millis(100);
 const BAR_COLUMNS: usize = 20;
 

@@ -175,3 +175,52 @@ fn calls(summary: &Summary, agents: usize) -> String {
 pub fn folder_name(path: &str) -> String {
     path.rsplit('/').find(|p| !p.is_empty()).unwrap_or(path).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codex::ids::{ThreadId, TurnId};
+    use crate::export::archive::Item;
+    use crate::export::entry::EntryKey;
+    use crate::time::Timestamp;
+
+    fn trace(thread: &str, turn: &str) -> Trace {
+        let (thread, turn) = (ThreadId::parse(thread).unwrap(), TurnId::parse(turn).unwrap());
+        let summary = Summary {
+            name: "Turn 12".into(),
+            prompt: "日本語の長い問い and a very long prompt that goes on and on and on and on and on".into(),
+            model: Some("a-model-with-a-long-name".into()),
+            cwd: Some("/home/dev/some-folder-with-a-rather-long-name-for-a-terminal".into()),
+            status: "interrupted".into(),
+            tool_calls: 1234,
+            failed_tool_calls: 99,
+            prompt_tokens: Some(12_345_678),
+            completion_tokens: Some(123_456),
+            ..Summary::default()
+        };
+        let head = Head {
+            key: EntryKey { turn: turn.clone(), thread: thread.clone(), part: 0 },
+            root_thread: thread.clone(),
+            root_turn: turn.clone(),
+            project_name: "codex".into(),
+            started_at: Timestamp::from_millis(1_795_350_336_172),
+            ended_at: Timestamp::from_millis(1_795_350_436_172),
+            summary,
+        };
+        let items = vec![Item { head, place: Place::Waiting, path: "x".into() }];
+        Trace { thread, turn, items }
+    }
+
+    #[test]
+    fn turns_stand_under_their_session_and_fit_the_terminal() {
+        let traces = [trace("s-1", "t-3"), trace("s-1", "t-2"), trace("s-2", "t-1")];
+        for columns in [40, 60, 72, 80, 110, 200] {
+            let terminal = Terminal { width: columns, height: None, colour: false };
+            let text = table(&traces, terminal);
+            assert_eq!(text.lines().count(), 6, "two sessions, three turns, a line between\n{text}");
+            for line in text.lines() {
+                assert!(width(line) <= columns, "{columns}: {line}");
+            }
+        }
+    }
+}

@@ -111,8 +111,8 @@ fn prune_folder(
             files.push((file::age(&metadata), metadata.len(), entry.path()));
         }
     }
-    // The youngest first; among equals the greater name, which holds the later time.
-    files.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.2.cmp(&a.2)));
+    // The latest turns first, by the time in their names: what `backfill` has just brought makes no room for itself.
+    files.sort_by(|a, b| b.2.cmp(&a.2));
     let mut kept = 0u64;
     files.retain(|(age, len, _)| {
         kept = kept.saturating_add(*len);

@@ -98,7 +98,10 @@ pub fn scan(
             each(Found::Running)?;
         } else if outcome.worked {
             told.insert(key);
-            each(Found::Turn(Box::new(spans::build(&turn, profile))))?;
+            let entry = Box::new(spans::build(&turn, profile));
+            // The spans hold all of it once more.
+            drop(turn);
+            each(Found::Turn(entry))?;
         }
     }
     Ok(complete && !recent)

@@ -86,7 +86,7 @@ impl Terminal {
     }
 
     fn try_pager(&self, context: &Context, text: &str) -> bool {
-        let pager = context.var(var::PAGER).unwrap_or_else(|| "less".to_owned());
+        let pager = context.var(var::PAGER).unwrap_or_else(|| DEFAULT_PAGER.to_owned());
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(&pager).stdin(Stdio::piped());
         if context.var(LESS).is_none() {
@@ -103,6 +103,8 @@ impl Terminal {
     }
 }
 
+/// less, where there is one.
+const DEFAULT_PAGER: &str = "command -v less >/dev/null || exit 127; exec less";
 const LESS: &str = "LESS";
 const DEFAULT_WIDTH: usize = 100;
 const MIN_WIDTH: usize = 24;

@@ -86,7 +86,7 @@ impl<'a> Fold<'a> {
     fn new(closing: &'a Closing) -> Fold<'a> {
         Fold {
             turn: closing.turn.id.as_str(),
-            room: Room::new(closing.profile.max_value_bytes),
+            room: Room::new(closing.profile.max_value_bytes, closing.reason),
             // A continuation is read from the middle of its turn.
             current: closing.turn.rollout_from.map(|_| closing.turn.id.as_str().to_owned()),
             first_at: None,

@@ -3,6 +3,7 @@
 
 use crate::codex::rollout::{Fact, ModelOutput, TurnEnd, UserMessage};
 use crate::codex::shorten::{Shortener, cut_at_word};
+use crate::trace::closing::Reason;
 
 /// What is left of the space for a turn's texts.
 #[derive(Debug)]
@@ -12,9 +13,10 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// For texts of at most `limit` bytes each.
-    pub fn new(limit: usize) -> Room {
-        Room { limit, left: MAX_TURN_BYTES }
+    /// For texts of at most `limit` bytes each. Of turns that `backfill` reads by the thousand less is kept.
+    pub fn new(limit: usize, reason: Reason) -> Room {
+        let left = if reason == Reason::Backfill { MAX_PAST_TURN_BYTES } else { MAX_TURN_BYTES };
+        Room { limit, left }
     }
 
     /// Cuts the texts of a fact. A tool's output is cut by [`Room::text`], once it has been looked at.
@@ -74,6 +76,8 @@ impl Room {
 
 /// How much is kept of a turn's texts before each is cut short.
 const MAX_TURN_BYTES: usize = 48 * 1024 * 1024;
+/// The same for a turn of the past: with its spans and their file it stays below 64 MiB.
+const MAX_PAST_TURN_BYTES: usize = 6 * 1024 * 1024;
 /// What is kept of each text after that.
 const FLOOR_BYTES: usize = 512;
 const MAX_CHANGES: usize = 16;
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_says_very_much_keeps_less_of_each_text() {
-        let mut room = Room::new(65536);
+        let mut room = Room::new(65536, Reason::Stop);
         let mut kept = 0;
         for _ in 0..20_000 {
             let mut text = "word ".repeat(10_000);
@@ -96,7 +100,7 @@ mod tests {
 
     #[test]
     fn arguments_stay_json_and_what_is_none_is_cut_as_text() {
-        let mut room = Room::new(100);
+        let mut room = Room::new(100, Reason::Stop);
         let mut json = format!("{{\"command\":\"{}\"}}", "x y ".repeat(100));
         room.json(&mut json);
         assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["command"].is_string());
