@@ -249,13 +249,15 @@ impl Shortener {
 impl Shortener {
     /// Puts back the mark of a string that was cut before, when nothing else was dropped now.
     fn ends_with_own_mark(&mut self) -> bool {
-        if self.dropped != self.tail.len() as u64 {
+        if self.dropped != self.tail.len() as u64 || !self.tail.ends_with(b" bytes]") {
             return false;
         }
         let len = self.out.len();
         self.out.extend_from_slice(&self.tail);
-        let whole = std::str::from_utf8(&self.out[self.begin..]);
-        let marked = whole.is_ok_and(|text| split_mark(text).0.len() < text.len());
+        // The mark counts bytes of the text, not of its escapes.
+        let quoted = [b"\"", &self.out[self.begin..], b"\""].concat();
+        let whole = serde_json::from_slice::<String>(&quoted);
+        let marked = whole.is_ok_and(|text| split_mark(&text).0.len() < text.len());
         if !marked {
             self.out.truncate(len);
         }
@@ -410,6 +412,8 @@ mod tests {
         let once = shortened(br#"["one two three four"]"#, 10, 3).unwrap();
         assert_eq!(once, r#"["one two … [cut: 10 of 18 bytes]"]"#);
         assert_eq!(shortened(once.as_bytes(), 10, 3).unwrap(), once);
+        let escaped = shortened(br#"["one\ntwo\nthree four"]"#, 10, 3).unwrap();
+        assert_eq!(shortened(escaped.as_bytes(), 10, 3).unwrap(), escaped);
     }
 
     #[test]
