@@ -249,11 +249,15 @@ impl Shortener {
 impl Shortener {
     /// Puts back the mark of a string that was cut before, when nothing else was dropped now.
     fn ends_with_own_mark(&mut self) -> bool {
-        if self.dropped != self.tail.len() as u64 || !self.tail.ends_with(b" bytes]") {
+        if self.dropped != self.tail.len() as u64 {
             return false;
         }
         let len = self.out.len();
         self.out.extend_from_slice(&self.tail);
+        if !self.out.ends_with(b" bytes]") {
+            self.out.truncate(len);
+            return false;
+        }
         // The mark counts bytes of the text, not of its escapes.
         let quoted = [b"\"", &self.out[self.begin..], b"\""].concat();
         let whole = serde_json::from_slice::<String>(&quoted);
@@ -412,6 +416,8 @@ mod tests {
         let once = shortened(br#"["one two three four"]"#, 10, 3).unwrap();
         assert_eq!(once, r#"["one two … [cut: 10 of 18 bytes]"]"#);
         assert_eq!(shortened(once.as_bytes(), 10, 3).unwrap(), once);
+        let short = r#"["\"\"\"\"… [cut: 4 of 8 bytes]"]"#;
+        assert_eq!(shortened(short.as_bytes(), 29, 3).unwrap(), short, "the limit falls into the mark");
         let escaped = shortened(br#"["one\ntwo\nthree four"]"#, 10, 3).unwrap();
         assert_eq!(shortened(escaped.as_bytes(), 10, 3).unwrap(), escaped);
     }
