@@ -254,8 +254,14 @@ impl Shortener {
         }
         let len = self.out.len();
         self.out.extend_from_slice(&self.tail);
-        let whole = std::str::from_utf8(&self.out[self.begin..]);
-        let marked = whole.is_ok_and(|text| split_mark(text).0.len() < text.len());
+        if !self.out.ends_with(b" bytes]") {
+            self.out.truncate(len);
+            return false;
+        }
+        // The mark counts bytes of the text, not of its escapes.
+        let quoted = [b"\"", &self.out[self.begin..], b"\""].concat();
+        let whole = serde_json::from_slice::<String>(&quoted);
+        let marked = whole.is_ok_and(|text| split_mark(&text).0.len() < text.len());
         if !marked {
             self.out.truncate(len);
         }
@@ -410,6 +416,10 @@ mod tests {
         let once = shortened(br#"["one two three four"]"#, 10, 3).unwrap();
         assert_eq!(once, r#"["one two … [cut: 10 of 18 bytes]"]"#);
         assert_eq!(shortened(once.as_bytes(), 10, 3).unwrap(), once);
+        let short = r#"["\"\"\"\"… [cut: 4 of 8 bytes]"]"#;
+        assert_eq!(shortened(short.as_bytes(), 29, 3).unwrap(), short, "the limit falls into the mark");
+        let escaped = shortened(br#"["one\ntwo\nthree four"]"#, 10, 3).unwrap();
+        assert_eq!(shortened(escaped.as_bytes(), 10, 3).unwrap(), escaped);
     }
 
     #[test]

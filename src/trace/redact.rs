@@ -93,7 +93,9 @@ impl Redactor {
         let mut shortener = Shortener::new(self.limit);
         shortener.push(json.as_bytes());
         let short = shortener.finish().and_then(|bytes| String::from_utf8(bytes).ok());
-        short.unwrap_or_else(|| quoted(&cut(&json, self.limit)))
+        // Numbers and brackets have no end that could be marked: what consists of them is cut as a text.
+        let short = short.filter(|json| json.len() <= self.limit.saturating_mul(MAX_STRINGS));
+        short.unwrap_or_else(|| quoted(&cut_at_word(&json, self.limit)))
     }
 
     /// A JSON value as it may be written.
@@ -136,6 +138,9 @@ fn withheld(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("<redacted ({chars} chars)>"))
 }
 
+/// How many texts of the greatest length a JSON value may hold and still be shown as JSON.
+const MAX_STRINGS: usize = 4;
+
 /// A text as a JSON string.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -158,6 +163,14 @@ mod tests {
         assert_eq!(off.text(Class::Plain, "name"), "name");
         assert_eq!(off.json(Class::ToolDetail, r#"{"command":"ls"}"#), r#""<redacted (16 chars)>""#);
         assert_eq!(off.json(Class::ToolDetail, r#""ls""#), r#""<redacted (2 chars)>""#);
+    }
+
+    #[test]
+    fn a_list_without_end_is_cut_as_well() {
+        let on = redactor(true, 100);
+        let short = on.json(Class::ToolContent, &format!("[{}0]", "0, ".repeat(1000)));
+        assert!(short.len() < 200 && serde_json::from_str::<String>(&short).is_ok(), "{short}");
+        assert_eq!(on.json(Class::ToolContent, &short), short);
     }
 
     #[test]

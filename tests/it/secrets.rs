@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::codex::{Codex, LATEST};
 use crate::collector::{Answer, GrpcCollector, HttpCollector};
-use crate::replay::{Recording, recordings};
+use crate::replay::{Recording, fixture, recordings};
 
 /// A secret in the line it is planted in, and the part of it that must be seen nowhere.
 struct Planted {
@@ -268,6 +268,24 @@ fn with_the_switches_off_nothing_of_any_recording_is_ever_on_the_disk() {
             }
         });
     }
+}
+
+#[test]
+fn with_the_switches_on_the_same_texts_are_found() {
+    let recording = fixture("0.169.0", "tools").unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/codex-0.169.0/tools");
+    let needles = contents_of(&folder);
+    let mut found = BTreeSet::new();
+    let config = "harnesses: {codex: {target: local, export_mode: sync, trace_debug: true}}\n";
+    recording.replay_under(config, "calls", &mut |home| {
+        let mut files = Vec::new();
+        files_in(&home.join(".arize/harness"), &mut files);
+        for bytes in files.iter().map(|f| fs::read(f).unwrap()) {
+            let held = |n: &&String| memchr::memmem::find(&bytes, n.as_bytes()).is_some();
+            found.extend(needles.iter().filter(held).cloned());
+        }
+    });
+    assert!(!needles.is_empty() && found.len() * 2 > needles.len(), "{found:?} of {needles:?}");
 }
 
 /// The texts of a recording that the switches withhold and that could be nothing else.

@@ -68,17 +68,19 @@ impl Room {
     }
 
     fn take(&mut self, len: usize) -> usize {
-        let limit = if self.left > 0 { self.limit } else { self.limit.min(FLOOR_BYTES) };
+        let limit = self.limit.min((self.left / SHARES).max(FLOOR_BYTES));
         self.left = self.left.saturating_sub(len.min(limit));
         limit
     }
 }
 
-/// How much is kept of a turn's texts before each is cut short.
-const MAX_TURN_BYTES: usize = 48 * 1024 * 1024;
+/// How much is kept of a turn's texts; a span tells some of them up to three times.
+const MAX_TURN_BYTES: usize = 24 * 1024 * 1024;
 /// The same for a turn of the past: with its spans and their file it stays below 64 MiB.
 const MAX_PAST_TURN_BYTES: usize = 6 * 1024 * 1024;
-/// What is kept of each text after that.
+/// No text takes a greater part of what is left.
+const SHARES: usize = 16;
+/// What is kept of each text when nothing is left.
 const FLOOR_BYTES: usize = 512;
 const MAX_CHANGES: usize = 16;
 

@@ -200,7 +200,7 @@ impl<'a> Builder<'a> {
             a.list("tag.tags", &self.profile.tags);
         }
         for (key, value) in &self.profile.attributes {
-            a.plain(key.clone(), value);
+            a.plain(self.short(key), value);
         }
     }
 
