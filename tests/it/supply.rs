@@ -61,8 +61,7 @@ fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
 
 #[test]
 fn there_is_one_tls_stack_and_one_source_of_randomness_for_it() {
-    let names: Vec<String> =
-        packages().iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect();
+    let names: Vec<String> = packages().iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect();
     for name in ["rustls", "ring", "rustls-webpki"] {
         assert_eq!(names.iter().filter(|n| *n == name).count(), 1, "{name}");
     }
