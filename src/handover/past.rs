@@ -72,6 +72,8 @@ pub fn scan(
         each(Found::Unwanted)?;
         return Ok(false);
     }
+    let parts = locate::earlier_parts(path, turns.thread());
+    turns.count_from(parts.iter().filter_map(|p| Some(Turns::open(p).ok()??.count())).sum());
     let recent = fs::metadata(path).is_ok_and(|m| file::age(&m) < STILL_RUNNING);
     let mut complete = true;
     let mut told = BTreeSet::new();
@@ -90,8 +92,9 @@ pub fn scan(
         }
         let closing = rollout.closing(&start);
         let meta = turns.meta().clone();
-        let turn = settle::past_turn(context, &closing, &meta, turns.records());
+        let mut turn = settle::past_turn(context, &closing, &meta, turns.records());
         let outcome = turns.outcome();
+        turn.number = turn.number.filter(|_| outcome.asked);
         let over = outcome.ended || outcome.followed || !recent;
         if rollout.open_turn.as_ref() == Some(&start.id) || !over {
             complete = false;

@@ -23,6 +23,22 @@ pub fn find_beside(other: &Path, thread: &ThreadId) -> Option<PathBuf> {
     find_in(other.parent()?, thread)
 }
 
+/// The files in which a thread began that goes on in `path`: Codex begins another when a person takes a prompt back,
+/// and puts a second id behind the thread's in its name.
+pub fn earlier_parts(path: &Path, thread: &ThreadId) -> Vec<PathBuf> {
+    let name = path.file_name().and_then(|n| rollout_stem(n.to_str()?));
+    let Some((name, folder)) = name.zip(path.parent()) else { return Vec::new() };
+    if !name.contains(&format!("-{thread}_")) {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
+    let earlier = |other: &PathBuf| {
+        let stem = other.file_name().and_then(|n| rollout_stem(n.to_str()?));
+        stem.is_some_and(|s| s < name && s.contains(thread.as_str()))
+    };
+    entries.filter(earlier).collect()
+}
+
 fn find_in(folder: &Path, thread: &ThreadId) -> Option<PathBuf> {
     let end = format!("-{thread}");
     let wanted = |name: &str| rollout_stem(name).is_some_and(|stem| stem.ends_with(&end));

@@ -31,7 +31,7 @@ pub struct Turns<R: Iterator<Item = Record> = Reader> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnStart {
     pub id: TurnId,
-    /// Its number in the thread, from 1.
+    /// Its number in the thread, from 1, if anything is [asked](Outcome::asked) in it.
     pub number: u64,
     pub at: Timestamp,
     /// The turn of the root thread it belongs to, where the release tells it.
@@ -47,12 +47,16 @@ pub struct Outcome {
     pub followed: bool,
     /// Its settings or its end were told. A review's turn begins in its session's rollout too, without either.
     pub worked: bool,
+    /// Something was said or the model had a part in it: a turn that counts. A command the person runs does not.
+    pub asked: bool,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     id: Option<String>,
     named_here: bool,
+    /// Not taken over from another thread.
+    own: bool,
     outcome: Outcome,
     answered: bool,
 }
@@ -97,6 +101,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
     pub fn next_turn(&mut self) -> Option<TurnStart> {
         loop {
             self.by_ref_records().for_each(drop);
+            self.count += u64::from(self.open.outcome.asked && self.open.own);
             self.open = Open::default();
             while !begins_turn(self.records.peek()?, self.told) {
                 self.take();
@@ -121,9 +126,20 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             if self.is_taken_over(&id) {
                 continue;
             }
-            self.count += 1;
-            return Some(TurnStart { id, number: self.count, at, root_turn });
+            self.open.own = true;
+            return Some(TurnStart { id, number: self.count + 1, at, root_turn });
         }
+    }
+
+    /// Goes on counting after as many turns of the thread in earlier files.
+    pub fn count_from(&mut self, before: u64) {
+        self.count = before;
+    }
+
+    /// How many turns of the thread the file holds, read to its end.
+    pub fn count(mut self) -> u64 {
+        while self.next_turn().is_some() {}
+        self.count
     }
 
     /// The records of the turn [`Turns::next_turn`] went to. What is not taken of them is passed over later.
@@ -173,6 +189,14 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             Fact::User(_) if open.named_here => open.outcome.worked = true,
             _ => {}
         }
+        open.outcome.asked |= matches!(
+            record.fact,
+            Fact::Context(_)
+                | Fact::User(_)
+                | Fact::Output(_)
+                | Fact::Compacted { .. }
+                | Fact::Compaction { .. }
+        );
         match &record.fact {
             Fact::Output(ModelOutput::Message { .. }) => open.answered = true,
             Fact::Output(_) | Fact::ToolOutput(_) | Fact::User(_) => open.answered = false,
@@ -286,14 +310,14 @@ mod tests {
     fn turns_that_are_named_are_cut_where_the_next_begins() {
         let turns =
             cut(vec![session(false), started(2, "a"), said(2), answered(3), ended(3, "a"), started(5, "b")]);
-        let first = Outcome { ended: true, followed: true, worked: true };
+        let first = Outcome { ended: true, followed: true, worked: true, asked: true };
         assert_eq!(turns, [(1, 4, first), (2, 1, Outcome::default())]);
     }
 
     #[test]
     fn turns_without_a_name_begin_with_what_was_said_and_end_with_an_answer() {
         let turns = cut(vec![session(false), said(2), answered(3), said(5), said(6), answered(7)]);
-        let outcome = |ended, followed| Outcome { ended, followed, worked: true };
+        let outcome = |ended, followed| Outcome { ended, followed, worked: true, asked: true };
         assert_eq!(
             turns,
             [(1, 3, outcome(true, true)), (2, 1, outcome(false, true)), (3, 3, outcome(true, false))]

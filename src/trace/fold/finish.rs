@@ -165,11 +165,12 @@ impl Fold<'_> {
         if let Some(root) = &closing.root {
             thread = root.thread.clone();
             let told = self.started_line.as_ref().and_then(|(root, _)| TurnId::parse(root.as_deref()?).ok());
-            // The call's turn is the root's where the root itself made the call.
+            // The call's turn is the root's where the root itself made the call. What the session's hooks know is the
+            // turn that ran when this one ended, which may be a later one.
             let parent = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.as_deref());
             let called = spawn.filter(|_| parent.is_none_or(|p| p == root.thread.as_str()));
             let called = called.and_then(|s| TurnId::parse(s.turn.as_deref()?).ok());
-            turn = told.or_else(|| root.turn.clone()).or(called).unwrap_or(turn);
+            turn = told.or(called).or_else(|| root.turn.clone()).unwrap_or(turn);
         }
         (thread, turn)
     }
