@@ -113,9 +113,12 @@ impl Document {
     /// The document as YAML.
     ///
     /// # Errors
-    /// What the library refuses to write, which a parsed document never holds.
+    /// What the library cannot write, or writes so that it cannot be read again: tags of odd characters.
     pub fn to_yaml(&self) -> Result<String, String> {
-        serde_yml::to_string(&self.root).map_err(|e| e.to_string())
+        let unwritable = || "holds something that cannot be written as YAML".to_owned();
+        let yaml = serde_yml::to_string(&self.root).map_err(|_| unwritable())?;
+        let again = Document::parse(&yaml).map_err(|_| unwritable())?;
+        if again.root == self.root { Ok(yaml) } else { Err(unwritable()) }
     }
 
     /// Writes the document, mode 0600, following a symbolic link as people keep their dotfiles behind.
@@ -181,6 +184,15 @@ mod tests {
         let message = Document::load(&path).unwrap_err().to_string();
         assert!(message.contains("line ") && !message.contains("sk-open"), "{message}");
         assert!(Document::load(&folder.path().join("none")).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let document = Document::parse("a:\r !r%5b0=:5").unwrap();
+        assert!(document.to_yaml().is_err());
+        let folder = tempfile::tempdir().unwrap();
+        assert!(document.save(&folder.path().join("config.yaml")).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

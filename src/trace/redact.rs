@@ -138,8 +138,9 @@ fn withheld(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("<redacted ({chars} chars)>"))
 }
 
-/// How many texts of the greatest length a JSON value may hold and still be shown as JSON.
-const MAX_STRINGS: usize = 4;
+/// How many texts of the greatest length a JSON value may hold and still be shown as JSON. One alone takes six times
+/// its length when each of its characters is escaped, and its mark.
+const MAX_STRINGS: usize = 8;
 
 /// A text as a JSON string.
 fn quoted(text: &str) -> String {
