@@ -41,6 +41,11 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// The moment `duration` before this one, not before 1970.
+    pub fn minus(self, duration: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// The time of creation inside a UUID of version 7, as Codex's thread and turn ids are.
     pub fn of_uuid_v7(id: &str) -> Option<Timestamp> {
         let hex: String = id.chars().filter(|c| *c != '-').collect();

@@ -35,7 +35,8 @@ impl Home {
 
     pub fn configure(&self, yaml: &str) {
         std::fs::create_dir_all(self.paths().harness()).unwrap();
-        std::fs::write(self.paths().config_yaml(), format!("harnesses: {{codex: {{{yaml}}}}}")).unwrap();
+        let config = format!("harnesses: {{codex: {{{yaml}}}}}");
+        arize_codex::file::write_atomic(&self.paths().config_yaml(), config.as_bytes()).unwrap();
     }
 
     pub fn paths(&self) -> &Paths {

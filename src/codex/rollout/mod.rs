@@ -187,6 +187,8 @@ pub struct ToolDetail {
     pub error: Option<String>,
     pub started: Option<Timestamp>,
     pub completed: Option<Timestamp>,
+    /// How long it ran; the time it waited for permission is not in it.
+    pub duration: Option<std::time::Duration>,
     pub server: Option<String>,
     pub tool: Option<String>,
     pub query: Option<String>,

@@ -304,6 +304,7 @@ fn detail(kind: &str, item: &Value) -> ToolDetail {
         status: text(item, "status"),
         output: text(item, "aggregated_output").or_else(|| text(item, "stdout")),
         error: item.get("error").filter(|e| !e.is_null()).map(error_text).or_else(|| mcp_error(result)),
+        duration: item.get("duration").and_then(duration),
         server: text(item, "server"),
         tool: text(item, "tool"),
         query: text(item, "query"),
@@ -327,12 +328,19 @@ fn legacy_detail(payload: &Value) -> ToolDetail {
         status,
         output: text(payload, "aggregated_output").or_else(|| text(payload, "stdout")),
         error: error.or_else(|| failed.then(|| text(payload, "stderr")).flatten().filter(|e| !e.is_empty())),
+        duration: payload.get("duration").and_then(duration),
         server: text(invocation, "server"),
         tool: text(invocation, "tool"),
         query: text(payload, "query"),
         changes: payload.get("changes").map(file_changes).unwrap_or_default(),
         ..ToolDetail::default()
     }
+}
+
+/// A duration as Rust's own type is written: `{"secs": …, "nanos": …}`.
+fn duration(value: &Value) -> Option<std::time::Duration> {
+    let nanos = u32::try_from(count(value, "nanos")?).ok()?;
+    std::time::Duration::from_secs(count(value, "secs")?).checked_add(std::time::Duration::from_nanos(nanos.into()))
 }
 
 /// What an MCP server answered when it says that the call failed.

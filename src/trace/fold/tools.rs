@@ -244,7 +244,10 @@ impl ToolDraft {
             (false, false) => Decision::Unknown,
         };
         let decided = match decision {
-            Decision::Approved => self.detail.as_ref().and_then(|d| d.started),
+            // Codex's own note begins with the question; what it ran for comes after the answer.
+            Decision::Approved => {
+                self.detail.as_ref().and_then(|d| Some(d.completed?.minus(d.duration.unwrap_or_default())))
+            }
             Decision::Denied => finished,
             Decision::Unknown => Some(turn_ended),
         };
@@ -376,7 +379,7 @@ const FORBIDDEN: &str = "approval policy is ";
 const REFUSALS: &[&str] = &["rejected", HOOK_REFUSAL, "denied by", "user cancelled"];
 const HOOK_REFUSAL: &str = "Rejected(";
 /// No person reads a question and answers it faster.
-const SHORTEST_PERSON: std::time::Duration = std::time::Duration::from_millis(100);
+const SHORTEST_PERSON: std::time::Duration = std::time::Duration::from_millis(300);
 /// How Codex's own failure texts begin (0.135 to 0.169).
 const FAILURES: &[&str] = &[
     "unsupported call",
