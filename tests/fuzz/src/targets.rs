@@ -208,7 +208,10 @@ fn scrub(data: &[u8]) {
             let once = redactor.text(Class::Prompt, &text).into_owned();
             assert_eq!(redactor.text(Class::Prompt, &once), once, "redacting twice is redacting once");
             let once = redactor.json(Class::ToolContent, &text);
-            assert_eq!(redactor.json(Class::ToolContent, &once), once, "of JSON as well");
+            // What is no JSON is only ever read as a text.
+            let json = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            let again = redactor.json(Class::ToolContent, &once);
+            assert!(!json || again == once, "of JSON as well: {once} {again}");
         }
     }
 }
