@@ -340,7 +340,8 @@ fn legacy_detail(payload: &Value) -> ToolDetail {
 /// A duration as Rust's own type is written: `{"secs": …, "nanos": …}`.
 fn duration(value: &Value) -> Option<std::time::Duration> {
     let nanos = u32::try_from(count(value, "nanos")?).ok()?;
-    std::time::Duration::from_secs(count(value, "secs")?).checked_add(std::time::Duration::from_nanos(nanos.into()))
+    std::time::Duration::from_secs(count(value, "secs")?)
+        .checked_add(std::time::Duration::from_nanos(nanos.into()))
 }
 
 /// What an MCP server answered when it says that the call failed.
