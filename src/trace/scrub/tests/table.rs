@@ -37,7 +37,7 @@ fn published_examples_are_found_under_their_kind() {
         ("$env:DB_PASSWORD = \"correct-horse-7\"".into(), "password"),
         ("password: Some(SecretString::from(\"hunter42\"))".replace("Some(", ""), "password"),
         ("req.header(\"X-Api-Key\", \"9f86d081884c7d659a2feaa0c55ad015\")".into(), "api-key"),
-        ("//registry.npmjs.org/:_authToken=4f1b7a9c-7d1e-4bb4-9be2-a0c2f1d3e4b5".into(), "token"),
+        ("//npm.example.org/:_authToken=4f1b7a9c-7d1e-4bb4-9be2-a0c2f1d3e4b5".into(), "token"),
     ];
     for (text, kind) in cases {
         let out = scrubber().scrub(&text).into_owned();
