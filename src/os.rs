@@ -4,7 +4,6 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::process;
 
 /// Ends the process with exit code 0, without unwinding or running anything else.
 pub fn exit_quietly() -> ! {
@@ -78,11 +77,6 @@ pub fn end_quietly_on_panic(note: impl Fn(&str) + Send + Sync + 'static) {
         note(&format!("internal error at {place}; please report it"));
         exit_quietly()
     }));
-}
-
-/// This process's number, for messages.
-pub fn pid() -> u32 {
-    process::id()
 }
 
 /// Above what a delivery may take: ends a process that hangs in something that was never to take long.

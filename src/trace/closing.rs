@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::{OpenTurn, Root, Session};
-use crate::codex::ids::{ThreadId, TurnId};
+use crate::codex::ids::ThreadId;
 use crate::settings::Profile;
 use crate::time::Timestamp;
 
@@ -46,9 +46,4 @@ pub enum Reason {
 
 impl Closing {
     pub const VERSION: u32 = 1;
-
-    /// The turn's id.
-    pub fn turn_id(&self) -> &TurnId {
-        &self.turn.id
-    }
 }

@@ -34,9 +34,7 @@ impl Home {
     }
 
     pub fn configure(&self, yaml: &str) {
-        std::fs::create_dir_all(self.paths().harness()).unwrap();
-        let config = format!("harnesses: {{codex: {{{yaml}}}}}");
-        arize_codex::file::write_atomic(&self.paths().config_yaml(), config.as_bytes()).unwrap();
+        crate::lab::configure(self.paths(), yaml);
     }
 
     pub fn paths(&self) -> &Paths {

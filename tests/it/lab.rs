@@ -26,6 +26,13 @@ pub struct Call {
     pub took: Duration,
 }
 
+/// Writes a config.yaml whose `harnesses.codex` is `yaml`, private as one with a key must be.
+pub fn configure(paths: &Paths, yaml: &str) {
+    std::fs::create_dir_all(paths.harness()).unwrap();
+    let config = format!("harnesses: {{codex: {{{yaml}}}}}");
+    arize_codex::file::write_atomic(&paths.config_yaml(), config.as_bytes()).unwrap();
+}
+
 impl Lab {
     /// A home whose `harnesses.codex` is `yaml`.
     pub fn new(yaml: &str) -> Lab {
@@ -43,9 +50,7 @@ impl Lab {
     }
 
     pub fn configure(&self, yaml: &str) {
-        std::fs::create_dir_all(self.paths().harness()).unwrap();
-        let config = format!("harnesses: {{codex: {{{yaml}}}}}");
-        arize_codex::file::write_atomic(&self.paths().config_yaml(), config.as_bytes()).unwrap();
+        configure(self.paths(), yaml);
     }
 
     pub fn paths(&self) -> &Paths {

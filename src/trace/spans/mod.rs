@@ -75,14 +75,7 @@ impl<'a> Builder<'a> {
         self.common(&mut a);
         self.conversation(&mut a);
         if !is_agent {
-            self.model(&mut a);
-            a.input_messages(&turn.inputs, &self.tools);
-            if let Some(answer) = &turn.answer {
-                a.answer(answer);
-            }
-            if let Some(usage) = &turn.usage {
-                a.usage(usage);
-            }
+            self.model_of_turn(&mut a);
         } else {
             a.plain_if("codex.model", turn.about.model.as_deref());
         }
@@ -142,6 +135,18 @@ impl<'a> Builder<'a> {
         }
         if let Some(answer) = &self.turn.answer {
             a.value("output", Class::Prompt, answer);
+        }
+    }
+
+    /// The model's part in the turn as one: what it was told and answered, and what all of it used.
+    fn model_of_turn(&self, a: &mut Attributes) {
+        self.model(a);
+        a.input_messages(&self.turn.inputs, &self.tools);
+        if let Some(answer) = &self.turn.answer {
+            a.answer(answer);
+        }
+        if let Some(usage) = &self.turn.usage {
+            a.usage(usage);
         }
     }
 
@@ -274,14 +279,7 @@ impl<'a> Builder<'a> {
         let mut a = Attributes::new(self.redactor, "LLM");
         self.common(&mut a);
         self.conversation(&mut a);
-        self.model(&mut a);
-        a.input_messages(&turn.inputs, &self.tools);
-        if let Some(answer) = &turn.answer {
-            a.answer(answer);
-        }
-        if let Some(usage) = &turn.usage {
-            a.usage(usage);
-        }
+        self.model_of_turn(&mut a);
         let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
         let started = turn.calls.first().map_or(turn.started, |c| c.started);
         let id = self.id(Role::Model, "all");
