@@ -1,13 +1,15 @@
 //! `$CODEX_HOME/arize-env.sh`: assignments read as a shell would, without running anything.
 //!
 //! Understood: `NAME=value` and `export NAME=value`, comments, single and double quotes, backslashes, `$NAME` and
-//! `${NAME}` of what stands above or in the environment. Any other line is passed over.
+//! `${NAME}` of what stands above or in the environment. Any other line is passed over, and so is an assignment whose
+//! references would bring in more than [`MAX_EXPANDED_BYTES`]: a few lines of `A=$A$A` are gigabytes to a shell.
 
 use super::Variables;
 
 /// Reads the assignments of `text`; `outer` answers for variables set elsewhere.
 pub fn parse(text: &str, outer: impl Fn(&str) -> Option<String>) -> Variables {
     let mut found = Variables::new();
+    let mut room = MAX_EXPANDED_BYTES;
     for line in text.lines() {
         let line = line.trim_start();
         let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
@@ -15,8 +17,10 @@ pub fn parse(text: &str, outer: impl Fn(&str) -> Option<String>) -> Variables {
         if !is_name(name) {
             continue;
         }
-        let value = unquote(rest, |n| found.get(n).cloned().or_else(|| outer(n)).unwrap_or_default());
-        found.insert(name.to_owned(), value);
+        let lookup = |n: &str| found.get(n).cloned().or_else(|| outer(n)).unwrap_or_default();
+        if let Some(value) = unquote(rest, lookup, &mut room) {
+            found.insert(name.to_owned(), value);
+        }
     }
     found
 }
@@ -27,8 +31,9 @@ fn is_name(text: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// The value of a shell word: up to the first unquoted space, semicolon or comment.
-fn unquote(text: &str, lookup: impl Fn(&str) -> String) -> String {
+/// The value of a shell word: up to the first unquoted space, semicolon or comment. What its references bring in is
+/// taken off `room`; `None` when they bring in more.
+fn unquote(text: &str, lookup: impl Fn(&str) -> String, room: &mut usize) -> Option<String> {
     let mut value = String::new();
     let mut chars = text.chars().peekable();
     let mut double = false;
@@ -50,17 +55,25 @@ fn unquote(text: &str, lookup: impl Fn(&str) -> String) -> String {
                 if braced {
                     chars.by_ref().find(|c| *c == '}');
                 }
-                if name.is_empty() { value.push('$') } else { value.push_str(&lookup(&name)) }
+                if name.is_empty() {
+                    value.push('$');
+                    continue;
+                }
+                let found = lookup(&name);
+                *room = room.checked_sub(found.len())?;
+                value.push_str(&found);
             }
             c if !double && (c.is_whitespace() || c == ';' || c == '&' || c == '|') => break,
             c => value.push(c),
         }
     }
-    value
+    Some(value)
 }
 
 /// The largest env file read, in bytes.
 pub const MAX_BYTES: u64 = 256 * 1024;
+/// The most that all references of a file bring in together, in bytes.
+pub const MAX_EXPANDED_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -82,6 +95,18 @@ mod tests {
         ] {
             assert_eq!(parse(text, outer).get("A").map(String::as_str), Some(value), "{text}");
         }
+    }
+
+    #[test]
+    fn references_that_multiply_end_at_their_limit_and_the_rest_is_read() {
+        let text = format!("A=0123456789\n{}B=${{A}}\nC=kept\n", "A=$A$A\n".repeat(60));
+        let found = parse(&text, |_| None);
+        assert!(found["A"].len() <= MAX_EXPANDED_BYTES && found["A"].len() > MAX_EXPANDED_BYTES / 8);
+        assert_eq!(found["C"], "kept");
+        let long = "x".repeat(10_000);
+        let text: String = (0..20_000).map(|n| format!("A{n}=$LONG\n")).collect();
+        let found = parse(&text, |_| Some(long.clone()));
+        assert!(found.values().map(String::len).sum::<usize>() <= MAX_EXPANDED_BYTES);
     }
 
     #[test]
