@@ -259,20 +259,11 @@ impl Lock {
     /// `TimedOut` when another process holds it all the while; else what opening it gave.
     pub fn acquire(path: &Path, patience: Duration) -> io::Result<Lock> {
         let file = private_options().create(true).append(true).open(path)?;
-        let deadline = Instant::now() + patience;
-        let mut pause = Duration::from_micros(100);
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock { _file: file }),
-                Err(TryLockError::Error(e)) => return Err(e),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    let held = format!("{} is held by another process", path.display());
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, held));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
-            }
-            pause = (pause * 2).min(Duration::from_millis(5));
+        if lock_within(&file, patience)? {
+            return Ok(Lock { _file: file });
         }
+        let held = format!("{} is held by another process", path.display());
+        Err(io::Error::new(io::ErrorKind::TimedOut, held))
     }
 
     /// Takes the lock if it is free now; `None` when another process holds it.
@@ -285,6 +276,25 @@ impl Lock {
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Ok(None),
             Err(e) => Err(e),
         }
+    }
+}
+
+/// Locks an open file for this process alone, waiting at most `patience`; false when another one holds it all the
+/// while. The lock goes with the file.
+///
+/// # Errors
+/// What the system says of a file that cannot be locked.
+pub fn lock_within(file: &File, patience: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + patience;
+    let mut pause = Duration::from_micros(100);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(e)) => return Err(e),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Ok(false),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+        }
+        pause = (pause * 2).min(Duration::from_millis(5));
     }
 }
 

@@ -1,7 +1,10 @@
-//! When each event last called: the times of the empty files `seen/<Event>`, for `doctor`.
+//! How often each event has called, and when last: a number in `seen/<Event>` and that file's time, for `doctor`.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::codex::payload::Event;
 use crate::context::Paths;
@@ -9,31 +12,60 @@ use crate::file;
 
 /// What notify is called among the events.
 pub const NOTIFY: &str = "notify";
+/// Calls of which something could not be done; the log says what.
+pub const FAILED: &str = "failed";
 
-/// Notes that an event called now; costs one system call.
+/// The calls of one event since the state folder was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub event: &'static str,
+    pub calls: u64,
+    pub last: Option<SystemTime>,
+}
+
+/// Counts a call. What cannot be counted is missing from doctor's report and harms nothing else.
 pub fn note(paths: &Paths, event: &str) {
-    if touch(paths, event) != Err(rustix::io::Errno::NOENT) || !paths.state().exists() {
-        return;
-    }
-    // What cannot be noted is missing from doctor's report and harms nothing else.
     let path = path_of(paths, event);
-    if file::create_private_dir(&paths.state().join(FOLDER)).is_ok() {
-        let _ = file::private_options().create(true).append(true).open(path);
+    let missing = count(&path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    // Nothing is made where nothing is traced.
+    if missing && paths.state().exists() && file::create_private_dir(&paths.state().join(FOLDER)).is_ok() {
+        let _ = count(&path);
     }
 }
 
-fn touch(paths: &Paths, event: &str) -> Result<(), rustix::io::Errno> {
-    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    let times = Timestamps { last_access: now, last_modification: now };
-    utimensat(CWD, path_of(paths, event), &times, AtFlags::SYMLINK_NOFOLLOW)
+/// Adds one to the number in a file. Tools that run at the same time call at the same instant, so the file is locked.
+fn count(path: &Path) -> io::Result<()> {
+    let file = file::private_options().create(true).truncate(false).read(true).write(true).open(path)?;
+    if file::lock_within(&file, PATIENCE)? {
+        let number = number_in(&file).saturating_add(1);
+        file.write_all_at(format!("{number}\n").as_bytes(), 0)?;
+    }
+    Ok(())
 }
 
-/// Every event, and notify, with the time it last called; none when it never did.
-pub fn list(paths: &Paths) -> Vec<(&'static str, Option<SystemTime>)> {
+/// The number a file begins with; 0 when it begins with none.
+fn number_in(file: &File) -> u64 {
+    let mut text = [0; MAX_DIGITS];
+    let read = file.read_at(&mut text, 0).unwrap_or(0);
+    let digits = text[..read].split(|b| !b.is_ascii_digit()).next().unwrap_or_default();
+    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// Every event, and notify, in the order of a session.
+pub fn list(paths: &Paths) -> Vec<Seen> {
     let names = Event::ALL.iter().map(|(name, _)| *name).chain([NOTIFY]);
-    let last = |name: &str| std::fs::metadata(path_of(paths, name)).and_then(|m| m.modified()).ok();
-    names.map(|name| (name, last(name))).collect()
+    names.map(|event| of(paths, event)).collect()
+}
+
+/// The calls that failed.
+pub fn failures(paths: &Paths) -> Seen {
+    of(paths, FAILED)
+}
+
+fn of(paths: &Paths, event: &'static str) -> Seen {
+    let file = file::open_regular(&path_of(paths, event)).ok();
+    let last = file.as_ref().and_then(|f| f.metadata().and_then(|m| m.modified()).ok());
+    Seen { event, calls: file.as_ref().map_or(0, number_in), last }
 }
 
 fn path_of(paths: &Paths, event: &str) -> PathBuf {
@@ -41,24 +73,48 @@ fn path_of(paths: &Paths, event: &str) -> PathBuf {
 }
 
 const FOLDER: &str = "seen";
+/// As many as the largest number has.
+const MAX_DIGITS: usize = 20;
+/// Far above what counting takes; whoever waits longer is not counted.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::context::Context;
 
-    #[test]
-    fn an_event_is_seen_from_its_first_call_on() {
+    fn home() -> (tempfile::TempDir, Context) {
         let home = tempfile::tempdir().unwrap();
         let vars = [("HOME".to_string(), home.path().to_str().unwrap().to_string())].into();
-        let context = Context::given(vec![], vars);
-        note(context.paths(), "Stop");
-        assert!(!context.paths().state().exists(), "nothing is made where nothing is traced");
-        file::create_private_dir(&context.paths().state()).unwrap();
-        note(context.paths(), "Stop");
-        note(context.paths(), "Stop");
-        let seen: Vec<_> =
-            list(context.paths()).into_iter().filter(|(_, at)| at.is_some()).map(|(n, _)| n).collect();
-        assert_eq!(seen, ["Stop"]);
+        (home, Context::given(vec![], vars))
+    }
+
+    #[test]
+    fn an_event_is_counted_from_its_first_call_on() {
+        let (_home, context) = home();
+        let paths = context.paths();
+        note(paths, "Stop");
+        assert!(!paths.state().exists(), "nothing is made where nothing is traced");
+        file::create_private_dir(&paths.state()).unwrap();
+        for _ in 0..12 {
+            note(paths, "Stop");
+        }
+        let called: Vec<_> = list(paths).into_iter().filter(|s| s.last.is_some()).collect();
+        assert_eq!(called.iter().map(|s| (s.event, s.calls)).collect::<Vec<_>>(), [("Stop", 12)]);
+        assert_eq!(failures(paths), Seen { event: FAILED, calls: 0, last: None });
+    }
+
+    #[test]
+    fn no_call_is_missed_when_many_come_at_once_and_damage_starts_anew() {
+        let (_home, context) = home();
+        let paths = context.paths();
+        file::create_private_dir(&paths.state().join(FOLDER)).unwrap();
+        std::fs::write(path_of(paths, "PreToolUse"), "damaged beyond repair").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..50).for_each(|_| note(paths, "PreToolUse")));
+            }
+        });
+        assert_eq!(of(paths, "PreToolUse").calls, 200);
     }
 }

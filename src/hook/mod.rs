@@ -81,6 +81,7 @@ pub fn serve(role: Role, context: &Context, input: &mut dyn Read) {
     };
     if let Err(error) = outcome {
         hook.log().error(format_args!("{error:#}"));
+        seen::note(context.paths(), seen::FAILED);
     }
 }
 

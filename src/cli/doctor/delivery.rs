@@ -17,7 +17,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     // A config.yaml that cannot be read has been told already.
     let mut findings = Settings::load(context).map(|s| backend(&s, send)).unwrap_or_default();
     let paths = context.paths();
-    findings.push(calls(paths));
+    findings.extend(calls(paths));
     findings.extend(backlog(paths));
     findings
 }
@@ -55,19 +55,29 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
     findings
 }
 
-/// When each event last called, and whether hooks of a running Codex have.
-fn calls(paths: &Paths) -> Finding {
+/// How often each event has called and when last, and whether hooks of a running Codex have.
+fn calls(paths: &Paths) -> Vec<Finding> {
     let running = live::list(paths).iter().filter(|m| m.process.is_alive()).count();
-    let ago = |at: Option<SystemTime>| at.and_then(|at| at.elapsed().ok()).map(ago_text);
+    let ago = |at: Option<SystemTime>| at.and_then(|at| at.elapsed().ok());
     let seen = seen::list(paths);
-    let Some(last) = ago(seen.iter().filter_map(|(_, at)| *at).max()) else {
-        return Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`");
+    let Some(last) = ago(seen.iter().filter_map(|s| s.last).max()) else {
+        return vec![Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`")];
     };
     let now = if running > 0 { format!(", {running} threads open") } else { String::new() };
-    let each =
-        seen.iter().map(|(name, at)| format!("{name} {}", ago(*at).unwrap_or_else(|| "never".to_owned())));
+    let each = seen.iter().map(|s| match ago(s.last) {
+        Some(ago) => format!("{} {} times ({} ago)", s.event, s.calls, ago_text(ago)),
+        None => format!("{} never", s.event),
+    });
     let each = each.collect::<Vec<_>>().join(", ");
-    Finding::ok("calls", format!("Codex last called {last} ago{now}; {each}"))
+    let text = format!("Codex last called {} ago{now}; {each}", ago_text(last));
+    let mut findings = vec![Finding::ok("calls", text)];
+    let failed = seen::failures(paths);
+    if let Some(ago) = ago(failed.last).filter(|ago| *ago < FAILURES_TOLD) {
+        let calls = if failed.calls == 1 { "call" } else { "calls" };
+        let text = format!("{} {calls} of Codex went wrong, the last {} ago", failed.calls, ago_text(ago));
+        findings.push(Finding::warning("failures", text, format!("see {}", paths.log_file().display())));
+    }
+    findings
 }
 
 fn backlog(paths: &Paths) -> Vec<Finding> {
@@ -77,6 +87,7 @@ fn backlog(paths: &Paths) -> Vec<Finding> {
     let last = status.last_success.map(|at| ago_text(time::now().since(at)));
     let last =
         last.map_or_else(|| "nothing delivered yet".to_owned(), |ago| format!("last delivered {ago} ago"));
+    let last = format!("{last}; in all {}", totals(&status));
     findings.push(match &status.last_error {
         Some(error) if waiting > 0 => Finding::failure(
             "delivery",
@@ -104,6 +115,12 @@ fn backlog(paths: &Paths) -> Vec<Finding> {
     findings
 }
 
+/// What has become of everything since the state folder was made.
+fn totals(status: &Status) -> String {
+    let Status { delivered, refused_spans, set_aside, .. } = status;
+    format!("{delivered} turns delivered, {refused_spans} spans refused, {set_aside} turns set aside")
+}
+
 fn size_of(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
@@ -113,6 +130,9 @@ fn size_of(folder: &Path) -> u64 {
     });
     sizes.sum()
 }
+
+/// How long a call that went wrong is worth a warning.
+const FAILURES_TOLD: Duration = Duration::from_secs(24 * 3600);
 
 /// A span of time in the unit a person would use.
 fn ago_text(ago: Duration) -> String {
