@@ -202,7 +202,7 @@ fn begin_turn_of_fifty_calls(bin: &Path, home: &Path, transcript: &str) {
 }
 
 /// A payload of about `size` bytes.
-fn payload(event: &str, more: &str, size: usize) -> Vec<u8> {
+pub fn payload(event: &str, more: &str, size: usize) -> Vec<u8> {
     let mut text = format!(
         r#"{{"hook_event_name":"{event}","session_id":"{THREAD}","turn_id":"{TURN}","cwd":"/","model":"m"{more},"#
     );
@@ -215,7 +215,7 @@ fn payload(event: &str, more: &str, size: usize) -> Vec<u8> {
 }
 
 /// A home with settings.
-fn home(folder: &Path, name: &str, yaml: &str) -> PathBuf {
+pub fn home(folder: &Path, name: &str, yaml: &str) -> PathBuf {
     let home = folder.join(name);
     let harness = home.join(".arize/harness");
     for folder in [state(&home), state(&home).join("outbox"), harness.clone()] {
@@ -231,7 +231,7 @@ fn state(home: &Path) -> PathBuf {
 }
 
 /// Builds the program that does nothing, static where the target is installed.
-fn nothing(folder: &Path) -> Option<PathBuf> {
+pub fn nothing(folder: &Path) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/nothing.rs");
     let out = folder.join("nothing");
     let mut rustc = Command::new("rustc");
@@ -244,11 +244,11 @@ const TRUE: &str = "/bin/true";
 const CAT: &str = "cat of 1 MiB to a file";
 const HUNG: &str = "Stop, hung backend";
 const STOP: &str = "Stop of 50 calls";
-const THREAD: &str = "019a0000-0000-7000-8000-000000000001";
-const TURN: &str = "019b0000-0000-7000-8000-000000000001";
-const PROMPT: &str = r#","prompt":"do it""#;
+pub const THREAD: &str = "019a0000-0000-7000-8000-000000000001";
+pub const TURN: &str = "019b0000-0000-7000-8000-000000000001";
+pub const PROMPT: &str = r#","prompt":"do it""#;
 const SOURCE: &str = r#","source":"startup""#;
-const TOOL: &str = r#","tool_name":"Bash","tool_use_id":"call-1","tool_input":{"command":"ls"}"#;
-const RESPONSE: &str = r#","tool_name":"Bash","tool_use_id":"call-1""#;
-const DONE: &str = r#","last_assistant_message":"done""#;
+pub const TOOL: &str = r#","tool_name":"Bash","tool_use_id":"call-1","tool_input":{"command":"ls"}"#;
+pub const RESPONSE: &str = r#","tool_name":"Bash","tool_use_id":"call-1""#;
+pub const DONE: &str = r#","last_assistant_message":"done""#;
 const NOTIFY: &str = r#"{"type":"agent-turn-complete","thread-id":"019a0000-0000-7000-8000-000000000001","turn-id":"019b0000-0000-7000-8000-000000000001","cwd":"/","input-messages":["do it"],"last-assistant-message":"done"}"#;

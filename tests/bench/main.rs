@@ -1,15 +1,24 @@
 //! What a hook costs Codex: `cargo bench --bench hooks`, or for the build that is installed
 //! `cargo bench --bench hooks --target x86_64-unknown-linux-musl`.
 //!
-//! Every case is run once a round, round after round, so that the machine's moods fall on all of them alike; each
-//! run is one posix_spawn and one wait in this process, with the payload ready in a pipe, and the median is
-//! told against /bin/true of the same rounds. This program's own memory is the least that a child's peak can show.
+//! Every case is run once a round, each round in another order, so that the machine's moods and what a case leaves in
+//! the caches fall on all of them alike; each run is one posix_spawn and one wait in this process, with the payload
+//! ready in a pipe, and the median is told against /bin/true of the same rounds. This program's own memory is the
+//! least that a child's peak can show.
+//!
+//! Where ARIZE_CODEX_TEST_LAB names the folder that `tests/run` fills with Codex, its own turns are timed as well.
 
 mod cases;
+#[path = "../it/codex.rs"]
+#[expect(dead_code, reason = "the tests of the real Codex need more of it")]
+mod codex;
+mod memory;
 mod spawn;
+mod turns;
 
 use cases::Case;
 use spawn::Run;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,15 +29,34 @@ fn main() {
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let mut cases = cases::all(&binary, &folder);
     let mut runs: Vec<Vec<Run>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
-    for _ in 0..rounds {
-        for (case, runs) in cases.iter_mut().zip(&mut runs) {
+    for round in 0..rounds {
+        for place in shuffled(cases.len(), round) {
+            let case = &mut cases[place];
             case.prepare();
-            runs.push(spawn::run(&case.program, &case.arguments, &case.home, &case.payload));
+            runs[place].push(spawn::run(&case.program, &case.arguments, &case.home, &case.payload));
             case.settle();
         }
     }
     print(&binary, rounds, &cases, &mut runs);
+    memory::measure(&binary, &folder);
+    match (std::env::var("ARIZE_CODEX_TEST_LAB"), cases::nothing(&folder)) {
+        (Ok(_), Some(nothing)) => turns::compare(&nothing),
+        _ => println!(
+            "\nCodex's own turns are not timed: ARIZE_CODEX_TEST_LAB or the static target is missing."
+        ),
+    }
     std::fs::remove_dir_all(&folder).expect("the temporary folder to be removed");
+}
+
+/// The numbers below `count` in an order that each round has for itself.
+fn shuffled(count: usize, round: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|place| {
+        let mut hasher = DefaultHasher::new();
+        (round, place).hash(&mut hasher);
+        hasher.finish()
+    });
+    order
 }
 
 /// Prints the table of medians.

@@ -274,7 +274,8 @@ fn start_model(script: &Path) -> (Child, String) {
     (model, port.trim().to_owned())
 }
 
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+/// Every file below a folder.
+pub fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() { collect(&entry.path(), found) } else { found.push(entry.path()) }
     }
