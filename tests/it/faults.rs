@@ -33,7 +33,7 @@ fn assert_arrived(book: &Book, session: &Session<'_>, turns: u64) -> usize {
 fn survives(turns: u64, fault: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> (Lab, usize) {
     let collector = HttpCollector::start(fault);
     let lab = Lab::new(&phoenix(&collector.url()));
-    let mut session = Session::start(&lab, 1);
+    let session = Session::start(&lab, 1);
     for turn in 0..turns {
         session.turn(turn, 1);
     }
@@ -51,7 +51,7 @@ fn a_hundred_turns_without_a_backend_arrive_when_it_is_there() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let lab = Lab::new(&phoenix(&format!("http://{address}")));
-    let mut session = Session::start(&lab, 1);
+    let session = Session::start(&lab, 1);
     for turn in 0..100 {
         session.turn(turn, 1);
     }
@@ -116,7 +116,7 @@ fn a_backend_that_fails_at_random_costs_no_turn() {
 fn a_backend_nobody_can_trust_keeps_every_turn_until_the_settings_are_mended() {
     let plain = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&phoenix(&plain.url().replace("http:", "https:")));
-    let mut session = Session::start(&lab, 1);
+    let session = Session::start(&lab, 1);
     for turn in 0..10 {
         session.turn(turn, 1);
     }
@@ -155,7 +155,7 @@ fn sixty_four_sessions_with_parallel_tools_lose_nothing() {
 
 /// A session whose tools run, and call their hooks, all at once.
 fn concurrent_session(lab: &Lab, number: u64, turns: u64, tools: u64) {
-    let mut session = Session::start(lab, number);
+    let session = Session::start(lab, number);
     for turn in 0..turns {
         let calls = session.calls_of_turn(turn, 0);
         session.call(calls[0].0, &calls[0].1);

@@ -67,7 +67,7 @@ fn with_a_full_disk() {
     }
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = small_lab(&collector);
-    let mut session = Session::start(&lab, 1);
+    let session = Session::start(&lab, 1);
     session.turn(0, 1);
     // All of a turn, then a later part of it, then its end alone fall into the time of the full disk.
     let ballast = fill(&lab);
@@ -106,7 +106,7 @@ fn with_a_read_only_disk() {
     let lab = small_lab(&collector);
     let home = lab.folder().join("home");
     mount(&["-o", "remount,ro"], &home);
-    let mut session = Session::start(&lab, 1);
+    let session = Session::start(&lab, 1);
     session.turn(0, 1);
     let output = lab.run(&["flush", "--wait", "1"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -124,7 +124,7 @@ fn with_a_read_only_disk() {
 fn a_clock_that_was_set_back_holds_nothing_up() {
     let collector = HttpCollector::start(|_| Answer::Status(503, "retry-after: 900\r\n", ""));
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
-    let mut session = Session::start(&lab, 1);
+    let session = Session::start(&lab, 1);
     session.turn(0, 1);
     let calls = session.calls_of_turn(1, 1);
     for (role, payload) in &calls[..2] {

@@ -20,12 +20,6 @@ pub struct Lab {
     pub environment: Vec<(String, String)>,
 }
 
-/// What one call of a hook came to.
-#[derive(Debug, Clone, Copy)]
-pub struct Call {
-    pub took: Duration,
-}
-
 /// Writes a config.yaml whose `harnesses.codex` is `yaml`, private as one with a key must be.
 pub fn configure(paths: &Paths, yaml: &str) {
     std::fs::create_dir_all(paths.harness()).unwrap();
@@ -84,14 +78,13 @@ impl Lab {
     }
 
     /// Calls a role and holds it to the contract: exit 0, nothing on stdout, in bounded time.
-    pub fn call(&self, role: &str, payload: &str) -> Call {
+    pub fn call(&self, role: &str, payload: &str) {
         let began = Instant::now();
         let output = self.start(role, payload).wait_with_output().unwrap();
         let took = began.elapsed();
         assert!(output.status.success(), "{role}: {:?} {output:?}", output.status);
         assert!(output.stdout.is_empty(), "{role} spoke: {output:?}");
         assert!(took < LONGEST_CALL, "{role} took {took:?}");
-        Call { took }
     }
 
     /// Runs a command for people.
@@ -145,24 +138,22 @@ impl Lab {
 pub struct Session<'a> {
     lab: &'a Lab,
     pub thread: String,
-    /// What each call came to.
-    pub calls: Vec<Call>,
 }
 
 impl<'a> Session<'a> {
     pub fn start(lab: &'a Lab, number: u64) -> Session<'a> {
-        let mut session = Session::named(lab, number);
+        let session = Session::named(lab, number);
         session.call("session", &session.payload("SessionStart", None, r#","source":"startup""#));
         session
     }
 
     /// A session that calls nothing yet.
     pub fn named(lab: &'a Lab, number: u64) -> Session<'a> {
-        Session { lab, thread: format!("019a0000-0000-7000-8000-{number:012x}"), calls: Vec::new() }
+        Session { lab, thread: format!("019a0000-0000-7000-8000-{number:012x}") }
     }
 
     /// A whole turn of `tools` tool calls.
-    pub fn turn(&mut self, number: u64, tools: u64) {
+    pub fn turn(&self, number: u64, tools: u64) {
         for (role, payload) in self.calls_of_turn(number, tools) {
             self.call(role, &payload);
         }
@@ -190,13 +181,12 @@ impl<'a> Session<'a> {
         self.payload(event, Some(&turn_id(turn)), &more)
     }
 
-    pub fn end(&mut self) {
+    pub fn end(&self) {
         self.call("stop", &self.payload("SessionEnd", None, r#","reason":"exit""#));
     }
 
-    pub fn call(&mut self, role: &str, payload: &str) {
-        let call = self.lab.call(role, payload);
-        self.calls.push(call);
+    pub fn call(&self, role: &str, payload: &str) {
+        self.lab.call(role, payload);
     }
 
     pub fn payload(&self, event: &str, turn: Option<&str>, more: &str) -> String {
