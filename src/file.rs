@@ -258,9 +258,16 @@ impl Lock {
     /// # Errors
     /// `TimedOut` when another process holds it all the while; else what opening it gave.
     pub fn acquire(path: &Path, patience: Duration) -> io::Result<Lock> {
-        let file = private_options().create(true).append(true).open(path)?;
-        if lock_within(&file, patience)? {
-            return Ok(Lock { _file: file });
+        let deadline = Instant::now() + patience;
+        loop {
+            let file = private_options().create(true).append(true).open(path)?;
+            if !lock_within(&file, deadline.saturating_duration_since(Instant::now()))? {
+                break;
+            }
+            // One that was deleted while it was waited for keeps nobody out.
+            if file.metadata()?.nlink() > 0 {
+                return Ok(Lock { _file: file });
+            }
         }
         let held = format!("{} is held by another process", path.display());
         Err(io::Error::new(io::ErrorKind::TimedOut, held))

@@ -92,7 +92,11 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
     }
     match locked.read() {
         Ok(Some(mut state)) => {
-            freeze::close_turn(paths, &settings.profile, &locked, &mut state, Reason::Idle, time::now())?;
+            let profile = &settings.profile;
+            if freeze::close_turn(paths, profile, &locked, &mut state, Reason::Idle, time::now())? {
+                // A machine that slept wakes up in the middle of its turn: for a day more it is known what was told.
+                return Ok(());
+            }
         }
         Ok(None) => {}
         Err(error) => settings.log.error(format_args!("a damaged state was swept: {error}")),

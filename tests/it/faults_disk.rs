@@ -1,13 +1,12 @@
-//! A full disk, a read-only one, and a clock that was set back.
+//! A full disk and a read-only one.
 //!
 //! Small and read-only disks are mounted in a user namespace, so no privilege is needed: this test binary is started
 //! again inside one. Where the system allows no namespaces the tests say so and pass.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use crate::collector::{Answer, HttpCollector, spans_of};
+use crate::collector::{Answer, HttpCollector};
 use crate::lab::{Delivered, Lab, Session};
 
 #[test]
@@ -120,74 +119,4 @@ fn with_a_read_only_disk() {
     lab.assert_at_rest();
 }
 
-#[test]
-fn a_clock_that_was_set_back_holds_nothing_up() {
-    let collector = HttpCollector::start(|_| Answer::Status(503, "retry-after: 900\r\n", ""));
-    let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
-    let session = Session::start(&lab, 1);
-    session.turn(0, 1);
-    let calls = session.calls_of_turn(1, 1);
-    for (role, payload) in &calls[..2] {
-        session.call(role, payload);
-    }
-    while !lab.processes().is_empty() {
-        std::thread::yield_now();
-    }
-    move_into_the_future(&lab.paths().state());
-    collector.book.answer(|_| Answer::Accept);
-    for (role, payload) in &calls[2..] {
-        session.call(role, payload);
-    }
-    session.turn(2, 1);
-    // Not `flush`: a person's wish would not wait for the server's time.
-    session.end();
-    let all = collector.book.wait_for(Duration::from_secs(30), |seen| {
-        let accepted = seen.iter().filter(|(_, accepted)| *accepted);
-        accepted.map(|(s, _)| spans_of(&s.request).len()).sum::<usize>() >= 6
-    });
-    assert!(all, "{}", lab.log());
-    lab.flush();
-    let mut delivered = Delivered::to(&collector.book);
-    for turn in 0..3 {
-        assert_eq!(delivered.take(session.trace(turn), 2), 0, "turn {turn}");
-    }
-    delivered.assert_nothing_else();
-    lab.assert_at_rest();
-}
-
-/// Makes every file look as if it had been written a day later, in its times and in its text.
-fn move_into_the_future(folder: &Path) {
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            move_into_the_future(&path);
-            continue;
-        }
-        if let Ok(text) = std::fs::read_to_string(&path) {
-            std::fs::write(&path, a_day_later(&text)).unwrap();
-        }
-        let later = entry.metadata().unwrap().modified().unwrap() + DAY;
-        std::fs::File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
-    }
-}
-
-/// Adds a day to every number that is a moment in nanoseconds.
-fn a_day_later(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, after) = rest.split_at(end);
-        match number.parse::<u64>() {
-            Ok(nanos) if number.len() == 19 => out.push_str(&(nanos + DAY.as_nanos() as u64).to_string()),
-            _ => out.push_str(number),
-        }
-        rest = after;
-    }
-    out + rest
-}
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
 const INSIDE: &str = "ARIZE_CODEX_TEST_NAMESPACE";

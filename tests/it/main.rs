@@ -9,6 +9,7 @@ mod export_tls;
 mod faults;
 mod faults_disk;
 mod faults_kill;
+mod faults_time;
 mod hostile;
 mod hostile_files;
 mod lab;
