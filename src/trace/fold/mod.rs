@@ -8,6 +8,7 @@ mod finish;
 mod room;
 mod tools;
 mod usage;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -171,7 +172,7 @@ impl<'a> Fold<'a> {
             }
             Fact::ToolOutput(mut output) => {
                 self.tell_untold_text();
-                let told_code = tools::exit_code_in(&output.text);
+                let told_code = verdict::exit_code_in(&output.text);
                 self.room.text(&mut output.text);
                 output.images.iter_mut().for_each(|image| self.room.text(&mut image.0));
                 let draft = self.tool(&output.call_id, at);

@@ -4,6 +4,10 @@ use serde_json::value::RawValue;
 
 use super::super::rows::Row;
 use super::super::turn::{Decision, Permission, Status, ToolCall};
+use super::verdict::{
+    ABORTED, FORBIDDEN, REJECTED, exit_code_in, reads_as_abort, reads_as_failure, reads_as_refusal,
+    says_error,
+};
 use crate::codex::rollout::{ToolDetail, ToolOutput, ToolRequest};
 use crate::time::Timestamp;
 
@@ -81,11 +85,11 @@ impl ToolDraft {
     /// Takes what PostToolUse said.
     pub fn finished(&mut self, at: Timestamp, output: Option<&RawValue>) {
         self.finished_at.get_or_insert(at);
-        let Some(output) = output.map(|o| plain_or_json(o.get())) else { return };
-        self.hook_error |= output.contains("\"isError\":true");
+        let Some(output) = output else { return };
+        self.hook_error |= says_error(output.get());
         // What went back to the model tells the same.
         if self.output.is_none() {
-            self.hook_output = Some(output);
+            self.hook_output = Some(plain_or_json(output.get()));
         }
     }
 
@@ -188,7 +192,11 @@ impl ToolDraft {
         let text =
             self.output.as_ref().map(|o| o.text.as_str()).or(self.hook_output.as_deref()).unwrap_or_default();
         let detail = self.detail.as_ref();
-        if text.contains(ABORTED) && text.len() < 200 {
+        let status =
+            detail.and_then(|d| d.status.as_deref()).or_else(|| self.request.as_ref()?.status.as_deref());
+        // What a tool printed says how it went only where nothing else does.
+        let untold = exit_code.is_none() && status != Some("completed");
+        if untold && reads_as_abort(text) {
             return Some(ABORTED.to_owned());
         }
         if let Some(code) = exit_code.filter(|c| *c != 0) {
@@ -197,15 +205,9 @@ impl ToolDraft {
         if let Some(error) = detail.and_then(|d| d.error.clone()) {
             return Some(error);
         }
-        let status =
-            detail.and_then(|d| d.status.as_deref()).or_else(|| self.request.as_ref()?.status.as_deref());
         let failed_status = status.filter(|s| matches!(*s, "failed" | "declined" | "errored" | "incomplete"));
         let told_false = self.output.as_ref().and_then(|o| o.success) == Some(false);
-        if failed_status.is_some()
-            || told_false
-            || self.hook_error
-            || (exit_code.is_none() && reads_as_failure(text))
-        {
+        if failed_status.is_some() || told_false || self.hook_error || (untold && reads_as_failure(text)) {
             let said = if text.is_empty() { failed_status.unwrap_or("failed") } else { text };
             return Some(said.to_owned());
         }
@@ -233,7 +235,9 @@ impl ToolDraft {
             });
         };
         let declined = self.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
-        let refused = declined || REFUSALS.iter().any(|words| error.contains(words));
+        // A server's own words are none of Codex's: it may reject what a person has allowed.
+        let foreign = self.detail.as_ref().is_some_and(|d| d.server.is_some());
+        let refused = declined || reads_as_refusal(error, foreign);
         let ran = self.finished_at.is_some() || self.detail.is_some();
         let decision = match (ran, finished.is_some()) {
             _ if refused => Decision::Denied,
@@ -252,7 +256,7 @@ impl ToolDraft {
             Decision::Unknown => Some(turn_ended),
         };
         let wait = decided.map(|at| at.since(asked));
-        let by_hook = (refused && error.contains(HOOK_REFUSAL) && !error.contains("rejected by user"))
+        let by_hook = (refused && error.contains(REJECTED) && !error.contains("rejected by user"))
             || wait.is_some_and(|w| w < SHORTEST_PERSON && decision != Decision::Unknown);
         let decided_by = match reviewer {
             Some(reviewer) if reviewer != "user" => reviewer,
@@ -344,27 +348,6 @@ fn detail_name(kind: &str) -> String {
     .to_owned()
 }
 
-/// The exit code in the text Codex gives to the model: in the lines before `Output:`, or in the JSON of old
-/// releases.
-pub(super) fn exit_code_in(text: &str) -> Option<i64> {
-    if text.starts_with('{') {
-        let value: serde_json::Value = serde_json::from_str(text).ok()?;
-        return value.get("metadata")?.get("exit_code")?.as_i64();
-    }
-    let head = text.lines().take(8).take_while(|l| !l.starts_with("Output:"));
-    let mut codes = head.filter_map(|line| {
-        let code =
-            line.strip_prefix("Process exited with code ").or_else(|| line.strip_prefix("Exit code: "));
-        code?.trim().parse().ok()
-    });
-    codes.next()
-}
-
-/// Whether an output without any status is one of Codex's own refusals.
-fn reads_as_failure(text: &str) -> bool {
-    FAILURES.iter().any(|start| text.starts_with(start))
-}
-
 /// A JSON string as its text, other JSON as it is.
 fn plain_or_json(json: &str) -> String {
     serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())
@@ -372,53 +355,11 @@ fn plain_or_json(json: &str) -> String {
 
 /// More calls than ever wait for an answer at a time.
 const MAX_WAITING: usize = 256;
-const ABORTED: &str = "aborted by user";
-/// How the policy refuses what may not even be asked for.
-const FORBIDDEN: &str = "approval policy is ";
-/// How a person, a reviewer or a hook refuses.
-const REFUSALS: &[&str] = &["rejected", HOOK_REFUSAL, "denied by", "user cancelled"];
-const HOOK_REFUSAL: &str = "Rejected(";
 /// No person reads a question and answers it faster.
 const SHORTEST_PERSON: std::time::Duration = std::time::Duration::from_millis(300);
-/// How Codex's own failure texts begin (0.135 to 0.169).
-const FAILURES: &[&str] = &[
-    "unsupported call",
-    "unsupported custom tool call",
-    "unable to locate",
-    "unable to read",
-    "unable to process",
-    "failed to parse",
-    "apply_patch verification failed",
-    "apply_patch handler received",
-    "exec_command failed",
-    "write_stdin failed",
-    "execution error",
-    "tool call error",
-    "collab ",
-    "Unknown process id",
-    "patch rejected",
-    "exec command rejected",
-    FORBIDDEN,
-    "Command blocked by",
-    "Tool call blocked by",
-    "Rejected",
-    "rejected",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exit_codes_are_read_from_the_head_alone() {
-        assert_eq!(
-            exit_code_in("Chunk ID: x\nWall time: 0.1\nProcess exited with code 3\nOutput:\noops"),
-            Some(3)
-        );
-        assert_eq!(exit_code_in("Wall time: 1\nOutput:\nExit code: 9"), None);
-        assert_eq!(exit_code_in("{\"output\":\"\",\"metadata\":{\"exit_code\":2}}"), Some(2));
-        assert_eq!(exit_code_in("{broken"), None);
-    }
 
     #[test]
     fn mcp_names_are_split_whoever_writes_them() {
@@ -427,6 +368,76 @@ mod tests {
         assert_eq!(mcp_parts(Some("mcp__demo__"), Some("add_it")), pair);
         assert_eq!(mcp_parts(None, Some("mcp__demo__add_it")), pair);
         assert_eq!(mcp_parts(Some("collaboration"), Some("spawn_agent")), None);
+    }
+
+    /// A command, or an MCP call, that Codex and a hook tell of.
+    fn told(output: &str, detail: serde_json::Value, hook: serde_json::Value) -> ToolCall {
+        let at = Timestamp::from_millis;
+        let mut draft = ToolDraft::new("c", at(1));
+        draft.hooked(at(1), "Bash", None);
+        draft.permission_at = Some(at(2));
+        draft.told_code = exit_code_in(output);
+        draft.output_at = Some(at(900));
+        draft.output = Some(ToolOutput { text: output.to_owned(), ..ToolOutput::default() });
+        draft.detail = (!detail.is_null()).then(|| ToolDetail {
+            server: detail["server"].as_str().map(str::to_owned),
+            tool: detail["server"].as_str().map(|_| "tool".to_owned()),
+            status: detail["status"].as_str().map(str::to_owned),
+            error: detail["error"].as_str().map(str::to_owned),
+            ..ToolDetail::default()
+        });
+        if !hook.is_null() {
+            draft.finished(at(900), RawValue::from_string(hook.to_string()).ok().as_deref());
+        }
+        draft.finish(at(0), at(1000), &Status::Completed, None).unwrap()
+    }
+
+    #[test]
+    fn what_a_tool_printed_is_not_taken_for_what_became_of_it() {
+        use serde_json::{Value::Null, json};
+        let ran = "Wall time: 1 seconds\nProcess exited with code 0\nOutput:\n";
+        let mcp = |status: &str, error| json!({"server": "s", "status": status, "error": error});
+        let (approved, denied) = (Decision::Approved, Decision::Denied);
+        for (output, detail, hook, error, decision) in [
+            (format!("{ran}\"isError\":true"), Null, json!("{\"isError\":true}"), None, &approved),
+            (format!("{ran}aborted by user"), Null, json!("aborted by user"), None, &approved),
+            ("rejected 3 rows".into(), mcp("completed", None), Null, None, &approved),
+            ("aborted by user".into(), mcp("completed", None), Null, None, &approved),
+            (
+                "x".into(),
+                mcp("failed", Some("rejected: no such row")),
+                Null,
+                Some("rejected: no such row"),
+                &approved,
+            ),
+            ("x".into(), Null, json!({"isError": true}), Some("x"), &approved),
+            (
+                "x".into(),
+                mcp("failed", Some("user cancelled MCP tool call")),
+                Null,
+                Some("user cancelled MCP tool call"),
+                &denied,
+            ),
+            ("Wall time: 2.5 seconds\naborted by user".into(), Null, Null, Some(ABORTED), &denied),
+            (
+                "apply_patch verification failed: no line in rejected.txt".into(),
+                Null,
+                Null,
+                Some("apply_patch verification failed: no line in rejected.txt"),
+                &approved,
+            ),
+            (
+                "exec_command failed: CreateProcess { message: \"Rejected(\\\"no\\\")\" }".into(),
+                Null,
+                Null,
+                Some("exec_command failed: CreateProcess { message: \"Rejected(\\\"no\\\")\" }"),
+                &denied,
+            ),
+        ] {
+            let call = told(&output, detail, hook);
+            assert_eq!(call.error.as_deref(), error, "{output}");
+            assert_eq!(&call.permission.unwrap().decision, decision, "{output}");
+        }
     }
 
     #[test]
