@@ -186,6 +186,11 @@ impl Paths {
         self.state().join("sent")
     }
 
+    /// The other notify program once more, for when config.yaml cannot be read.
+    pub fn notify_chain(&self) -> PathBuf {
+        self.state().join("notify_chain.json")
+    }
+
     pub fn debug(&self) -> PathBuf {
         self.state().join("debug")
     }

@@ -17,7 +17,7 @@ use crate::export::outbox;
 use crate::handover::freeze;
 use crate::handover::live;
 use crate::settings::document::Document;
-use crate::settings::{CODEX_PREFIX, Settings};
+use crate::settings::{self, CODEX_PREFIX, Settings};
 
 /// Take out what install has added.
 #[derive(FromArgs, Debug)]
@@ -158,6 +158,7 @@ fn settle_undelivered(
 
 /// The other notify program is called by Codex itself again.
 fn forget_chain(paths: &Paths) -> anyhow::Result<()> {
+    settings::remember_chain(paths, &[])?;
     let path = paths.config_yaml();
     let Ok(Some(mut document)) = Document::load(&path) else { return Ok(()) };
     if document.unset(&format!("{CODEX_PREFIX}notify_chain")) {

@@ -99,6 +99,11 @@ pub fn run_watched(
     watch: &mut dyn FnMut(&Report),
 ) -> Report {
     let mut report = Report::default();
+    if settings.dry_run {
+        report.left = names_in(paths).len() as u64;
+        report.last_error = (report.left > 0).then(|| DRY_RUN.to_owned());
+        return report;
+    }
     if budget.asked && is_running(paths) {
         // One that pauses between two attempts gives way to a person.
         let _ = file::write_atomic(&wish_path(paths), b"");
@@ -208,6 +213,8 @@ fn names_in(paths: &Paths) -> BTreeSet<OsString> {
     names
 }
 
+/// What a person is told who wants to deliver nevertheless.
+const DRY_RUN: &str = "dry_run is on, so nothing is sent";
 /// How the names of closed turns end; their rows lie beside them.
 const RECORD_SUFFIX: &[u8] = b".json";
 /// For as long as [`is_running`] may hold the lock of a flusher that starts.

@@ -5,7 +5,7 @@
 //! million names the older half is dropped; eight bytes meet by chance once in 10^7 such files.
 
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl Ledger {
     /// Whether a name was noted. A ledger that cannot be read knows none.
     pub fn contains(&self, name: &str) -> bool {
         let wanted = key_of(name);
-        let Ok(file) = File::open(&self.path) else { return false };
+        let Ok(file) = file::open_regular(&self.path) else { return false };
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
         let mut magic = [0; KEY_BYTES];
         if reader.read_exact(&mut magic).is_err() || magic != *MAGIC {
@@ -86,7 +86,7 @@ impl Ledger {
         if (len + more) / KEY_BYTES as u64 <= self.limit {
             return Ok(());
         }
-        let content = fs::read(&self.path)?;
+        let content = file::read_bounded(&self.path, MAX_BYTES)?.unwrap_or_default();
         let keys = content.get(KEY_BYTES..).unwrap_or_default();
         let half = keys.len() / KEY_BYTES / 2 * KEY_BYTES;
         let mut kept = MAGIC.to_vec();
@@ -106,6 +106,8 @@ const KEY_BYTES: usize = 8;
 const MAGIC: &[u8; KEY_BYTES] = b"axkeys1\n";
 /// How many names are kept: 8 MiB.
 const LIMIT: u64 = 1 << 20;
+/// More than a ledger at its limit takes, with what one call may add.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -133,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = ledger(&folder, LIMIT);
         ledger.add(["a"].into_iter()).unwrap();
-        File::options().append(true).open(&ledger.path).unwrap().write_all(b"123").unwrap();
+        fs::File::options().append(true).open(&ledger.path).unwrap().write_all(b"123").unwrap();
         assert!(ledger.contains("a"));
         ledger.add(["b"].into_iter()).unwrap();
         assert!(ledger.contains("a") && ledger.contains("b"));

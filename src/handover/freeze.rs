@@ -29,17 +29,7 @@ pub fn close_turn(
     reason: Reason,
     at: Timestamp,
 ) -> Result<bool, StateError> {
-    let Some(turn) = state.turn.clone() else { return Ok(false) };
-    let closing = Closing {
-        version: Closing::VERSION,
-        thread: state.thread_id.clone(),
-        root: state.root.clone(),
-        session: state.session.clone(),
-        turn,
-        reason,
-        at,
-        profile: profile.clone(),
-    };
+    let Some(closing) = Closing::of(state, reason, at, profile) else { return Ok(false) };
     let rollout = closing.session.transcript_path.as_deref();
     let rollout_bytes = rollout.and_then(|p| fs::metadata(p).ok()).map(|m| m.len());
     write(paths, &closing, Some(locked.rows()))?;

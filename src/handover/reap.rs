@@ -18,7 +18,7 @@ use crate::trace::state::{LockedState, StateError};
 pub fn reap(context: &Context, settings: &Settings) {
     let paths = context.paths();
     for marker in live::orphans(paths) {
-        let closed = close_thread(paths, settings, &marker.thread, Some(&marker), Reason::Orphaned);
+        let closed = close_thread(paths, settings, &marker);
         match closed {
             Ok(()) => marker.remove(paths),
             Err(error) => settings.log.error(format_args!("cannot close an orphaned turn: {error}")),
@@ -29,21 +29,16 @@ pub fn reap(context: &Context, settings: &Settings) {
     }
 }
 
-/// Closes the open turn of a thread and of its subagents. With a marker, only when the thread still belongs to
-/// the process it names: it may have been resumed by another one.
+/// Closes the open turn of a thread and of its subagents, if the thread still belongs to the process that is gone: it
+/// may have been resumed by another one.
 ///
 /// # Errors
 /// When a state cannot be locked, read or written.
-pub fn close_thread(
-    paths: &Paths,
-    settings: &Settings,
-    thread: &ThreadId,
-    marker: Option<&Marker>,
-    reason: Reason,
-) -> Result<(), StateError> {
+pub fn close_thread(paths: &Paths, settings: &Settings, marker: &Marker) -> Result<(), StateError> {
+    let (thread, reason) = (&marker.thread, Reason::Orphaned);
     let locked = LockedState::lock(paths, thread, PATIENCE)?;
     let Some(mut state) = locked.read()? else { return Ok(()) };
-    if marker.is_some_and(|m| state.codex.is_some_and(|c| c != m.process)) {
+    if state.codex.is_some_and(|c| c != marker.process) {
         return Ok(());
     }
     freeze::close_turn(paths, &settings.profile, &locked, &mut state, reason, time::now())?;

@@ -19,12 +19,11 @@ use crate::context::{Context, var};
 use crate::export::entry::Entry;
 use crate::export::flush::Budget;
 use crate::file;
-use crate::handover::{self, seen, settle};
+use crate::handover::{self, seen};
 use crate::log::Log;
 use crate::os;
 use crate::settings::{self, ExportMode, MAX_VALUE_BYTES, Settings};
-use crate::trace::closing::{Closing, Reason};
-use crate::trace::{outline, rows};
+use crate::trace::outline;
 
 /// A role of the executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,8 +159,11 @@ fn read_payload(mut input: &mut dyn Read) -> anyhow::Result<Option<HookPayload>>
     HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {}", json_fault(&e)))
 }
 
-/// Starts the delivery; in sync mode, does it here, within `budget`.
+/// Starts the delivery; in sync mode, does it here, within `budget`. In a dry run nothing leaves.
 fn deliver(hook: &Hook, budget: Duration) {
+    if hook.settings().dry_run {
+        return;
+    }
     match hook.settings().export_mode {
         ExportMode::Background => handover::start(hook.context, hook.settings()),
         ExportMode::Sync => {
@@ -173,26 +175,7 @@ fn deliver(hook: &Hook, budget: Duration) {
 /// How long a turn is delivered in place; Codex itself waits 30 seconds.
 const SYNC_BUDGET: Duration = Duration::from_secs(15);
 
-/// Prints what would be sent for the running turn, and forgets the turn.
-fn dry_run(hook: &Hook, mut thread: thread::Thread) -> anyhow::Result<()> {
-    let Some(turn) = thread.state.turn.take() else { return Ok(()) };
-    let closing = Closing {
-        version: Closing::VERSION,
-        thread: thread.state.thread_id.clone(),
-        root: thread.state.root.clone(),
-        session: thread.state.session.clone(),
-        turn,
-        reason: Reason::Stop,
-        at: hook.context.now(),
-        profile: hook.settings().profile.clone(),
-    };
-    let entry = settle::entry_of(hook.context, &closing, rows::read(thread.locked.rows()));
-    let _ = std::fs::remove_file(thread.locked.rows());
-    thread.state.remember_closed(&closing.turn, None);
-    thread.save()?;
-    print_dry_run(&entry, &mut std::io::stderr())
-}
-
+/// Prints what would be sent for a turn.
 fn print_dry_run(entry: &Entry, out: &mut dyn Write) -> anyhow::Result<()> {
     let name = entry.spans.first().map_or("", |s| s.name.as_str());
     writeln!(out, "[arize] DRY RUN: {name}")?;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::thread::{Thread, root_of};
 use super::{Hook, debug};
+use crate::codex::ids::ThreadId;
 use crate::codex::payload::{Event, HookPayload};
 use crate::codex::process::CodexProcess;
+use crate::handover;
 use crate::handover::live::Marker;
-use crate::handover::{self, reap};
 use crate::trace::closing::Reason;
 use crate::trace::redact::{Class, Redactor};
 
@@ -28,35 +29,43 @@ pub(super) fn turn(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::
         let redactor = Redactor::for_rows(&settings.profile);
         open.last_assistant_message = Some(redactor.text(Class::Prompt, message).into_owned());
     }
-    if settings.dry_run {
-        return super::dry_run(hook, thread);
-    }
-    let reason = if event == Event::Interrupt { Reason::Interrupt } else { Reason::Stop };
+    let (reason, budget) = match event {
+        Event::Interrupt => (Reason::Interrupt, CLAMPED_BUDGET),
+        _ => (Reason::Stop, super::SYNC_BUDGET),
+    };
     thread.close(reason, at)?;
     drop(thread);
-    super::deliver(hook, super::SYNC_BUDGET);
+    super::deliver(hook, budget);
     Ok(())
 }
 
 /// The session is over: so is whatever it left open.
 pub(super) fn session(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
-    let settings = hook.settings();
-    if !settings.enabled {
+    if !hook.settings().enabled {
         return Ok(());
     }
     debug::keep(hook, payload);
     let Some(id) = payload.thread() else { return Ok(()) };
-    let paths = hook.context.paths();
-    reap::close_thread(paths, settings, &id, None, Reason::SessionEnd)?;
-    if let Some(process) = CodexProcess::calling() {
-        Marker { process, thread: id }.remove(paths);
+    let agents = close(hook, &id)?;
+    for agent in agents.iter().filter(|agent| **agent != id) {
+        close(hook, agent)?;
     }
-    if handover::has_work(hook.context) {
-        super::deliver(hook, SESSION_END_PATIENCE);
-        handover::wait_until_delivered(hook.context, SESSION_END_PATIENCE);
+    if let Some(process) = CodexProcess::calling() {
+        Marker { process, thread: id }.remove(hook.context.paths());
+    }
+    if handover::has_work(hook.context) && !hook.settings().dry_run {
+        super::deliver(hook, CLAMPED_BUDGET);
+        handover::wait_until_delivered(hook.context, CLAMPED_BUDGET);
     }
     Ok(())
 }
 
-/// Codex ends a SessionEnd hook after 3 seconds.
-const SESSION_END_PATIENCE: Duration = Duration::from_secs(2);
+/// Closes the turn of a thread that will not go on, and returns the thread's subagents.
+fn close(hook: &Hook, id: &ThreadId) -> anyhow::Result<Vec<ThreadId>> {
+    let mut thread = Thread::open(hook, id)?;
+    thread.close(Reason::SessionEnd, hook.context.now())?;
+    Ok(thread.state.agents)
+}
+
+/// Codex ends a SessionEnd or Interrupt hook after 3 seconds.
+const CLAMPED_BUDGET: Duration = Duration::from_secs(2);

@@ -9,12 +9,12 @@ use crate::codex::process::CodexProcess;
 use crate::codex::shorten::cut;
 use crate::context::var;
 use crate::file;
-use crate::handover::freeze;
 use crate::handover::live::Marker;
+use crate::handover::{freeze, settle};
 use crate::settings::Settings;
 use crate::time::Timestamp;
-use crate::trace::closing::Reason;
-use crate::trace::rows::{HookSettings, Kind, Row};
+use crate::trace::closing::{Closing, Reason};
+use crate::trace::rows::{self, HookSettings, Kind, Row};
 use crate::trace::state::{LockedState, Root, State, StateError};
 
 /// A thread's state, locked and read.
@@ -114,8 +114,27 @@ impl<'a> Thread<'a> {
     /// # Errors
     /// When it cannot be written down.
     pub fn close(&mut self, reason: Reason, at: Timestamp) -> Result<bool, StateError> {
+        let settings = self.hook.settings();
+        if settings.dry_run {
+            return self.show(reason, at);
+        }
+        let paths = self.hook.context.paths();
+        freeze::close_turn(paths, &settings.profile, &self.locked, &mut self.state, reason, at)
+    }
+
+    /// Prints the running turn instead of handing it over, and forgets it.
+    fn show(&mut self, reason: Reason, at: Timestamp) -> Result<bool, StateError> {
         let profile = &self.hook.settings().profile;
-        freeze::close_turn(self.hook.context.paths(), profile, &self.locked, &mut self.state, reason, at)
+        let Some(closing) = Closing::of(&self.state, reason, at, profile) else { return Ok(false) };
+        let entry = settle::entry_of(self.hook.context, &closing, rows::read(self.locked.rows()));
+        let _ = std::fs::remove_file(self.locked.rows());
+        self.state.remember_closed(&closing.turn, None);
+        self.state.turn = None;
+        self.save()?;
+        if let Err(error) = super::print_dry_run(&entry, &mut std::io::stderr()) {
+            self.hook.log().error(format_args!("cannot print a dry run: {error}"));
+        }
+        Ok(true)
     }
 
     /// Begins the rows of the running turn with the settings the tool role needs.

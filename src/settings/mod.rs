@@ -154,7 +154,7 @@ impl Settings {
         let resolver = Resolver::without_document(context);
         let mut settings = Settings::from_resolver(&resolver, paths);
         settings.target = None;
-        settings.notify_chain = Vec::new();
+        settings.notify_chain = remembered_chain(paths);
         let silent = |path: PathBuf| match file::read_bounded(&path, MAX_BROKEN_BYTES) {
             Ok(Some(text)) => memchr::memmem::find(&text, b"logging").is_none(),
             Ok(None) => true,
@@ -179,13 +179,23 @@ impl Settings {
         let (enabled, dry_run, verbose) = (flag("trace_enabled"), flag("dry_run"), flag("verbose"));
         let (trace_debug, allow_insecure) = (flag("trace_debug"), flag("allow_insecure"));
         let mut number = |name: &str| resolver.number(name, &mut problems);
-        let max_value_bytes = usize::try_from(number("max_value_bytes")).unwrap_or(usize::MAX);
-        let max_value_bytes = max_value_bytes.clamp(MIN_VALUE_BYTES, MAX_VALUE_BYTES);
         let (archive_days, archive_mb, outbox_mb) =
             (number("archive_days"), number("archive_mb"), number("outbox_mb"));
-        let max_request_bytes = usize::try_from(number("max_request_bytes")).unwrap_or(usize::MAX).max(4096);
+        let mut within = |name: &str, least: usize, most: usize| {
+            let asked = usize::try_from(resolver.number(name, &mut problems)).unwrap_or(usize::MAX);
+            let held = asked.clamp(least, most);
+            if held != asked {
+                problems.push(format!("{name} is {asked}, so {held} holds"));
+            }
+            held
+        };
+        let max_value_bytes = within("max_value_bytes", MIN_VALUE_BYTES, MAX_VALUE_BYTES);
+        let max_request_bytes = within("max_request_bytes", MIN_REQUEST_BYTES, usize::MAX);
         let target = resolver.target(&mut problems);
         let log_file = resolver.text("log_file").map(|p| crate::context::expand_home(&p, &home_of(paths)));
+        if log_file.as_ref().is_some_and(|path| path.is_relative()) {
+            problems.push("log_file is not an absolute path, so logs/codex.log holds".to_owned());
+        }
         let profile = Profile {
             project_name: resolver.project_name(target),
             user_id: resolver.text("user_id"),
@@ -223,7 +233,7 @@ impl Settings {
             dry_run,
             trace_debug,
             notify_chain: resolver.list("notify_chain"),
-            log: Log::new(log_file.unwrap_or_else(|| paths.log_file()), verbose),
+            log: Log::new(absolute(log_file, paths), verbose),
             problems,
         }
     }
@@ -236,10 +246,36 @@ impl Settings {
     }
 }
 
+/// Keeps the other notify program beside config.yaml: it is called whatever becomes of that file. None forgets it.
+///
+/// # Errors
+/// When the file cannot be written or removed.
+pub fn remember_chain(paths: &Paths, chain: &[String]) -> std::io::Result<()> {
+    if !chain.is_empty() {
+        file::create_private_dir(&paths.state())?;
+        return file::write_atomic(&paths.notify_chain(), &serde_json::to_vec(chain)?);
+    }
+    match std::fs::remove_file(paths.notify_chain()) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+fn remembered_chain(paths: &Paths) -> Vec<String> {
+    let content = file::read_bounded(&paths.notify_chain(), MAX_BROKEN_BYTES).ok().flatten();
+    content.and_then(|c| serde_json::from_slice(&c).ok()).unwrap_or_default()
+}
+
 /// The log to use before, or without, any settings.
 pub fn early_log(context: &Context) -> Log {
-    let file = context.var(var::LOG_FILE).map(PathBuf::from);
-    Log::new(file.unwrap_or_else(|| context.paths().log_file()), false)
+    let paths = context.paths();
+    let file = context.var(var::LOG_FILE).map(|p| crate::context::expand_home(&p, &home_of(paths)));
+    Log::new(absolute(file, paths), false)
+}
+
+/// The log a person has named. A relative name would mean another file in each folder that Codex works in.
+fn absolute(named: Option<PathBuf>, paths: &Paths) -> PathBuf {
+    named.filter(|path| path.is_absolute()).unwrap_or_else(|| paths.log_file())
 }
 
 fn home_of(paths: &Paths) -> PathBuf {
@@ -280,9 +316,28 @@ pub fn load_document(paths: &Paths) -> Result<Document, DocumentError> {
 }
 
 const MIN_VALUE_BYTES: usize = 64;
+const MIN_REQUEST_BYTES: usize = 4096;
 /// The most that is kept of a value whatever the settings say; payloads and rollout lines are cut here on arrival.
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
 /// How much of a config.yaml that cannot be parsed is looked at.
 const MAX_BROKEN_BYTES: u64 = 1024 * 1024;
 
 pub(crate) type Variables = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_named_by_a_whole_path_or_not_at_all() {
+        let log = |name: &str| {
+            let vars = [("HOME", "/home/dev"), (var::LOG_FILE, name)];
+            let vars = vars.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+            let context = Context::given(Vec::new(), vars);
+            early_log(&context).path().to_path_buf()
+        };
+        assert_eq!(log("/var/log/x"), PathBuf::from("/var/log/x"));
+        assert_eq!(log("logs/x"), PathBuf::from("/home/dev/.arize/harness/logs/codex.log"));
+        assert!(log("~/x").is_absolute() && log("~/x").ends_with("x"));
+    }
+}

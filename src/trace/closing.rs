@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{OpenTurn, Root, Session};
+use super::state::{OpenTurn, Root, Session, State};
 use crate::codex::ids::ThreadId;
 use crate::settings::Profile;
 use crate::time::Timestamp;
@@ -46,4 +46,18 @@ pub enum Reason {
 
 impl Closing {
     pub const VERSION: u32 = 1;
+
+    /// What is known of the open turn of a thread; none when it has none.
+    pub fn of(state: &State, reason: Reason, at: Timestamp, profile: &Profile) -> Option<Closing> {
+        Some(Closing {
+            version: Closing::VERSION,
+            thread: state.thread_id.clone(),
+            root: state.root.clone(),
+            session: state.session.clone(),
+            turn: state.turn.clone()?,
+            reason,
+            at,
+            profile: profile.clone(),
+        })
+    }
 }

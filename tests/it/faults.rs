@@ -130,6 +130,113 @@ fn a_backend_nobody_can_trust_keeps_every_turn_until_the_settings_are_mended() {
 }
 
 #[test]
+fn an_interrupt_in_sync_mode_returns_before_codex_ends_it() {
+    let collector = HttpCollector::start(|_| Answer::Hang);
+    let lab = Lab::new(&format!("{}, export_mode: sync", phoenix(&collector.url())));
+    let session = Session::start(&lab, 1);
+    let calls = session.calls_of_turn(0, 1);
+    calls[..2].iter().for_each(|(role, payload)| session.call(role, payload));
+    let began = std::time::Instant::now();
+    session.call("stop", &session.payload("Interrupt", Some(&crate::lab::turn_id(0)), ""));
+    // Codex ends the hook after three seconds.
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    collector.book.answer(|_| Answer::Accept);
+    lab.flush();
+    assert_eq!(assert_arrived(&collector.book, &session, 1), 0);
+}
+
+#[test]
+fn in_a_dry_run_nothing_is_sent_however_a_turn_ends() {
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let lab = Lab::new(&phoenix(&collector.url()));
+    let session = Session::start(&lab, 1);
+    session.turn(0, 1);
+    lab.flush();
+    let sent = collector.book.seen().len();
+    lab.configure(&format!("{}, dry_run: true", phoenix(&collector.url())));
+    let said = |role: &str, payload: &str| {
+        let output = lab.start(role, payload).wait_with_output().unwrap();
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // Ended by Stop, by the next turn, by an interrupt, by the session's end; one is open when Codex is gone.
+    let turn = |number: u64| session.calls_of_turn(number, 1);
+    let begin = |number: u64| turn(number)[..3].iter().map(|(r, p)| said(r, p)).collect::<String>();
+    assert_eq!(begin(1), "");
+    assert!(said("stop", &turn(1)[3].1).starts_with("[arize] DRY RUN: Turn 2\n"));
+    assert_eq!(begin(2), "");
+    assert!(begin(3).starts_with("[arize] DRY RUN: Turn 3\n"));
+    let interrupt = session.payload("Interrupt", Some(&crate::lab::turn_id(3)), "");
+    assert!(said("stop", &interrupt).starts_with("[arize] DRY RUN: Turn 4\n"));
+    assert_eq!(begin(4), "");
+    let end = session.payload("SessionEnd", None, "");
+    assert!(said("stop", &end).starts_with("[arize] DRY RUN: Turn 5\n"));
+    assert!(lab.run(&["flush"]).status.success());
+    assert_eq!(collector.book.seen().len(), sent);
+    lab.assert_at_rest();
+    assert_eq!(lab.log(), "");
+}
+
+#[test]
+fn the_other_notify_is_called_though_config_yaml_is_broken() {
+    let lab = Lab::new("target: local");
+    let told = lab.folder().join("told");
+    let bell = lab.folder().join("bell");
+    std::fs::write(&bell, format!("#!/bin/sh\necho \"$1\" >>{}\n", told.display())).unwrap();
+    std::fs::set_permissions(&bell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let codex = lab.folder().join(".codex");
+    std::fs::create_dir_all(&codex).unwrap();
+    std::fs::write(codex.join("config.toml"), format!("notify = ['{}']\n", bell.display())).unwrap();
+    assert!(lab.run(&["install", "--yes", "--target", "local"]).status.success());
+    let notify = || {
+        let mut command = lab.command("arize-hook-codex-notify");
+        assert!(
+            command.arg(r#"{"type":"x"}"#).stdin(std::process::Stdio::null()).status().unwrap().success()
+        );
+    };
+    let wait_for = |lines: usize| {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while std::fs::read_to_string(&told).unwrap_or_default().lines().count() < lines {
+            assert!(std::time::Instant::now() < deadline, "the other program was not called");
+            std::thread::yield_now();
+        }
+    };
+    notify();
+    wait_for(1);
+    std::fs::write(lab.paths().config_yaml(), "harnesses: [\n").unwrap();
+    notify();
+    wait_for(2);
+    std::fs::write(lab.paths().config_yaml(), "").unwrap();
+    assert!(lab.run(&["uninstall", "--yes"]).status.success());
+    assert!(!lab.paths().notify_chain().exists());
+}
+
+#[test]
+fn doctor_has_the_turn_of_a_codex_that_is_gone_told() {
+    let lab = Lab::new("target: local");
+    let session = Session::named(&lab, 1);
+    // A shell under another name stands for the Codex that calls the hooks of half a turn and is gone.
+    let codex = lab.folder().join("codex");
+    std::fs::copy("/bin/sh", &codex).unwrap();
+    for (role, payload) in &session.calls_of_turn(0, 1)[..2] {
+        let mut command = std::process::Command::new(&codex);
+        command.args(["-c", &format!("printf '%s' \"$1\" | \"$0\" hook {role}; true")]);
+        command.arg(env!("CARGO_BIN_EXE_arize-codex")).arg(payload);
+        command.env_clear().env("HOME", lab.folder()).env("PATH", "/usr/bin:/bin");
+        assert!(command.status().unwrap().success());
+    }
+    let output = lab.run(&["doctor"]);
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("1 thread of a Codex that is gone"),
+        "{output:?}"
+    );
+    lab.flush();
+    let listed = String::from_utf8(lab.run(&["list"]).stdout).unwrap();
+    assert!(listed.contains("do it"), "{listed}");
+    lab.assert_at_rest();
+}
+
+#[test]
 fn sixty_four_sessions_with_parallel_tools_lose_nothing() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&phoenix(&collector.url()));

@@ -105,15 +105,7 @@ impl Recording {
         rollouts.write_until(i64::MAX);
         for marker in arize_codex::handover::live::list(context.paths()) {
             let settings = arize_codex::settings::Settings::load(context).unwrap();
-            let reason = arize_codex::trace::closing::Reason::Orphaned;
-            arize_codex::handover::reap::close_thread(
-                context.paths(),
-                &settings,
-                &marker.thread,
-                None,
-                reason,
-            )
-            .unwrap();
+            arize_codex::handover::reap::close_thread(context.paths(), &settings, &marker).unwrap();
         }
         let settings = arize_codex::settings::Settings::load(context).unwrap();
         let budget = arize_codex::export::flush::Budget::within(std::time::Duration::from_secs(20));

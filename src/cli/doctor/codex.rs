@@ -75,7 +75,7 @@ fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
 
 /// The administrator's own registration of our hooks, which needs no trust.
 pub fn managed() -> Option<Finding> {
-    let text = std::fs::read_to_string(REQUIREMENTS).ok()?;
+    let text = codex_cli::read_text(Path::new(REQUIREMENTS))?;
     let hooks = trust::list(&Survey::of(&text).ok()?);
     let has = |event: &&HookEvent| hooks.iter().any(|h| h.ours && h.event == event.name);
     let count = EVENTS.iter().filter(has).count();
@@ -228,8 +228,8 @@ fn beside(context: &Context) -> Vec<Finding> {
             findings.push(Finding::warning("profile", text, fix));
         }
     }
-    let json = std::fs::read(home.join("hooks.json")).ok();
-    let other: Option<serde_json::Value> = json.and_then(|j| serde_json::from_slice(&j).ok());
+    let json = codex_cli::read_text(&home.join("hooks.json"));
+    let other: Option<serde_json::Value> = json.and_then(|j| serde_json::from_str(&j).ok());
     let events = other.as_ref().and_then(|o| o.get("hooks")).and_then(serde_json::Value::as_object);
     if events.is_some_and(|e| !e.is_empty()) {
         let text = "hooks.json holds hooks as well; both run, and Codex warns that there are two places";

@@ -8,18 +8,35 @@ use super::Finding;
 use crate::cli::setup::backend::{self, Test};
 use crate::context::{Context, Paths};
 use crate::export::{outbox, status::Status};
-use crate::handover::{freeze, live, seen};
+use crate::handover::{self, freeze, live, reap, seen};
 use crate::settings::{Settings, Target};
 use crate::time;
 use crate::trace::outline::seconds;
 
 pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     // A config.yaml that cannot be read has been told already.
-    let mut findings = Settings::load(context).map(|s| backend(&s, send)).unwrap_or_default();
+    let settings = Settings::load(context).ok();
     let paths = context.paths();
+    let mut findings: Vec<Finding> = settings.iter().flat_map(|s| orphans(context, s)).collect();
+    findings.extend(settings.iter().flat_map(|s| backend(s, send)));
     findings.extend(calls(paths));
     findings.extend(backlog(paths));
     findings
+}
+
+/// Turns whose Codex is gone are closed here and now, and handed to a process that tells of them.
+fn orphans(context: &Context, settings: &Settings) -> Option<Finding> {
+    let paths = context.paths();
+    let count = live::orphans(paths).len();
+    if count == 0 || settings.dry_run {
+        return None;
+    }
+    reap::reap(context, settings);
+    if freeze::any_frozen(paths) {
+        handover::start(context, settings);
+    }
+    let text = format!("{} of a Codex that is gone: unfinished turns are told now", threads(count));
+    Some(Finding::ok("orphans", text))
 }
 
 fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
@@ -63,13 +80,13 @@ fn calls(paths: &Paths) -> Vec<Finding> {
     let Some(last) = ago(seen.iter().filter_map(|s| s.last).max()) else {
         return vec![Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`")];
     };
-    let now = if running > 0 { format!(", {running} threads open") } else { String::new() };
+    let now = if running > 0 { format!(", {} open", threads(running)) } else { String::new() };
     let each = seen.iter().map(|s| match ago(s.last) {
-        Some(ago) => format!("{} {} times ({} ago)", s.event, s.calls, ago_text(ago)),
-        None => format!("{} never", s.event),
+        Some(ago) => format!("{} {} ({} ago)", s.event, s.calls, ago_text(ago)),
+        None => format!("{} 0", s.event),
     });
     let each = each.collect::<Vec<_>>().join(", ");
-    let text = format!("Codex last called {} ago{now}; {each}", ago_text(last));
+    let text = format!("Codex last called {} ago{now}; calls: {each}", ago_text(last));
     let mut findings = vec![Finding::ok("calls", text)];
     let failed = seen::failures(paths);
     if let Some(ago) = ago(failed.last).filter(|ago| *ago < FAILURES_TOLD) {
@@ -113,6 +130,10 @@ fn backlog(paths: &Paths) -> Vec<Finding> {
     let size = size_of(&paths.state());
     findings.push(Finding::ok("disk", format!("{:.1} MB in {}", size as f64 / 1e6, paths.state().display())));
     findings
+}
+
+fn threads(count: usize) -> String {
+    if count == 1 { "1 thread".to_owned() } else { format!("{count} threads") }
 }
 
 /// What has become of everything since the state folder was made.

@@ -19,7 +19,7 @@ use crate::codex::config_toml::{self, Executables, Installed};
 use crate::codex::trust::{self, HookState};
 use crate::context::{Context, var};
 use crate::settings::document::Document;
-use crate::settings::{CODEX_PREFIX, Resolver, Settings, Target, load_document};
+use crate::settings::{self, CODEX_PREFIX, Resolver, Settings, Target, load_document};
 use choices::Choices;
 
 /// Set tracing up: place the executable, choose a backend, register the hooks.
@@ -98,6 +98,9 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
 
     links::place(paths)?;
     document.save(&paths.config_yaml()).with_context(|| paths.config_yaml().display().to_string())?;
+    if let Some(foreign) = &installed.replaced_notify {
+        settings::remember_chain(paths, &foreign.argv)?;
+    }
     if let Some(folder) = link_folder(args, context) {
         record.links.extend(links::link_into(&folder, paths)?);
     }

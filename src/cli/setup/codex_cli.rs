@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use toml_edit::{Document, Item};
 
 use crate::context::Context;
+use crate::file;
 
 /// A release of Codex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,12 +71,17 @@ pub fn profiles(codex_home: &Path) -> Vec<Profile> {
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name().to_str()?.strip_suffix(".config.toml")?.to_owned();
-            let text = std::fs::read_to_string(entry.path()).ok()?;
+            let text = read_text(&entry.path())?;
             Some(Profile { name, problems: problems_in(&text) })
         })
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// The text of a configuration of Codex; none when there is none, or none that could be one.
+pub fn read_text(path: &Path) -> Option<String> {
+    String::from_utf8(file::read_bounded(path, MAX_BYTES).ok()??).ok()
 }
 
 fn problems_in(text: &str) -> Vec<String> {
@@ -101,7 +107,7 @@ pub fn hooks_switched_off(root: &Item) -> bool {
 
 /// What the administrator's requirements.toml says against hooks of ours.
 pub fn decreed(requirements: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(requirements).ok()?;
+    let text = read_text(requirements)?;
     let document = Document::parse(text).ok()?;
     if document.get("allow_managed_hooks_only").and_then(Item::as_bool) == Some(true) {
         return Some("only the administrator's own hooks run (allow_managed_hooks_only)".to_owned());
@@ -109,6 +115,8 @@ pub fn decreed(requirements: &Path) -> Option<String> {
     hooks_switched_off(document.as_item()).then(|| "the administrator has switched hooks off".to_owned())
 }
 
+/// More than any configuration a person writes.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// Where an administrator decrees (developers.openai.com/codex/enterprise/managed-configuration).
 pub const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
 /// The first release whose hooks fire in `codex exec` (shared/CODEX.md); before, only notify is called.

@@ -12,9 +12,7 @@ use crate::file;
 pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
     let folder = home.join(".agents/skills/manage-codex-tracing");
     let path = folder.join("SKILL.md");
-    if let Ok(found) = fs::read_to_string(&path)
-        && !found.contains(MARK)
-    {
+    if path.exists() && !is_ours(&path) {
         anyhow::bail!("{} is another skill of that name", path.display());
     }
     fs::create_dir_all(&folder)?;
@@ -24,13 +22,18 @@ pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
 
 /// Removes a skill file that install wrote, and its folder when nothing else is in it.
 pub fn remove(path: &Path) -> bool {
-    let ours = fs::read_to_string(path).is_ok_and(|text| text.contains(MARK));
-    if ours && fs::remove_file(path).is_ok() {
+    if is_ours(path) && fs::remove_file(path).is_ok() {
         let _ = path.parent().map(fs::remove_dir);
         return true;
     }
     false
 }
 
+fn is_ours(path: &Path) -> bool {
+    let text = file::read_bounded(path, MAX_BYTES).ok().flatten().unwrap_or_default();
+    memchr::memmem::find(&text, MARK.as_bytes()).is_some()
+}
+
+const MAX_BYTES: u64 = 1024 * 1024;
 const SKILL: &str = include_str!("SKILL.md");
 const MARK: &str = "arize-codex";
