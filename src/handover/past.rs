@@ -72,8 +72,7 @@ pub fn scan(
         each(Found::Unwanted)?;
         return Ok(false);
     }
-    let parts = locate::earlier_parts(path, turns.thread());
-    turns.count_from(parts.iter().filter_map(|p| Some(Turns::open(p).ok()??.count())).sum());
+    count_earlier_parts(&mut turns, path);
     let recent = fs::metadata(path).is_ok_and(|m| file::age(&m) < STILL_RUNNING);
     let mut complete = true;
     let mut told = BTreeSet::new();
@@ -108,6 +107,19 @@ pub fn scan(
         }
     }
     Ok(complete && !recent)
+}
+
+/// A turn's number in its thread, as its rollout tells it.
+pub(super) fn number_of(path: &Path, turn: &TurnId) -> Option<u64> {
+    let mut turns = Turns::open(path).ok()??;
+    count_earlier_parts(&mut turns, path);
+    std::iter::from_fn(|| turns.next_turn()).find(|t| t.id == *turn).map(|t| t.number)
+}
+
+/// Goes on counting where the thread's earlier files end.
+fn count_earlier_parts(turns: &mut Turns, path: &Path) {
+    let parts = locate::earlier_parts(path, turns.thread());
+    turns.count_from(parts.iter().filter_map(|p| Some(Turns::open(p).ok()??.count())).sum());
 }
 
 /// The rollouts under Codex's home, or those named, in the order of their names, which is that of time.
@@ -202,9 +214,7 @@ impl<'a> Rollout<'a> {
 
     /// A review is one of its session's turns; which one, the session's rollout says. 0 where it does not.
     fn number_in_session(&self, turn: &TurnId) -> u64 {
-        let path = self.rollout_of(&self.thread);
-        let Some(mut turns) = path.and_then(|p| Turns::open(&p).ok().flatten()) else { return 0 };
-        std::iter::from_fn(|| turns.next_turn()).find(|t| t.id == *turn).map_or(0, |t| t.number)
+        self.rollout_of(&self.thread).and_then(|path| number_of(&path, turn)).unwrap_or(0)
     }
 
     /// The root's turn a subagent's belongs to: told, or found by going from parent to parent.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::freeze::{self, key_of};
+use super::past;
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::payload::json_fault;
 use crate::codex::rollout::locate;
@@ -20,7 +21,7 @@ use crate::settings::Settings;
 use crate::time::{self, Timestamp};
 use crate::trace::closing::{Closing, Reason};
 use crate::trace::fold::{Evidence, fold};
-use crate::trace::state::State;
+use crate::trace::state::{LockedState, State, StateError};
 use crate::trace::turn::{Git, Turn};
 use crate::trace::{rows, spans};
 
@@ -45,13 +46,16 @@ fn settle_one(context: &Context, record: &Path, patient: bool) -> anyhow::Result
         Ok(None) => return Ok(()),
         Err(e) => return aside(e.to_string()),
     };
-    let closing: Closing = match serde_json::from_slice(&content) {
+    let mut closing: Closing = match serde_json::from_slice(&content) {
         Ok(closing) => closing,
         Err(error) => return aside(json_fault(&error)),
     };
     if !outbox::contains(paths, &key_of(&closing)) {
         if patient {
             wait_for_end(context, &closing);
+        }
+        if closing.turn.uncounted {
+            count(context, &mut closing)?;
         }
         for unseen in unseen_turns(context, &closing) {
             put(context, &unseen, Vec::new())?;
@@ -98,6 +102,22 @@ fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
         found.push(Closing { turn, reason: Reason::Unseen, ..closing.clone() });
     }
     found
+}
+
+/// Gives a turn the number its rollout tells, and counts on from there: hooks have not seen the session's beginning.
+fn count(context: &Context, closing: &mut Closing) -> Result<(), StateError> {
+    let number = rollout_path(context, closing).and_then(|path| past::number_of(&path, &closing.turn.id));
+    let Some(number) = number else { return Ok(()) };
+    let before = number.saturating_sub(closing.turn.number);
+    closing.turn.number = number;
+    let locked = LockedState::lock(context.paths(), &closing.thread, LOCK_PATIENCE)?;
+    match locked.read()? {
+        Some(mut state) if state.uncounted => {
+            state.count_in(before);
+            locked.write(&state)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The entry of a turn, without settling it.
@@ -199,6 +219,8 @@ fn read_git(cwd: &Path) -> Git {
     Git { branch: found.branch, commit: found.commit, remote: found.remote, dirty }
 }
 
+/// Hooks hold a thread's lock for milliseconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the last line of a turn is waited for.
 const END_PATIENCE: Duration = Duration::from_millis(400);
 /// More turns than this were never begun and not told of; a rollout that says so is not Codex's.

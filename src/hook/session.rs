@@ -29,6 +29,9 @@ pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     thread.close(reason, hook.context.now())?;
     thread.note_session(payload);
     thread.note_process();
+    if matches!(payload.source.as_deref(), Some("startup" | "clear")) && thread.state.turns == 0 {
+        thread.state.uncounted = false;
+    }
     thread.save()?;
     drop(thread);
     deliver_leftovers(hook);

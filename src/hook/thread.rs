@@ -40,7 +40,9 @@ impl<'a> Thread<'a> {
             }
             other => other?,
         };
-        Ok(Thread { hook, state: state.unwrap_or_else(|| State::new(id.clone())), locked })
+        // Only a session's start tells that nothing came before.
+        let new = || State { uncounted: true, ..State::new(id.clone()) };
+        Ok(Thread { hook, state: state.unwrap_or_else(new), locked })
     }
 
     /// Takes up what a payload tells: its turn is the running one from now on, and the session is as it says. Another

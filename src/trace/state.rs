@@ -28,6 +28,10 @@ pub struct State {
     /// How many turns have begun.
     #[serde(default)]
     pub turns: u64,
+    /// Whether turns may have come before the first that hooks told of: `turns` leaves them out until the rollout was
+    /// asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<OpenTurn>,
     /// The last turns that were closed, newest last.
@@ -70,6 +74,9 @@ pub struct OpenTurn {
     pub id: TurnId,
     #[serde(default)]
     pub number: u64,
+    /// Whether `number` leaves out what came before the first turn that hooks told of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
     #[serde(default)]
     pub part: u32,
     pub started: Timestamp,
@@ -226,6 +233,7 @@ impl State {
             codex: None,
             session: Session::default(),
             turns: 0,
+            uncounted: false,
             turn: None,
             closed: Vec::new(),
             agents: Vec::new(),
@@ -245,6 +253,7 @@ impl State {
         }
         let turn = OpenTurn {
             number: before.as_ref().map_or(self.turns, |b| b.number),
+            uncounted: self.uncounted,
             part: before.as_ref().map_or(0, |b| b.parts),
             unseen_from: if before.is_some() {
                 None
@@ -262,6 +271,19 @@ impl State {
             client: None,
         };
         self.turn.insert(turn)
+    }
+
+    /// Counts the turns in that came before the first that hooks told of.
+    pub fn count_in(&mut self, before: u64) {
+        self.uncounted = false;
+        self.turns = self.turns.saturating_add(before);
+        if let Some(turn) = &mut self.turn {
+            turn.uncounted = false;
+            turn.number = turn.number.saturating_add(before);
+        }
+        for closed in &mut self.closed {
+            closed.number = closed.number.saturating_add(before);
+        }
     }
 
     /// Notes that a turn was closed, and forgets the oldest of many.

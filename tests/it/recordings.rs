@@ -125,6 +125,35 @@ fn mismatches(recording: &Recording, replayed: &Replayed, tree: &str) -> Vec<Str
 }
 
 #[test]
+fn a_session_that_hooks_see_from_its_middle_on_is_numbered_as_the_person_counts() {
+    let recording = fixture("0.169.0", "ten-turns").unwrap();
+    let names = |replayed: &Replayed| -> Vec<String> {
+        let turns = replayed.entries.iter().filter(|e| e.head.key.thread == e.head.root_thread);
+        let mut turns: Vec<_> = turns.map(|e| (e.head.started_at, e.spans[0].name.clone())).collect();
+        turns.sort();
+        turns.into_iter().map(|(_, name)| name).collect()
+    };
+    let all = names(&recording.replay("turn"));
+    let fourth = recording.expected["turns"][3]["turn_id"].as_str().unwrap().to_owned();
+    let rest = names(&recording.beginning_at(&fourth).replay("turn"));
+    assert_eq!(rest, all[3..]);
+    assert_eq!(rest[0], "Turn 4");
+}
+
+#[test]
+fn hooks_that_are_registered_twice_tell_of_everything_once() {
+    for name in ["tools", "approvals", "steer", "subagent", "compaction"] {
+        let recording = fixture("0.169.0", name).unwrap().doubled();
+        for tree in ["turn", "calls"] {
+            let replayed = recording.replay(tree);
+            assert_eq!(mismatches(&recording, &replayed, tree), [""; 0], "{name} ({tree})");
+            let own = replayed.entries.iter().map(|e| e.head.key.clone());
+            assert!(own.clone().all(|key| key.part == 0), "{name}: no turn goes on");
+        }
+    }
+}
+
+#[test]
 fn images_are_shown_where_they_fit_and_named_where_they_do_not() {
     use arize_codex::trace::outline::string;
     let replayed = fixture("0.169.0", "images").unwrap().replay("calls");

@@ -75,6 +75,19 @@ impl Recording {
         }
     }
 
+    /// The recording from its first call of a turn on, as hooks see a session that began without them.
+    pub fn beginning_at(mut self, turn: &str) -> Recording {
+        let first = self.events.iter().position(|e| e["payload"]["turn_id"] == turn).expect("a turn");
+        self.events.drain(..first);
+        self
+    }
+
+    /// The recording with every hook called twice, as where a plugin registers them beside config.toml.
+    pub fn doubled(mut self) -> Recording {
+        self.events = std::mem::take(&mut self.events).into_iter().flat_map(|e| [e.clone(), e]).collect();
+        self
+    }
+
     /// Runs every call in its order; everything is settled and archived when it returns.
     pub fn replay(&self, tree: &str) -> Replayed {
         self.replay_under(LOCAL, tree, &mut |_| {})

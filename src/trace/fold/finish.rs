@@ -231,11 +231,14 @@ impl Fold<'_> {
             call_id: None,
         };
         let told = inputs.len();
+        // Hooks that are registered twice, by a plugin as well, say everything twice.
+        let new = |prompt: &&String| !inputs.iter().any(|input| input.text == **prompt);
+        let more: Vec<Message> = closing.turn.prompts.iter().skip(told).filter(new).map(user).collect();
         let mut all = inputs;
         // A subagent's prompt is its task: what notify repeats is its parent's.
         match task {
             Some(task) if told == 0 => all.push(user(task)),
-            _ => all.extend(closing.turn.prompts.iter().skip(told).map(user)),
+            _ => all.extend(more),
         }
         all
     }

@@ -264,11 +264,11 @@ impl<'a> Fold<'a> {
         let (started, trigger) = self.open_compact.take().unwrap_or((row.at, None));
         let trigger = row.trigger.clone().or(trigger);
         let margin = Duration::from_millis(500);
-        let same = self.compactions.iter_mut().find(|c| {
-            c.trigger.is_none() && c.started <= row.at.plus(margin) && started <= c.ended.plus(margin)
-        });
-        match same {
+        let same = |c: &Compaction| c.started <= row.at.plus(margin) && started <= c.ended.plus(margin);
+        let told = self.compactions.iter().any(same);
+        match self.compactions.iter_mut().find(|c| c.trigger.is_none() && same(c)) {
             Some(compaction) => compaction.trigger = trigger,
+            None if told => {}
             None => self.compactions.push(Compaction {
                 started,
                 ended: row.at,
