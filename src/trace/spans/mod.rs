@@ -3,9 +3,12 @@
 //! `turn`: one LLM span that holds the whole turn, its tools below it. `calls`: an AGENT span, one LLM span a
 //! model response and the tools below it, in time order: the tree whose costs are right. A subagent's turn is an
 //! AGENT span below the call that set it to work, in the root's trace. Pure: the same turn and profile give the
-//! same bytes.
+//! same bytes. Each kind of span has a file: the turn (`root`), its responses (`model`), its calls (`tool`).
 
 mod attributes;
+mod model;
+mod root;
+mod tool;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -13,10 +16,10 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as WireStatus};
 
-use self::attributes::{Attributes, Tools, describe_image, is_json};
+use self::attributes::{Attributes, Tools};
 use super::ids::{self, Role, TraceParent};
 use super::redact::{Class, Redactor};
-use super::turn::{Agent, Compaction, Decision, ModelCall, Origin, Output, Status, ToolCall, Turn};
+use super::turn::{Compaction, Origin, Turn};
 use crate::export::entry::{Entry, EntryKey, Head, Summary};
 use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
@@ -67,32 +70,6 @@ impl<'a> Builder<'a> {
         spans
     }
 
-    /// The turn itself.
-    fn root(&self, calls: bool) -> Span {
-        let turn = self.turn;
-        let is_agent = calls || turn.agent.is_some();
-        let mut a = Attributes::new(self.redactor, if is_agent { "AGENT" } else { "LLM" });
-        self.common(&mut a);
-        self.conversation(&mut a);
-        if !is_agent {
-            self.model_of_turn(&mut a);
-        } else {
-            a.plain_if("codex.model", turn.about.model.as_deref());
-        }
-        if let Some(agent) = &turn.agent {
-            self.agent(&mut a, agent);
-        }
-        self.circumstances(&mut a);
-        let name = self.name();
-        let error = match &turn.status {
-            Status::Completed => None,
-            Status::Failed { message } => Some(("TurnFailed", self.error_class(), message.clone())),
-            Status::Interrupted { reason } => Some(("TurnInterrupted", Class::Plain, reason.clone())),
-        };
-        let parent = self.parent();
-        self.span(Some(parent), self.root_id.clone(), name, (turn.started, turn.ended), a, error)
-    }
-
     /// `Turn 3`, `Turn`, `Turn 3 (continued)`, or the subagent's name.
     fn name(&self) -> String {
         let number = self.turn.number.map(|n| format!(" {n}")).unwrap_or_default();
@@ -127,248 +104,9 @@ impl<'a> Builder<'a> {
         a.plain_if("user.id", self.profile.user_id.as_deref());
     }
 
-    fn conversation(&self, a: &mut Attributes) {
-        let prompts: Vec<&str> = self.turn.inputs.iter().map(|m| m.text.as_str()).collect();
-        if !prompts.is_empty() {
-            let shown: Vec<_> = prompts.iter().map(|p| self.redactor.text(Class::Prompt, p)).collect();
-            a.value("input", Class::Plain, &shown.join("\n\n"));
-        }
-        if let Some(answer) = &self.turn.answer {
-            a.value("output", Class::Prompt, answer);
-        }
-    }
-
-    /// The model's part in the turn as one: what it was told and answered, and what all of it used.
-    fn model_of_turn(&self, a: &mut Attributes) {
-        self.model(a);
-        a.input_messages(&self.turn.inputs, &self.tools);
-        if let Some(answer) = &self.turn.answer {
-            a.answer(answer);
-        }
-        if let Some(usage) = &self.turn.usage {
-            a.usage(usage);
-        }
-    }
-
-    fn model(&self, a: &mut Attributes) {
-        let about = &self.turn.about;
-        a.plain_if("llm.model_name", about.model.as_deref());
-        a.plain_if("llm.provider", about.provider.as_deref());
-        a.plain("llm.system", "openai");
-        let mut parameters = serde_json::Map::new();
-        let settings = [("reasoning_effort", &about.effort), ("reasoning_summary", &about.reasoning_summary)];
-        for (name, value) in settings {
-            if let Some(value) = value {
-                parameters.insert(name.to_owned(), value.as_str().into());
-            }
-        }
-        if !parameters.is_empty() {
-            a.json(
-                "llm.invocation_parameters",
-                Class::Plain,
-                &serde_json::Value::from(parameters).to_string(),
-            );
-        }
-    }
-
-    fn agent(&self, a: &mut Attributes, agent: &Agent) {
-        a.plain("agent.name", agent.path.as_deref().or(agent.nickname.as_deref()).unwrap_or("subagent"));
-        a.plain("codex.agent.id", self.turn.thread.as_str());
-        a.plain_if("codex.agent.type", agent.kind.as_deref());
-        a.plain_if("codex.agent.path", agent.path.as_deref());
-        a.plain_if("codex.agent.nickname", agent.nickname.as_deref());
-    }
-
-    fn circumstances(&self, a: &mut Attributes) {
-        let (turn, about) = (self.turn, &self.turn.about);
-        a.plain("project.name", &self.profile.project_name);
-        if let Some(number) = turn.number {
-            a.number("trace.number", number);
-        }
-        a.plain("codex.thread_id", turn.thread.as_str());
-        a.plain("codex.turn_id", turn.turn.as_str());
-        a.plain_if("codex.cwd", about.cwd.as_deref());
-        a.plain_if(
-            "codex.workspace",
-            about.cwd.as_deref().and_then(|c| c.rsplit('/').find(|p| !p.is_empty())),
-        );
-        let approval = about.approval_policy.as_deref().or(about.permission_mode.as_deref());
-        a.plain_if("codex.approval_mode", approval);
-        a.plain_if("codex.sandbox_mode", about.sandbox.as_deref());
-        a.plain("codex.turn.status", turn.status.name());
-        let duration = about.duration.unwrap_or_else(|| turn.ended.since(turn.started));
-        a.number("codex.turn.duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-        a.plain_if("codex.usage_source", turn.usage_source);
-        a.plain("codex.origin", origin_name(turn.origin));
-        a.json("metadata", Class::Plain, &self.metadata());
-        if !self.profile.tags.is_empty() {
-            a.list("tag.tags", &self.profile.tags);
-        }
-        for (key, value) in &self.profile.attributes {
-            a.plain(self.short(key), value);
-        }
-    }
-
-    fn metadata(&self) -> String {
-        let about = &self.turn.about;
-        let mut map = serde_json::Map::new();
-        let mut set = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                map.insert(name.to_owned(), value.into());
-            }
-        };
-        set("git_branch", about.git.branch.as_deref());
-        set("git_commit", about.git.commit.as_deref());
-        set("git_remote", about.git.remote.as_deref());
-        set("cwd", about.cwd.as_deref());
-        set("codex_version", about.codex_version.as_deref());
-        set("client", about.client.as_deref());
-        set("session_source", about.session_source.as_deref());
-        set("approval_policy", about.approval_policy.as_deref());
-        set("permission_mode", about.permission_mode.as_deref());
-        set("sandbox", about.sandbox.as_deref());
-        set("collaboration_mode", about.collaboration_mode.as_deref());
-        set("reasoning_effort", about.effort.as_deref());
-        set("arize_codex_version", Some(env!("CARGO_PKG_VERSION")));
-        if let Some(dirty) = about.git.dirty {
-            map.insert("git_dirty".to_owned(), dirty.into());
-        }
-        serde_json::Value::from(map).to_string()
-    }
-
-    /// One response of the model.
-    fn model_call(&self, n: usize, call: &ModelCall) -> Span {
-        let mut a = Attributes::new(self.redactor, "LLM");
-        self.common(&mut a);
-        self.model(&mut a);
-        a.input_messages(&call.input, &self.tools);
-        a.output_message(call, &self.tools);
-        if let Some(last) = call.input.last() {
-            let tool = last.call_id.as_ref().and_then(|id| self.tools.get(id.as_str()));
-            match tool {
-                Some(tool) => {
-                    a.value("input", Class::ToolContent, tool.output.as_deref().unwrap_or_default());
-                }
-                None => a.value("input", Class::Prompt, &last.text),
-            }
-        }
-        let said: Vec<&str> = call
-            .output
-            .iter()
-            .filter_map(|o| if let Output::Text(text) = o { Some(text.as_str()) } else { None })
-            .collect();
-        if !said.is_empty() {
-            a.value("output", Class::Prompt, &said.join("\n\n"));
-        }
-        if let Some(usage) = &call.usage {
-            a.usage(usage);
-        }
-        a.plain("codex.response_id", &call.id);
-        let parent = match self.turn.compactions.iter().position(|c| call.compacts && within(call, c)) {
-            Some(at) => self.compaction_id(at),
-            None => self.root_id.clone(),
-        };
-        let error = call.error.clone().map(|e| ("ModelError", self.error_class(), e));
-        let name = format!("Model call {}", n + 1);
-        self.span(Some(parent), self.id(Role::Model, &call.id), name, (call.started, call.ended), a, error)
-    }
-
-    /// The model's whole part in the turn, where single responses are unknown or not wanted.
-    fn whole_model(&self) -> Span {
-        let turn = self.turn;
-        let mut a = Attributes::new(self.redactor, "LLM");
-        self.common(&mut a);
-        self.conversation(&mut a);
-        self.model_of_turn(&mut a);
-        let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
-        let started = turn.calls.first().map_or(turn.started, |c| c.started);
-        let id = self.id(Role::Model, "all");
-        self.span(Some(self.root_id.clone()), id, "Model".to_owned(), (started, ended.max(started)), a, None)
-    }
-
-    fn tool(&self, tool: &ToolCall) -> Span {
-        let mut a = Attributes::new(self.redactor, "TOOL");
-        self.common(&mut a);
-        a.plain("tool.name", &tool.name);
-        let json = is_json(&tool.arguments);
-        let parameters = if json {
-            tool.arguments.clone()
-        } else {
-            serde_json::json!({ "input": tool.arguments }).to_string()
-        };
-        a.json("tool.parameters", Class::ToolDetail, &parameters);
-        a.value("input", Class::ToolDetail, &tool.arguments);
-        if let Some(output) = self.tool_output(tool) {
-            a.value("output", Class::ToolContent, &output);
-        }
-        a.plain("tool_call.id", &tool.call_id);
-        a.plain("codex.tool.call_id", &tool.call_id);
-        a.plain_if("codex.tool.model_name", tool.model_name.as_deref());
-        if let Some((server, name)) = &tool.mcp {
-            a.plain("codex.mcp.server", server);
-            a.plain("codex.mcp.tool", name);
-        }
-        if let Some(code) = tool.exit_code {
-            a.integer("codex.tool.exit_code", code);
-        }
-        self.permission(&mut a, tool);
-        self.changes(&mut a, tool);
-        let error = tool.error.as_ref().map(|message| {
-            // Codex's own words about an exit hold nothing of the tool's.
-            let plain = tool.exit_code.is_some_and(|code| *message == format!("exit code {code}"));
-            let class = if plain { Class::Plain } else { Class::ToolContent };
-            ("ToolError", class, message.clone())
-        });
-        let times = (tool.started, tool.ended);
-        let id = self.id(Role::Tool, &tool.call_id);
-        self.span(Some(self.root_id.clone()), id, tool.name.clone(), times, a, error)
-    }
-
     /// What a failure of the model says may repeat a prompt as well as a result.
     fn error_class(&self) -> Class {
         if self.redactor.shows(Class::Prompt) { Class::ToolContent } else { Class::Prompt }
-    }
-
-    fn tool_output(&self, tool: &ToolCall) -> Option<String> {
-        if tool.images.is_empty() {
-            return tool.output.clone();
-        }
-        let images = tool.images.iter().map(describe_image);
-        let parts = tool.output.iter().filter(|o| !o.is_empty()).cloned().chain(images);
-        Some(parts.collect::<Vec<_>>().join("\n"))
-    }
-
-    fn permission(&self, a: &mut Attributes, tool: &ToolCall) {
-        let Some(permission) = &tool.permission else {
-            a.plain("codex.permission.decision", "none");
-            return;
-        };
-        let decision = match permission.decision {
-            Decision::Approved => "approved",
-            Decision::Denied => "denied",
-            Decision::Unknown => "unknown",
-        };
-        a.plain("codex.permission.decision", decision);
-        a.plain("codex.permission.decided_by", &permission.decided_by);
-        if let Some(wait) = permission.wait {
-            a.number("codex.permission.wait_ms", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        }
-        if let Some(reason) = &permission.reason {
-            a.text("codex.permission.reason", Class::ToolDetail, reason);
-        }
-    }
-
-    fn changes(&self, a: &mut Attributes, tool: &ToolCall) {
-        if tool.changes.is_empty() {
-            return;
-        }
-        if self.redactor.shows(Class::ToolDetail) {
-            let files: Vec<String> = tool.changes.iter().map(|c| format!("{} {}", c.kind, c.path)).collect();
-            a.list("codex.patch.files", &files);
-        }
-        a.number("codex.patch.file_count", tool.changes.len() as u64);
-        a.number("codex.patch.lines_added", tool.changes.iter().map(|c| c.lines_added).sum());
-        a.number("codex.patch.lines_removed", tool.changes.iter().map(|c| c.lines_removed).sum());
     }
 
     fn compaction(&self, n: usize, compaction: &Compaction) -> Span {
@@ -471,10 +209,6 @@ impl<'a> Builder<'a> {
 
 fn turn_span_id(turn: &Turn, part: u32) -> Vec<u8> {
     ids::span_id(&turn.thread, &turn.turn, Role::Turn, &part.to_string()).to_vec()
-}
-
-fn within(call: &ModelCall, compaction: &Compaction) -> bool {
-    call.started >= compaction.started && call.ended <= compaction.ended
 }
 
 fn origin_name(origin: Origin) -> &'static str {
