@@ -28,13 +28,17 @@ pub struct Case {
     found: Vec<(PathBuf, Vec<u8>)>,
     /// Whether a run leaves a flusher behind.
     starts_flusher: bool,
+    /// Whether that flusher waits for an answer that never comes.
+    hangs: bool,
+    /// What the Python edition takes for the same, in microseconds, where it was measured.
+    pub python: Option<(&'static str, f64)>,
 }
 
 impl Case {
     fn new(name: &'static str, program: PathBuf, home: &Path, payload: Payload) -> Case {
         let (arguments, home) = (Vec::new(), home.to_path_buf());
         let (against, limit, extra, peak_kib) = (TRUE, None, None, None);
-        let (found, starts_flusher) = (Vec::new(), false);
+        let (found, starts_flusher, hangs, python) = (Vec::new(), false, false, None);
         Case {
             name,
             program,
@@ -47,6 +51,8 @@ impl Case {
             peak_kib,
             found,
             starts_flusher,
+            hangs,
+            python,
         }
     }
 
@@ -71,6 +77,15 @@ impl Case {
         Case { starts_flusher: true, ..self }
     }
 
+    /// Leaves a flusher that hangs.
+    fn leaves_hung_flusher(self) -> Case {
+        Case { starts_flusher: true, hangs: true, ..self }
+    }
+
+    fn in_python(self, what: &'static str, micros: f64) -> Case {
+        Case { python: Some((what, micros)), ..self }
+    }
+
     /// Lays down what the run changes or uses up.
     pub fn prepare(&mut self) {
         for (path, content) in &self.found {
@@ -83,7 +98,7 @@ impl Case {
         if !self.starts_flusher {
             return;
         }
-        if self.name == HUNG {
+        if self.hangs {
             spawn::end_all_in(&self.home);
         }
         while spawn::any_in(&self.home) {
@@ -128,10 +143,14 @@ pub fn all(binary: &Path, folder: &Path) -> Vec<Case> {
             .at_most(3.0, CAT)
             .peak(16384)
             .finds_state(),
-        Case::new("notify", role("notify"), &told, Payload::None).finds_state().leaves_flusher(),
+        Case::new("notify", role("notify"), &told, Payload::None)
+            .finds_state()
+            .leaves_flusher()
+            .in_python("sending", PYTHON_SENDING),
     ];
     cases[3].arguments = vec!["-c".into(), format!("exec cat >{}", folder.join("cat").display()).into()];
     cases[5].arguments = vec![NOTIFY.into()];
+    cases.extend(notifies(&role("notify"), folder));
     if let Some(nothing) = nothing(folder) {
         cases.insert(1, Case::new("reads stdin and ends", nothing, &plain, small("PreToolUse", TOOL)));
     }
@@ -139,26 +158,57 @@ pub fn all(binary: &Path, folder: &Path) -> Vec<Case> {
     cases
 }
 
+/// notify where no hook runs, so that it hands a turn over itself.
+fn notifies(notify: &Path, folder: &Path) -> Vec<Case> {
+    let long = home(folder, "notify-long", "target: local");
+    let day = long.join(".codex/sessions").join(DAY_OF_THREAD);
+    fs::create_dir_all(&day).expect("Codex's folder of the day");
+    write_rollout(&day.join(format!("rollout-2025-10-20T00-00-00-{THREAD}.jsonl")), 100 << 20);
+    let hung = home(folder, "notify-hung", &hung_backend());
+    let off = home(folder, "notify-off", "trace_enabled: false");
+    let of = |name, home: &Path| {
+        let case = Case::new(name, notify.to_path_buf(), home, Payload::None).peak(16384);
+        Case { arguments: vec![NOTIFY.into()], ..case }
+    };
+    vec![
+        of("notify, tracing off", &off).in_python("disabled", PYTHON_DISABLED),
+        of("notify alone, rollout of 100 MiB", &long)
+            .leaves_flusher()
+            .in_python("with a rollout of 100 MiB", PYTHON_LONG),
+        of("notify alone, hung backend", &hung)
+            .leaves_hung_flusher()
+            .in_python("with a hung backend", PYTHON_HUNG),
+    ]
+}
+
+/// Settings of a backend whose connections are taken by the system, where nobody answers.
+fn hung_backend() -> String {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let yaml = format!("target: phoenix, endpoint: 'http://{}'", silent.local_addr().expect("its number"));
+    std::mem::forget(silent);
+    yaml
+}
+
+/// A rollout that is a hole between its first line and a turn as Codex writes it.
+fn write_rollout(path: &Path, bytes: u64) {
+    let mut file = File::create(path).expect("a rollout");
+    let meta = format!(r#"{{"type":"session_meta","payload":{{"id":"{THREAD}","cwd":"/"}}}}"#);
+    writeln!(file, "{meta}").expect("a rollout");
+    file.seek(SeekFrom::Start(bytes)).expect("a rollout of any size");
+    for kind in ["task_started", "task_complete"] {
+        let payload = format!(r#"{{"type":"{kind}","turn_id":"{TURN}"}}"#);
+        writeln!(file, "\n{{\"type\":\"event_msg\",\"payload\":{payload}}}").expect("a rollout");
+    }
+}
+
 /// Stop of a turn of 50 calls, in homes that must make no difference.
 fn stops(bin: &Path, stop: &Path, folder: &Path) -> Vec<Case> {
     let rollout = |name: &str, bytes: u64| {
         let path = folder.join(name);
-        let mut file = File::create(&path).expect("a rollout");
-        // A hole, and behind it the turn as Codex writes it.
-        file.seek(SeekFrom::Start(bytes)).expect("a rollout of any size");
-        for kind in ["task_started", "task_complete"] {
-            writeln!(
-                file,
-                "\n{{\"type\":\"event_msg\",\"payload\":{{\"type\":\"{kind}\",\"turn_id\":\"{TURN}\"}}}}"
-            )
-            .expect("a rollout");
-        }
+        write_rollout(&path, bytes);
         format!(r#","transcript_path":"{}""#, path.display())
     };
-    // Connections are taken by the system, and nobody answers.
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let hung = format!("target: phoenix, endpoint: 'http://{}'", silent.local_addr().expect("its number"));
-    std::mem::forget(silent);
+    let hung = hung_backend();
     let (short, long) = (rollout("short.jsonl", 1 << 20), rollout("long.jsonl", 4 << 30));
     let homes = [
         (STOP, home(folder, "stop", "target: local"), short.clone()),
@@ -178,7 +228,8 @@ fn stops(bin: &Path, stop: &Path, folder: &Path) -> Vec<Case> {
         let more = format!("{DONE}{transcript}");
         begin_turn_of_fifty_calls(bin, &home, &transcript);
         let case = Case::new(name, stop.to_path_buf(), &home, Payload::Pipe(payload("Stop", &more, 1024)));
-        let case = case.peak(16384).finds_state().leaves_flusher();
+        let case = case.peak(16384).finds_state();
+        let case = if name == HUNG { case.leaves_hung_flusher() } else { case.leaves_flusher() };
         cases.push(match name {
             STOP => Case { extra: Some(2000.0), ..case },
             _ => case.at_most(1.2, STOP),
@@ -252,3 +303,9 @@ pub const TOOL: &str = r#","tool_name":"Bash","tool_use_id":"call-1","tool_input
 pub const RESPONSE: &str = r#","tool_name":"Bash","tool_use_id":"call-1""#;
 pub const DONE: &str = r#","last_assistant_message":"done""#;
 const NOTIFY: &str = r#"{"type":"agent-turn-complete","thread-id":"019a0000-0000-7000-8000-000000000001","turn-id":"019b0000-0000-7000-8000-000000000001","cwd":"/","input-messages":["do it"],"last-assistant-message":"done"}"#;
+const DAY_OF_THREAD: &str = "2025/10/20";
+/// The Python edition's notify, on a machine where /bin/true takes about 800 µs.
+const PYTHON_DISABLED: f64 = 62_000.0;
+const PYTHON_SENDING: f64 = 108_000.0;
+const PYTHON_LONG: f64 = 963_000.0;
+const PYTHON_HUNG: f64 = 10_000_000.0;

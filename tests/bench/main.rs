@@ -90,12 +90,12 @@ fn print(binary: &std::path::Path, rounds: usize, cases: &[Case], runs: &mut [Ve
             case.name, case.against
         );
     }
-    if let Some(place) = cases.iter().position(|c| c.name == "notify") {
-        let own = micros(medians[place]);
-        let (disabled, sending) = (PYTHON_DISABLED / own, PYTHON_SENDING / own);
-        println!(
-            "\nThe Python edition's notify takes {disabled:.0} times as long disabled, {sending:.0} times sending."
-        );
+    println!();
+    for (case, median) in cases.iter().zip(&medians) {
+        if let Some((what, python)) = case.python {
+            let times = python / micros(*median);
+            println!("The Python edition's notify takes {times:.0} times as long {what} ({}).", case.name);
+        }
     }
 }
 
@@ -122,7 +122,3 @@ fn load() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!("load {}", load.split(' ').next().unwrap_or_default())
 }
-
-/// Measured on a machine where /bin/true takes about 800 µs.
-const PYTHON_DISABLED: f64 = 62_000.0;
-const PYTHON_SENDING: f64 = 108_000.0;
