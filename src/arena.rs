@@ -7,7 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// A block of memory that is handed out from its beginning to its end.
 pub struct Arena {
@@ -69,7 +69,7 @@ impl Arena {
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises about the layout are passed on.
-        self.take(layout).unwrap_or_else(|| unsafe { System.alloc(layout) })
+        self.take(layout).unwrap_or_else(|| checked(unsafe { System.alloc(layout) }))
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
@@ -82,7 +82,7 @@ unsafe impl GlobalAlloc for Arena {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         if !self.holds(pointer) {
             // SAFETY: as in `dealloc`.
-            return unsafe { System.realloc(pointer, layout, new_size) };
+            return checked(unsafe { System.realloc(pointer, layout, new_size) });
         }
         if new_size <= layout.size() || self.grow(pointer, layout.size(), new_size) {
             return pointer;
@@ -97,6 +97,19 @@ unsafe impl GlobalAlloc for Arena {
     }
 }
 
+/// Makes the process end quietly where there is no memory: std would abort, with words on stderr.
+pub fn end_quietly_without_memory() {
+    QUIET.store(true, Relaxed);
+}
+
+fn checked(pointer: *mut u8) -> *mut u8 {
+    if pointer.is_null() && QUIET.load(Relaxed) {
+        crate::os::exit_quietly();
+    }
+    pointer
+}
+
+static QUIET: AtomicBool = AtomicBool::new(false);
 /// More than the largest hook uses for a payload of ordinary size.
 const BYTES: usize = 512 * 1024;
 const MAX_ALIGN: usize = 4096;

@@ -130,7 +130,8 @@ impl Paths {
         // Without any home the paths stay relative to nothing that exists, so every write fails and is logged.
         let home = home.filter(|h| h.is_absolute()).unwrap_or_else(|| PathBuf::from("/nonexistent"));
         let under = |name: &str, default: PathBuf| match vars.get(name) {
-            Some(path) => expand_home(&path, &home),
+            // The detached process works in another folder, where a relative path would mean another one.
+            Some(path) => std::path::absolute(expand_home(&path, &home)).unwrap_or(default),
             None => default,
         };
         Paths {

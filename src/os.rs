@@ -32,6 +32,16 @@ pub fn set_deadline(seconds: u32) {
     }
 }
 
+/// Makes reads of stdin wait for what is to come.
+///
+/// # Errors
+/// When the system does not allow it.
+pub fn let_stdin_wait() -> io::Result<()> {
+    let stdin = io::stdin();
+    let flags = rustix::fs::fcntl_getfl(&stdin)?;
+    Ok(rustix::fs::fcntl_setfl(&stdin, flags - rustix::fs::OFlags::NONBLOCK)?)
+}
+
 /// Runs `work` in a child with a session of its own and no open stdin, stdout or stderr, which lives on when this
 /// process, its group or its terminal go. Returns when the child has left the group.
 ///

@@ -117,7 +117,7 @@ fn turn_line(out: &mut String, terminal: Terminal, trace: &Trace) {
         tail.push((Style::Quiet, pad_left(&tokens(summary), 13)));
     }
     if terminal.width >= 110 {
-        tail.push((Style::Quiet, pad(summary.model.as_deref().unwrap_or_default(), 14)));
+        tail.push((Style::Quiet, pad(&first_line(summary.model.as_deref().unwrap_or_default()), 14)));
     }
     tail.push((Style::Plain, pad_left(&lasted(head.ended_at.since(head.started_at)), 8)));
     tail.push(status(summary, trace.place()));

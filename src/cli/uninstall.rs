@@ -87,7 +87,7 @@ pub fn run(
     }
     record.save(paths)?;
     writeln!(out, "program   {}", if gone > 0 { "removed" } else { "was not there" })?;
-    if live::list(paths).iter().any(|marker| marker.process.is_alive()) {
+    if live::list(paths).iter().any(|marker| marker.process.is_running()) {
         writeln!(out, "note      Codex sessions that run now look for the hooks until they are restarted")?;
     }
     if args.purge {

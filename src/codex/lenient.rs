@@ -19,18 +19,9 @@ pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, 
     })
 }
 
-/// True or false; anything else is none.
-pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    deserializer.deserialize_any(Scalar).map(|scalar| match scalar {
-        Found::Flag(flag) => Some(flag),
-        _ => None,
-    })
-}
-
 enum Found {
     Text(String),
     Number(i128),
-    Flag(bool),
     Other,
 }
 
@@ -63,8 +54,8 @@ impl<'de> Visitor<'de> for Scalar {
         Ok(Found::Other)
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Found, E> {
-        Ok(Found::Flag(flag))
+    fn visit_bool<E>(self, _: bool) -> Result<Found, E> {
+        Ok(Found::Other)
     }
 
     fn visit_unit<E>(self) -> Result<Found, E> {

@@ -45,8 +45,6 @@ pub struct HookPayload {
     pub tool_response: Option<Box<RawValue>>,
     #[serde(deserialize_with = "lenient::text")]
     pub last_assistant_message: Option<String>,
-    #[serde(deserialize_with = "lenient::flag")]
-    pub stop_hook_active: Option<bool>,
     /// What caused a compaction: auto or manual.
     #[serde(deserialize_with = "lenient::text")]
     pub trigger: Option<String>,

@@ -10,6 +10,18 @@ pub struct CodexProcess {
     pub pid: u32,
     /// In clock ticks since the machine started; zero where the system does not tell.
     pub started: u64,
+    /// Where the number means this process: a machine and, on Linux, a namespace of process numbers on it.
+    #[serde(default)]
+    pub place: u64,
+}
+
+/// What is known of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    Running,
+    Gone,
+    /// It belongs to another machine or container that shares the folder.
+    Elsewhere,
 }
 
 impl CodexProcess {
@@ -19,21 +31,37 @@ impl CodexProcess {
         for _ in 0..MAX_SHELLS {
             match read_stat(pid) {
                 Some(stat) if is_shell(&stat.name) && stat.parent > 1 => pid = stat.parent,
-                Some(stat) => return Some(CodexProcess { pid, started: stat.started }),
+                Some(stat) => return Some(CodexProcess { pid, started: stat.started, place: here() }),
                 None => break,
             }
         }
-        (pid > 1).then_some(CodexProcess { pid, started: 0 })
+        (pid > 1).then(|| CodexProcess { pid, started: 0, place: here() })
     }
 
-    /// Whether the process still runs.
-    pub fn is_alive(&self) -> bool {
-        match read_stat(self.pid) {
+    /// Whether the process still runs, as far as it can be seen from here.
+    pub fn life(&self) -> Life {
+        if self.place != here() {
+            return Life::Elsewhere;
+        }
+        let running = match read_stat(self.pid) {
             Some(stat) => stat.state != 'Z' && (self.started == 0 || stat.started == self.started),
             None if cfg!(target_os = "linux") => false,
             None => exists(self.pid),
-        }
+        };
+        if running { Life::Running } else { Life::Gone }
     }
+
+    pub fn is_running(&self) -> bool {
+        self.life() == Life::Running
+    }
+}
+
+/// This machine and namespace as a number: FNV-1a over the host's name and the namespace's inode.
+fn here() -> u64 {
+    let namespace = rustix::fs::stat("/proc/self/ns/pid").map_or(0, |s| s.st_ino);
+    let uname = rustix::system::uname();
+    let bytes = uname.nodename().to_bytes().iter().copied().chain(namespace.to_ne_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 struct Stat {
@@ -84,9 +112,11 @@ mod tests {
     fn this_process_lives_and_another_start_time_is_another_process() {
         let pid = std::process::id();
         let started = read_stat(pid).unwrap().started;
-        assert!(CodexProcess { pid, started }.is_alive());
-        assert!(!CodexProcess { pid, started: started + 1 }.is_alive());
-        assert!(CodexProcess::calling().is_some_and(|p| p.is_alive()));
+        let place = here();
+        assert_eq!(CodexProcess { pid, started, place }.life(), Life::Running);
+        assert_eq!(CodexProcess { pid, started: started + 1, place }.life(), Life::Gone);
+        assert_eq!(CodexProcess { pid, started: started + 1, place: !place }.life(), Life::Elsewhere);
+        assert!(CodexProcess::calling().is_some_and(|p| p.is_running()));
     }
 
     #[test]
@@ -94,6 +124,6 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
-        assert!(!CodexProcess { pid, started: 0 }.is_alive());
+        assert_eq!(CodexProcess { pid, started: 0, place: here() }.life(), Life::Gone);
     }
 }

@@ -67,7 +67,8 @@ impl Budget {
         Budget { asked: true, ..Budget::within(time) }
     }
 
-    pub(super) fn left(&self) -> Duration {
+    /// How much of the time is left.
+    pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 }
@@ -109,7 +110,12 @@ pub fn run_watched(
         let _ = file::write_atomic(&wish_path(paths), b"");
     }
     loop {
-        let patience = if budget.waits { budget.left() } else { LOCK_PATIENCE };
+        let patience = match (budget.asked, budget.waits) {
+            (true, _) => budget.left(),
+            // The one at work looks again before it ends, so what is left here is not missed.
+            (false, true) => budget.left().min(HOOK_PATIENCE),
+            (false, false) => LOCK_PATIENCE,
+        };
         match Flusher::start(paths, patience) {
             Ok(Some(flusher)) => {
                 let left_behind = flusher.work(settings, refill, budget, &mut report, watch);
@@ -219,5 +225,7 @@ const DRY_RUN: &str = "dry_run is on, so nothing is sent";
 const RECORD_SUFFIX: &[u8] = b".json";
 /// For as long as [`is_running`] may hold the lock of a flusher that starts.
 const LOCK_PATIENCE: Duration = Duration::from_millis(50);
+/// How long a hook waits for another flusher.
+const HOOK_PATIENCE: Duration = Duration::from_secs(2);
 const OUTAGE: Duration = Duration::from_secs(60);
 const BACKGROUND: Duration = Duration::from_secs(1800);

@@ -29,11 +29,15 @@ pub fn close_turn(
     reason: Reason,
     at: Timestamp,
 ) -> Result<bool, StateError> {
-    let Some(closing) = Closing::of(state, reason, at, profile) else { return Ok(false) };
+    let Some(mut closing) = Closing::of(state, reason, at, profile) else { return Ok(false) };
     let rollout = closing.session.transcript_path.as_deref();
     let rollout_bytes = rollout.and_then(|p| fs::metadata(p).ok()).map(|m| m.len());
+    // A review's hooks name its own rollout, whose length says nothing of the session's.
+    let own = rollout.is_some_and(|p| p.contains(closing.thread.as_str()));
+    closing.rollout_to = rollout_bytes.filter(|_| reason == Reason::Stop);
     write(paths, &closing, Some(locked.rows()))?;
     state.remember_closed(&closing.turn, rollout_bytes);
+    state.seen_to = if own { rollout_bytes } else { state.seen_to };
     state.turn = None;
     locked.write(state)?;
     Ok(true)
@@ -88,6 +92,20 @@ pub fn any_frozen(paths: &Paths) -> bool {
     fs::read_dir(paths.closing()).is_ok_and(|entries| entries.flatten().any(|e| is_record(&e.path())))
 }
 
+/// How often a turn was begun to be settled, and not done: the length of a file beside its record.
+pub(super) fn attempts(record: &Path) -> u64 {
+    fs::metadata(record.with_extension(TRIED)).map_or(0, |m| m.len())
+}
+
+pub(super) fn note_attempt(record: &Path) {
+    // Where nothing can be written the turn cannot be settled either, and the error of that is told.
+    let _ = file::append_line(&record.with_extension(TRIED), b"\n");
+}
+
+pub(super) fn forget_attempts(record: &Path) {
+    let _ = fs::remove_file(record.with_extension(TRIED));
+}
+
 /// Deletes rows whose record could never be written and whose thread no longer knows the turn: what a full disk
 /// leaves behind.
 pub(super) fn remove_orphaned_rows(paths: &Paths, idle: Duration) {
@@ -95,7 +113,8 @@ pub(super) fn remove_orphaned_rows(paths: &Paths, idle: Duration) {
     for entry in entries.flatten() {
         let path = entry.path();
         let old = entry.metadata().is_ok_and(|m| file::age(&m) > idle);
-        if old && path.extension().is_some_and(|e| e == ROWS) && !path.with_extension(RECORD).exists() {
+        let ours = path.extension().is_some_and(|e| e == ROWS || e == TRIED);
+        if old && ours && !path.with_extension(RECORD).exists() {
             let _ = fs::remove_file(path);
         }
     }
@@ -118,5 +137,7 @@ fn record_path(paths: &Paths, key: &EntryKey) -> PathBuf {
 const RECORD: &str = "json";
 /// The extension of a record that cannot be read.
 pub const DAMAGED: &str = "damaged";
+/// The extension of the file that counts the attempts to settle a turn.
+const TRIED: &str = "tried";
 /// The extension of a frozen turn's rows.
 pub const ROWS: &str = "jsonl";

@@ -1,4 +1,4 @@
-//! One empty file for each Codex process and thread that hooks have seen: `live/<pid>-<start>-<thread>`.
+//! One empty file for each Codex process and thread that hooks have seen: `live/<pid>-<start>-<place>-<thread>`.
 //!
 //! They tell in one look at a small folder whether a process's hooks work at all, and which processes are gone.
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::codex::ids::ThreadId;
-use crate::codex::process::CodexProcess;
+use crate::codex::process::{CodexProcess, Life};
 use crate::context::Paths;
 use crate::file;
 
@@ -19,15 +19,17 @@ pub struct Marker {
 
 impl Marker {
     fn path(&self, paths: &Paths) -> PathBuf {
-        paths.live().join(format!("{}-{}-{}", self.process.pid, self.process.started, self.thread))
+        let CodexProcess { pid, started, place } = self.process;
+        paths.live().join(format!("{pid}-{started}-{place:x}-{}", self.thread))
     }
 
     fn parse(name: &str) -> Option<Marker> {
-        let mut parts = name.splitn(3, '-');
+        let mut parts = name.splitn(4, '-');
         let pid = parts.next()?.parse().ok()?;
         let started = parts.next()?.parse().ok()?;
+        let place = u64::from_str_radix(parts.next()?, 16).ok()?;
         let thread = ThreadId::parse(parts.next()?).ok()?;
-        Some(Marker { process: CodexProcess { pid, started }, thread })
+        Some(Marker { process: CodexProcess { pid, started, place }, thread })
     }
 
     /// Notes that hooks of the process tell of the thread.
@@ -54,15 +56,15 @@ pub fn list(paths: &Paths) -> Vec<Marker> {
 /// The threads whose process is gone.
 pub fn orphans(paths: &Paths) -> Vec<Marker> {
     let mut checked: Vec<(CodexProcess, bool)> = Vec::new();
-    let mut alive = |process: CodexProcess| match checked.iter().find(|(p, _)| *p == process) {
-        Some((_, alive)) => *alive,
+    let mut gone = |process: CodexProcess| match checked.iter().find(|(p, _)| *p == process) {
+        Some((_, gone)) => *gone,
         None => {
-            let alive = process.is_alive();
-            checked.push((process, alive));
-            alive
+            let gone = process.life() == Life::Gone;
+            checked.push((process, gone));
+            gone
         }
     };
-    list(paths).into_iter().filter(|m| !alive(m.process)).collect()
+    list(paths).into_iter().filter(|m| gone(m.process)).collect()
 }
 
 /// Whether hooks have told of any thread of a process.
@@ -79,9 +81,10 @@ mod tests {
 
     #[test]
     fn only_names_of_ours_are_markers() {
-        let marker = Marker::parse("12-345-01a2-b").unwrap();
+        let marker = Marker::parse("12-345-f0-01a2-b").unwrap();
+        assert_eq!(marker.process.place, 0xf0);
         assert_eq!((marker.process.pid, marker.process.started, marker.thread.as_str()), (12, 345, "01a2-b"));
-        for name in ["", "1-2", "x-2-t", "1-2-a.b", "1-2-../x"] {
+        for name in ["", "1-2", "x-2-3-t", "1-2-3-a.b", "1-2-3-../x", "1-2-x-t"] {
             assert_eq!(Marker::parse(name), None, "{name}");
         }
     }

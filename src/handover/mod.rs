@@ -22,21 +22,31 @@ use crate::settings::Settings;
 
 /// Settles and delivers all there is, within `budget`.
 pub fn run(context: &Context, settings: &Settings, budget: Budget) -> Report {
-    let mut refill = || gather(context, settings);
-    flush::run(context.paths(), settings, &mut refill, budget)
+    let mut heavy = false;
+    let mut refill = || {
+        reap::reap(context, settings);
+        heavy = !settle::settle_all(context, settings, settle::Manner::of(settings, budget.left()));
+    };
+    let report = flush::run(context.paths(), settings, &mut refill, budget);
+    if heavy {
+        // More than a hook that Codex waits for may take.
+        start(context, settings);
+    }
+    report
 }
 
-/// Puts every turn that is over into the outbox.
+/// Puts every turn that is over into the outbox, however long it takes.
 pub fn gather(context: &Context, settings: &Settings) {
     reap::reap(context, settings);
-    settle::settle_all(context, settings);
+    settle::settle_all(context, settings, settle::Manner::Unhurried);
 }
 
 /// Starts a detached process that settles and delivers, and returns at once. Where no process can be started the
 /// work is left to the next hook.
 pub fn start(context: &Context, settings: &Settings) {
     let started = os::run_detached(|| {
-        run(context, settings, Budget::background());
+        let mut refill = || gather(context, settings);
+        flush::run(context.paths(), settings, &mut refill, Budget::background());
     });
     if let Err(error) = started {
         settings

@@ -206,6 +206,7 @@ impl<'a> Rollout<'a> {
             root: self.root.clone().map(|root| Root { turn: self.root_turn(start, &root), ..root }),
             session: Session { transcript_path: Some(path), ..Session::default() },
             turn,
+            rollout_to: None,
             reason: Reason::Backfill,
             at: start.at,
             profile: self.profile.clone(),

@@ -2,17 +2,19 @@
 //! state that nothing was heard of for a day.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::freeze;
 use super::live::{self, Marker};
 use crate::codex::ids::ThreadId;
+use crate::codex::rollout::locate;
 use crate::context::{Context, Paths};
 use crate::file;
 use crate::settings::Settings;
 use crate::time;
 use crate::trace::closing::Reason;
-use crate::trace::state::{LockedState, StateError};
+use crate::trace::state::{LockedState, State, StateError};
 
 /// Closes every orphaned turn, and once an hour sweeps what is old.
 pub fn reap(context: &Context, settings: &Settings) {
@@ -86,6 +88,8 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
         return Ok(());
     }
     match locked.read() {
+        // A question may stay open over a weekend. A turn that failed, and that no hook told the end of, is over.
+        Ok(Some(state)) if goes_on(&state) => return Ok(()),
         Ok(Some(mut state)) => {
             let profile = &settings.profile;
             if freeze::close_turn(paths, profile, &locked, &mut state, Reason::Idle, time::now())? {
@@ -102,8 +106,16 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
     Ok(())
 }
 
+/// Whether the Codex of an open turn still runs, and nothing tells of the turn's end.
+fn goes_on(state: &State) -> bool {
+    let Some(turn) = &state.turn else { return false };
+    let rollout = state.session.transcript_path.as_deref().map(Path::new);
+    let ended = rollout.is_some_and(|path| locate::has_ended(path, turn.id.as_str()));
+    state.codex.is_some_and(|codex| codex.is_running()) && !ended
+}
+
 /// Deletes what could not be read and was put aside for a person to look at.
-fn remove_damaged(folder: &std::path::Path) {
+fn remove_damaged(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let path = entry.path();

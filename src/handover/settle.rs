@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::freeze::{self, key_of};
 use super::past;
@@ -17,7 +17,7 @@ use crate::export::entry::Entry;
 use crate::export::outbox;
 use crate::file;
 use crate::git;
-use crate::settings::Settings;
+use crate::settings::{ExportMode, Settings};
 use crate::time::{self, Timestamp};
 use crate::trace::closing::{Closing, Reason};
 use crate::trace::fold::{Evidence, fold};
@@ -25,22 +25,54 @@ use crate::trace::state::{LockedState, State, StateError};
 use crate::trace::turn::{Git, Turn};
 use crate::trace::{rows, spans};
 
-/// Settles every frozen turn. One that cannot be settled now stays for the next time.
-pub fn settle_all(context: &Context, settings: &Settings) {
-    for record in freeze::list(context.paths()) {
-        if let Err(error) = settle_one(context, &record, true) {
-            settings.log.error(format_args!("cannot settle {}: {error}", record.display()));
+/// How turns are settled.
+#[derive(Debug, Clone, Copy)]
+pub enum Manner {
+    /// Nobody waits.
+    Unhurried,
+    /// Codex waits for this very process until then: it does not write a turn's last line meanwhile, and what was
+    /// not done in time once is left to a process of its own.
+    Until(Instant),
+}
+
+impl Manner {
+    pub fn of(settings: &Settings, left: Duration) -> Manner {
+        match settings.export_mode {
+            ExportMode::Background => Manner::Unhurried,
+            ExportMode::Sync => Manner::Until(Instant::now() + left),
         }
     }
 }
 
-fn settle_one(context: &Context, record: &Path, patient: bool) -> anyhow::Result<()> {
+/// Settles every frozen turn; false when some were left because they take too long for whoever waits. One that cannot
+/// be settled now stays for the next time.
+pub fn settle_all(context: &Context, settings: &Settings, manner: Manner) -> bool {
+    let mut all = true;
+    for record in freeze::list(context.paths()) {
+        let attempts = freeze::attempts(&record);
+        if matches!(manner, Manner::Until(until) if attempts > 0 || Instant::now() > until) {
+            all = false;
+            continue;
+        }
+        if let Err(error) = settle_one(context, &record, attempts, manner) {
+            settings.log.error(format_args!("cannot settle {}: {error}", record.display()));
+        }
+    }
+    all
+}
+
+fn settle_one(context: &Context, record: &Path, attempts: u64, manner: Manner) -> anyhow::Result<()> {
     let paths = context.paths();
     let rows_path = record.with_extension(freeze::ROWS);
     let aside = |why: String| {
+        freeze::forget_attempts(record);
         fs::rename(record, record.with_extension(freeze::DAMAGED))?;
         Err(anyhow::anyhow!(why))
     };
+    if attempts >= MAX_ATTEMPTS {
+        return aside(format!("it was begun {attempts} times and never done"));
+    }
+    freeze::note_attempt(record);
     let content = match file::read_bounded(record, MAX_RECORD_BYTES) {
         Ok(Some(content)) => content,
         Ok(None) => return Ok(()),
@@ -51,7 +83,7 @@ fn settle_one(context: &Context, record: &Path, patient: bool) -> anyhow::Result
         Err(error) => return aside(json_fault(&error)),
     };
     if !outbox::contains(paths, &key_of(&closing)) {
-        if patient {
+        if matches!(manner, Manner::Unhurried) {
             wait_for_end(context, &closing);
         }
         if closing.turn.uncounted {
@@ -62,6 +94,7 @@ fn settle_one(context: &Context, record: &Path, patient: bool) -> anyhow::Result
         }
         put(context, &closing, rows::read(&rows_path))?;
     }
+    freeze::forget_attempts(record);
     fs::remove_file(record)?;
     let _ = fs::remove_file(rows_path);
     Ok(())
@@ -99,7 +132,7 @@ fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
         let mut turn = state.begin_turn(id, record.at).clone();
         turn.number = 0;
         turn.traceparent.clone_from(&closing.turn.traceparent);
-        found.push(Closing { turn, reason: Reason::Unseen, ..closing.clone() });
+        found.push(Closing { turn, rollout_to: None, reason: Reason::Unseen, ..closing.clone() });
     }
     found
 }
@@ -158,11 +191,7 @@ pub fn read_turn(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> 
     let cwd = closing.session.cwd.as_deref().or(meta.as_ref().and_then(|m| m.cwd.as_deref()));
     let live = !matches!(closing.reason, Reason::Backfill);
     let git = cwd.filter(|_| live).map(|cwd| read_git(Path::new(cwd))).unwrap_or_default();
-    let records: Box<dyn Iterator<Item = Record>> = match records {
-        Some(reader) => Box::new(reader),
-        None => Box::new(std::iter::empty()),
-    };
-    fold(Evidence { closing, rows, meta, records, spawn, git })
+    fold(Evidence { closing, rows, meta, records: records.into_iter().flatten(), spawn, git })
 }
 
 /// Folds a turn of the past from its own records.
@@ -184,17 +213,36 @@ fn rollout_path(context: &Context, closing: &Closing) -> Option<PathBuf> {
     named.or_else(|| locate::find_rollout(context.paths().codex(), &closing.thread))
 }
 
-fn records_of(path: &Path, closing: &Closing) -> Option<Reader> {
+/// What the rollout says from the turn's beginning on, or a little earlier: the counts of tokens before it are the
+/// base of its own.
+fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Record>> {
     let compressed = path.extension().is_some_and(|e| e == "zst");
     let from = match closing.turn.rollout_from {
         Some(from) => from,
         None if compressed => 0,
-        None => locate::find_turn_start(path, closing.turn.id.as_str()).ok().flatten().unwrap_or_else(|| {
-            let size = fs::metadata(path).map_or(0, |m| m.len());
-            size.saturating_sub(locate::MAX_LOOK_BACK_BYTES)
-        }),
+        None => match locate::find_turn_start(path, closing.turn.id.as_str()).ok().flatten() {
+            Some(start) => start.saturating_sub(BASE_BYTES),
+            None => fs::metadata(path).map_or(0, |m| m.len()).saturating_sub(locate::MAX_LOOK_BACK_BYTES),
+        },
     };
-    Reader::open_at(path, from).ok()
+    let mut reader = Reader::open_at(path, from).ok()?;
+    let to = closing.rollout_to.filter(|_| !compressed);
+    // What the model does after a Stop is told as the turn's next part, however late this one is settled.
+    let goes_on = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::Output(_)
+                | Fact::User(_)
+                | Fact::AgentMessage { .. }
+                | Fact::ResponseUsage { .. }
+                | Fact::TurnStarted { .. }
+        )
+    };
+    Some(std::iter::from_fn(move || {
+        let record = reader.next()?;
+        let beyond = to.is_some_and(|to| reader.line_at() >= to);
+        (!beyond || !goes_on(&record.fact)).then_some(record)
+    }))
 }
 
 /// The call that set a subagent to work, from its parent's rollout.
@@ -221,10 +269,14 @@ fn read_git(cwd: &Path) -> Git {
 
 /// Hooks hold a thread's lock for milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How far before a turn the last count of tokens stands, with what little lies between.
+const BASE_BYTES: u64 = 64 * 1024;
 /// How long the last line of a turn is waited for.
 const END_PATIENCE: Duration = Duration::from_millis(400);
 /// More turns than this were never begun and not told of; a rollout that says so is not Codex's.
 const MAX_UNSEEN: usize = 64;
+/// A turn that ends the process that settles it must not end every later one as well.
+const MAX_ATTEMPTS: u64 = 20;
 /// More than any record of ours holds.
 const MAX_RECORD_BYTES: u64 = 32 * 1024 * 1024;
 const GIT_PATIENCE: Duration = Duration::from_secs(2);

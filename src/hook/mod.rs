@@ -13,6 +13,7 @@ use std::cell::OnceCell;
 use std::io::{IsTerminal, Read, Write};
 use std::time::Duration;
 
+use crate::arena;
 use crate::codex::payload::{Event, HookPayload, json_fault};
 use crate::codex::shorten::Shortener;
 use crate::context::{Context, var};
@@ -48,6 +49,7 @@ pub fn run(role: Role, context: &Context) {
     let early = settings::early_log(context);
     os::end_quietly_on_panic(move |message| early.error(message));
     os::set_deadline(DEADLINE_SECONDS);
+    arena::end_quietly_without_memory();
     let mut stdin = std::io::stdin().lock();
     if role != Role::Notify && stdin.is_terminal() {
         return;
@@ -134,11 +136,11 @@ impl Hook<'_> {
 /// Reads the input to its end, in bounded memory; none when there is nothing.
 fn read_payload(mut input: &mut dyn Read) -> anyhow::Result<Option<HookPayload>> {
     let mut head = Vec::with_capacity(FIRST_READ_BYTES);
-    (&mut input).take(SMALL_PAYLOAD_BYTES).read_to_end(&mut head)?;
-    if head.iter().all(u8::is_ascii_whitespace) {
+    read_patiently(|| (&mut input).take(SMALL_PAYLOAD_BYTES - head.len() as u64).read_to_end(&mut head))?;
+    let whole = (head.len() as u64) < SMALL_PAYLOAD_BYTES;
+    if whole && head.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let whole = (head.len() as u64) < SMALL_PAYLOAD_BYTES;
     if let Some(payload) = whole.then(|| HookPayload::parse(&head).ok()).flatten() {
         return Ok(Some(payload));
     }
@@ -147,16 +149,25 @@ fn read_payload(mut input: &mut dyn Read) -> anyhow::Result<Option<HookPayload>>
     drop(head);
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        match input.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => shortener.push(&chunk[..read]),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e.into()),
+        match read_patiently(|| input.read(&mut chunk))? {
+            0 => break,
+            read => shortener.push(&chunk[..read]),
         }
     }
     let short =
         shortener.finish().ok_or_else(|| anyhow::anyhow!("a payload that is too large was ignored"))?;
     HookPayload::parse(&short).map(Some).map_err(|e| anyhow::anyhow!("malformed payload: {}", json_fault(&e)))
+}
+
+/// Reads again where nothing was there yet: whoever made the pipe may have made it one that does not wait.
+fn read_patiently(mut read: impl FnMut() -> std::io::Result<usize>) -> std::io::Result<usize> {
+    loop {
+        match read() {
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => os::let_stdin_wait()?,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 /// Starts the delivery; in sync mode, does it here, within `budget`. In a dry run nothing leaves.

@@ -135,6 +135,7 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
         root,
         session: state.session,
         turn,
+        rollout_to: None,
         reason: Reason::NotifyOnly,
         at,
         profile: settings.profile.clone(),

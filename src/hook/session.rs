@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::thread::{Thread, root_of};
 use super::{Hook, debug};
 use crate::codex::payload::HookPayload;
-use crate::codex::process::CodexProcess;
+use crate::codex::process::Life;
 use crate::codex::shorten::cut_at_word;
 use crate::export::flush;
 use crate::handover::{self, freeze, live};
@@ -24,10 +24,12 @@ pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     }
     let mut thread = Thread::open(hook, &id)?;
     // A turn that was left open by an earlier process, or before the thread was cleared, is over.
-    let moved = thread.state.codex.is_some_and(|c| Some(c) != CodexProcess::calling());
-    let reason = if moved { Reason::Orphaned } else { Reason::SessionEnd };
+    let gone = thread.state.codex.is_some_and(|c| c.life() == Life::Gone);
+    let reason = if gone { Reason::Orphaned } else { Reason::SessionEnd };
     thread.close(reason, hook.context.now())?;
     thread.note_session(payload);
+    // The end of the session took its marker away, also where the same process goes on with it.
+    thread.state.codex = None;
     thread.note_process();
     if matches!(payload.source.as_deref(), Some("startup" | "clear")) && thread.state.turns == 0 {
         thread.state.uncounted = false;

@@ -63,7 +63,11 @@ pub(super) fn session(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> 
 /// Closes the turn of a thread that will not go on, and returns the thread's subagents.
 fn close(hook: &Hook, id: &ThreadId) -> anyhow::Result<Vec<ThreadId>> {
     let mut thread = Thread::open(hook, id)?;
-    thread.close(Reason::SessionEnd, hook.context.now())?;
+    // Codex before 0.155 lets two processes work on one thread: the one that ends does not end the other's turn.
+    let others = |c: CodexProcess| Some(c) != CodexProcess::calling() && c.is_running();
+    if !thread.state.codex.is_some_and(others) {
+        thread.close(Reason::SessionEnd, hook.context.now())?;
+    }
     Ok(thread.state.agents)
 }
 

@@ -60,8 +60,8 @@ impl<'a> Thread<'a> {
             self.run_turn(&turn, at)?;
         }
         self.note_session(payload);
-        self.note_process();
         self.state.root = root.or(self.state.root.take());
+        self.note_process();
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use serde_yml::{Mapping, Value};
 use std::path::{Path, PathBuf};
 
+use super::yaml_bounds;
 use crate::file;
 
 /// The parsed content of config.yaml, or of the Python edition's config.json.
@@ -48,6 +49,9 @@ impl Document {
     /// # Errors
     /// The line, where known, and what is wrong with it. The reason never repeats a value.
     pub fn parse(text: &str) -> Result<Document, (Option<usize>, String)> {
+        if let Some((line, what)) = yaml_bounds::excess(text) {
+            return Err((Some(line), what.to_owned()));
+        }
         match serde_yml::from_str::<Value>(text) {
             Ok(Value::Mapping(root)) => Ok(Document { root }),
             Ok(Value::Null) => Ok(Document::default()),

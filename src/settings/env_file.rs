@@ -4,6 +4,8 @@
 //! `${NAME}` of what stands above or in the environment. Any other line is passed over, and so is an assignment whose
 //! references would bring in more than [`MAX_EXPANDED_BYTES`]: a few lines of `A=$A$A` are gigabytes to a shell.
 
+use std::borrow::Cow;
+
 use super::Variables;
 
 /// Reads the assignments of `text`; `outer` answers for variables set elsewhere.
@@ -17,7 +19,10 @@ pub fn parse(text: &str, outer: impl Fn(&str) -> Option<String>) -> Variables {
         if !is_name(name) {
             continue;
         }
-        let lookup = |n: &str| found.get(n).cloned().or_else(|| outer(n)).unwrap_or_default();
+        let lookup = |n: &str| match found.get(n) {
+            Some(value) => Cow::Borrowed(value.as_str()),
+            None => Cow::Owned(outer(n).unwrap_or_default()),
+        };
         if let Some(value) = unquote(rest, lookup, &mut room) {
             found.insert(name.to_owned(), value);
         }
@@ -33,7 +38,7 @@ fn is_name(text: &str) -> bool {
 
 /// The value of a shell word: up to the first unquoted space, semicolon or comment. What its references bring in is
 /// taken off `room`; `None` when they bring in more.
-fn unquote(text: &str, lookup: impl Fn(&str) -> String, room: &mut usize) -> Option<String> {
+fn unquote<'a>(text: &str, lookup: impl Fn(&str) -> Cow<'a, str>, room: &mut usize) -> Option<String> {
     let mut value = String::new();
     let mut chars = text.chars().peekable();
     let mut double = false;

@@ -9,6 +9,7 @@ pub mod document;
 pub mod env_file;
 pub mod keys;
 mod resolve;
+pub mod yaml_bounds;
 
 pub use resolve::{CODEX_PREFIX, Resolved, Resolver, Source};
 

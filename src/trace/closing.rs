@@ -16,6 +16,9 @@ pub struct Closing {
     pub root: Option<Root>,
     pub session: Session,
     pub turn: OpenTurn,
+    /// The rollout's length when Stop was called: what follows is the turn's end, or a further part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout_to: Option<u64>,
     pub reason: Reason,
     /// When the turn was closed.
     pub at: Timestamp,
@@ -55,6 +58,7 @@ impl Closing {
             root: state.root.clone(),
             session: state.session.clone(),
             turn: state.turn.clone()?,
+            rollout_to: None,
             reason,
             at,
             profile: profile.clone(),

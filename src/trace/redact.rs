@@ -125,7 +125,7 @@ pub fn is_valid_pattern(pattern: &str) -> bool {
 }
 
 /// The placeholder of a withheld text, which keeps its length in characters.
-fn withheld(text: &str) -> Cow<'_, str> {
+pub fn withheld(text: &str) -> Cow<'_, str> {
     let placeholder = text
         .strip_prefix("<redacted (")
         .and_then(|rest| rest.strip_suffix(" chars)>"))

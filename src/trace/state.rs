@@ -11,6 +11,7 @@ use crate::codex::payload::Usage;
 use crate::codex::process::CodexProcess;
 use crate::context::Paths;
 use crate::file::{self, Lock};
+use crate::settings::yaml_bounds;
 use crate::time::Timestamp;
 
 /// A thread as hooks have seen it.
@@ -34,6 +35,9 @@ pub struct State {
     pub uncounted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<OpenTurn>,
+    /// The length of the thread's own rollout when its last turn was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_to: Option<u64>,
     /// The last turns that were closed, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed: Vec<ClosedTurn>,
@@ -216,6 +220,9 @@ fn read_path(path: &std::path::Path) -> Result<Option<State>, StateError> {
     if let Some(state) = flat_yaml::from_str(text) {
         return Ok(Some(state));
     }
+    if let Some((line, what)) = yaml_bounds::excess(text) {
+        return Err(malformed(format!("{what} in line {line}")));
+    }
     // The library's own words would repeat what stands there.
     serde_yml::from_str(text).map(Some).map_err(|e| {
         let line = e.location().map(|l| format!(" in line {}", l.line())).unwrap_or_default();
@@ -235,6 +242,7 @@ impl State {
             turns: 0,
             uncounted: false,
             turn: None,
+            seen_to: None,
             closed: Vec::new(),
             agents: Vec::new(),
         }
@@ -255,11 +263,7 @@ impl State {
             number: before.as_ref().map_or(self.turns, |b| b.number),
             uncounted: self.uncounted,
             part: before.as_ref().map_or(0, |b| b.parts),
-            unseen_from: if before.is_some() {
-                None
-            } else {
-                self.closed.last().and_then(|c| c.rollout_bytes)
-            },
+            unseen_from: if before.is_some() { None } else { self.seen_to },
             rollout_from: before.and_then(|b| b.rollout_bytes),
             id,
             started: at,

@@ -23,6 +23,8 @@ pub struct Turn {
     pub started: Timestamp,
     pub ended: Timestamp,
     pub status: Status,
+    /// Whether a person's own hook kept the prompt from the model, which so had no part in the turn.
+    pub blocked: bool,
     pub inputs: Vec<Message>,
     pub answer: Option<String>,
     pub about: About,
@@ -168,8 +170,6 @@ pub struct Permission {
     pub decision: Decision,
     /// user, policy, hook, or the reviewer Codex was set to ask.
     pub decided_by: String,
-    /// None where the policy forbids to ask.
-    pub asked: Option<Timestamp>,
     /// From the question to the decision, where that moment is known.
     pub wait: Option<Duration>,
     pub reason: Option<String>,

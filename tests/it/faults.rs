@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::collector::{Answer, Book, HttpCollector, Seen};
-use crate::lab::{Delivered, Lab, Session};
+use crate::lab::{Delivered, Lab, Rollout, Session};
 
 fn phoenix(url: &str) -> String {
     format!("target: phoenix, endpoint: '{url}', api_key: sesame")
@@ -143,6 +143,87 @@ fn an_interrupt_in_sync_mode_returns_before_codex_ends_it() {
     collector.book.answer(|_| Answer::Accept);
     lab.flush();
     assert_eq!(assert_arrived(&collector.book, &session, 1), 0);
+}
+
+#[test]
+fn a_turn_that_goes_on_after_stop_is_told_once_however_late_it_is_settled() {
+    let collector = HttpCollector::start(|_| Answer::Hang);
+    let lab = Lab::new(&phoenix(&collector.url()));
+    let session = Session::start(&lab, 1);
+    // The flusher of the first turn waits for an answer, and so does all that comes after it.
+    session.turn(0, 1);
+    assert!(collector.book.wait_for(Duration::from_secs(20), |seen| !seen.is_empty()));
+    let rollout = Rollout::of(&lab, &session);
+    let turn = crate::lab::turn_id(1);
+    let calls = session.calls_of_turn(1, 0);
+    let call = |at: usize| lab.call(calls[at].0, &rollout.named_in(&calls[at].1));
+    rollout.write("event_msg", &turn, r#""type":"task_started""#);
+    call(0);
+    rollout.write_response(&turn, "first", 1000);
+    call(1);
+    // Another tool's hook has told Codex to go on.
+    rollout.write_response(&turn, "second", 1001);
+    call(1);
+    rollout.write("event_msg", &turn, r#""type":"task_complete","last_agent_message":"second""#);
+    collector.book.answer(|_| Answer::Accept);
+    lab.flush();
+    let spans = collector.book.spans();
+    let tokens = |name: &str| {
+        let turn = spans.iter().find(|s| s.trace_id == session.trace(1) && s.name == name);
+        turn.and_then(|s| arize_codex::trace::outline::number(s, "llm.token_count.prompt"))
+    };
+    assert_eq!((tokens("Turn 2"), tokens("Turn 2 (continued)")), (Some(1000), Some(1001)));
+}
+
+#[test]
+fn a_prompt_that_a_person_s_own_hook_blocked_is_withheld_and_no_model_is_told_of() {
+    let lab = Lab::new("target: local, span_tree: calls");
+    let session = Session::start(&lab, 1);
+    let rollout = Rollout::of(&lab, &session);
+    let turn = crate::lab::turn_id(0);
+    rollout.write("event_msg", &turn, r#""type":"task_started""#);
+    session.call("session", &rollout.named_in(&session.calls_of_turn(0, 0)[0].1));
+    rollout.write("event_msg", &turn, r#""type":"task_complete","last_agent_message":null"#);
+    session.end();
+    lab.flush();
+    let shown = String::from_utf8(lab.run(&["show", "--json"]).stdout).unwrap();
+    assert!(!shown.contains("do it") && shown.contains("<redacted (5 chars)>"), "{shown}");
+    let spans: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let spans = &spans["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    assert_eq!(spans.as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(spans[0]["status"]["message"], "the prompt was blocked");
+}
+
+#[test]
+fn what_a_hook_could_not_settle_in_time_is_left_to_a_process_of_its_own() {
+    let lab = Lab::new("target: local, export_mode: sync");
+    let session = Session::start(&lab, 1);
+    session.turn(0, 1);
+    // A record whose settling was begun before, and never done.
+    lab.configure("");
+    let calls = session.calls_of_turn(1, 1);
+    calls[..3].iter().for_each(|(role, payload)| session.call(role, payload));
+    std::fs::create_dir_all(lab.paths().closing()).unwrap();
+    let name = format!("{}.{}.0", crate::lab::turn_id(1), session.thread);
+    let tried = lab.paths().closing().join(format!("{name}.tried"));
+    std::fs::write(&tried, "\n").unwrap();
+    lab.configure("target: local, export_mode: sync");
+    session.call(calls[3].0, &calls[3].1);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !lab.processes().is_empty() || tried.exists() {
+        assert!(std::time::Instant::now() < deadline, "{}", lab.log());
+        std::thread::yield_now();
+    }
+    lab.assert_at_rest();
+    // One that is begun again and again, and ends whoever does it, is set aside in the end.
+    let calls = session.calls_of_turn(2, 1);
+    calls[..3].iter().for_each(|(role, payload)| session.call(role, payload));
+    let name = format!("{}.{}.0", crate::lab::turn_id(2), session.thread);
+    std::fs::write(lab.paths().closing().join(format!("{name}.tried")), "\n".repeat(20)).unwrap();
+    session.call(calls[3].0, &calls[3].1);
+    lab.flush();
+    assert!(lab.paths().closing().join(format!("{name}.damaged")).exists());
+    assert!(lab.log().contains("20 times"), "{}", lab.log());
 }
 
 #[test]

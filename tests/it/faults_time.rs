@@ -97,6 +97,7 @@ fn a_turn_of_which_nothing_is_heard_for_a_day_is_told_and_its_thread_forgotten()
         idle.call(role, payload);
     }
     let other = Session::start(&lab, 2);
+    end_codex_of(&lab, &idle);
     a_day_passes(&lab, &idle);
     other.turn(0, 1);
     lab.flush();
@@ -118,6 +119,34 @@ fn a_turn_of_which_nothing_is_heard_for_a_day_is_told_and_its_thread_forgotten()
     assert_eq!(lab.log(), "");
     other.end();
     lab.assert_at_rest();
+}
+
+#[test]
+fn a_turn_whose_codex_waits_for_an_answer_for_days_is_still_running() {
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
+    let patient = Session::start(&lab, 1);
+    let calls = patient.calls_of_turn(0, 1);
+    calls[..2].iter().for_each(|(role, payload)| patient.call(role, payload));
+    let other = Session::start(&lab, 2);
+    a_day_passes(&lab, &patient);
+    other.turn(0, 1);
+    lab.flush();
+    assert!(spans_of_trace(&collector, &patient).is_empty());
+    calls[2..].iter().for_each(|(role, payload)| patient.call(role, payload));
+    lab.flush();
+    assert_eq!(spans_of_trace(&collector, &patient).len(), 2);
+    other.end();
+    patient.end();
+    lab.assert_at_rest();
+}
+
+/// Lets a thread look like one of a Codex elsewhere, whose end nobody here sees.
+fn end_codex_of(lab: &Lab, session: &Session<'_>) {
+    let state = lab.paths().state().join(state_name(session));
+    let text = std::fs::read_to_string(&state).unwrap();
+    let kept: Vec<_> = text.lines().filter(|line| !line.starts_with("codex:")).collect();
+    std::fs::write(&state, kept.join("\n") + "\n").unwrap();
 }
 
 /// Makes a thread's files a day old, and the last sweep as well.

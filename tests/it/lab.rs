@@ -203,6 +203,49 @@ impl<'a> Session<'a> {
     }
 }
 
+/// A rollout that a test writes as Codex would.
+pub struct Rollout {
+    path: PathBuf,
+}
+
+impl Rollout {
+    /// The thread's own, with its first line.
+    pub fn of(lab: &Lab, session: &Session<'_>) -> Rollout {
+        let rollout = Rollout { path: lab.folder().join(format!("rollout-{}.jsonl", session.thread)) };
+        rollout.write("session_meta", "", &format!(r#""id":"{}""#, session.thread));
+        rollout
+    }
+
+    /// Appends a line of a turn.
+    pub fn write(&self, kind: &str, turn: &str, payload: &str) {
+        let mut file = std::fs::File::options().create(true).append(true).open(&self.path).unwrap();
+        let at = "2026-11-22T12:00:00.000Z";
+        writeln!(
+            file,
+            r#"{{"timestamp":"{at}","type":"{kind}","payload":{{"turn_id":"{turn}",{payload}}}}}"#
+        )
+        .unwrap();
+    }
+
+    /// Appends what the model answered, and what it used.
+    pub fn write_response(&self, turn: &str, text: &str, tokens: u64) {
+        let content = format!(r#"[{{"type":"output_text","text":"{text}"}}]"#);
+        self.write(
+            "response_item",
+            turn,
+            &format!(r#""type":"message","role":"assistant","content":{content}"#),
+        );
+        let usage = format!(r#"{{"input_tokens":{tokens},"output_tokens":1,"total_tokens":{}}}"#, tokens + 1);
+        self.write("token_usage_record", turn, &format!(r#""response_id":"{text}","usage":{usage}"#));
+    }
+
+    /// A payload that names it.
+    pub fn named_in(&self, payload: &str) -> String {
+        let named = format!(r#""transcript_path":"{}""#, self.path.display());
+        payload.replace(r#""transcript_path":null"#, &named)
+    }
+}
+
 /// What a collector has of each turn.
 pub struct Delivered {
     by_trace: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, usize>>,

@@ -154,6 +154,26 @@ fn hooks_that_are_registered_twice_tell_of_everything_once() {
 }
 
 #[test]
+fn what_a_stop_hook_told_the_model_is_what_its_next_response_answers() {
+    use arize_codex::trace::outline::string;
+    let replayed = fixture("0.169.0", "stop-hook-continues").unwrap().replay("calls");
+    let mut calls: Vec<_> = replayed
+        .entries
+        .iter()
+        .flat_map(|e| &e.spans)
+        .filter(|s| string(s, "openinference.span.kind") == Some("LLM"))
+        .collect();
+    calls.sort_by_key(|s| s.start_time_unix_nano);
+    let told = |s: &&&opentelemetry_proto::tonic::trace::v1::Span| {
+        string(s, "input.value").is_some_and(|v| v.contains("run the tests first"))
+    };
+    assert_eq!(calls.iter().filter(told).count(), 1);
+    for pair in calls.windows(2) {
+        assert!(pair[0].end_time_unix_nano <= pair[1].start_time_unix_nano, "one after the other");
+    }
+}
+
+#[test]
 fn images_are_shown_where_they_fit_and_named_where_they_do_not() {
     use arize_codex::trace::outline::string;
     let replayed = fixture("0.169.0", "images").unwrap().replay("calls");

@@ -74,7 +74,7 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
 
 /// How often each event has called and when last, and whether hooks of a running Codex have.
 fn calls(paths: &Paths) -> Vec<Finding> {
-    let running = live::list(paths).iter().filter(|m| m.process.is_alive()).count();
+    let running = live::list(paths).iter().filter(|m| m.process.is_running()).count();
     let ago = |at: Option<SystemTime>| at.and_then(|at| at.elapsed().ok());
     let seen = seen::list(paths);
     let Some(last) = ago(seen.iter().filter_map(|s| s.last).max()) else {

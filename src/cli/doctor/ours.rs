@@ -80,8 +80,11 @@ fn settings(context: &Context) -> Vec<Finding> {
 /// (seen on Codex 0.169.0): a variable set since then does not reach them.
 fn environments(context: &Context) -> Vec<Finding> {
     let names: Vec<&str> = keys::KEYS.iter().flat_map(|k| k.variables).copied().collect();
-    let mut running: Vec<u32> =
-        live::list(context.paths()).iter().filter(|m| m.process.is_alive()).map(|m| m.process.pid).collect();
+    let mut running: Vec<u32> = live::list(context.paths())
+        .iter()
+        .filter(|m| m.process.is_running())
+        .map(|m| m.process.pid)
+        .collect();
     running.sort_unstable();
     running.dedup();
     let differs = |pid: u32| {

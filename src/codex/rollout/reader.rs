@@ -12,7 +12,9 @@ use crate::file::open_regular;
 pub struct Reader {
     input: Box<dyn BufRead>,
     line: Vec<u8>,
-    skipped: u64,
+    /// Where in the file the next byte comes from, and where the line began that was read last.
+    at: u64,
+    line_at: u64,
     /// How many bytes may still be read, decompressed.
     left: u64,
 }
@@ -42,6 +44,7 @@ impl Reader {
         let from = if from > file.metadata()?.len() { 0 } else { from };
         file.seek(SeekFrom::Start(from.saturating_sub(1)))?;
         let mut reader = Reader::new(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
+        reader.at = from.saturating_sub(1);
         if from > 0 {
             reader.skip_line()?;
         }
@@ -49,7 +52,7 @@ impl Reader {
     }
 
     fn new(input: Box<dyn BufRead>) -> Reader {
-        Reader { input, line: Vec::new(), skipped: 0, left: MAX_READ_BYTES }
+        Reader { input, line: Vec::new(), at: 0, line_at: 0, left: MAX_READ_BYTES }
     }
 
     /// Reads at most so many bytes more.
@@ -58,15 +61,16 @@ impl Reader {
         self
     }
 
-    /// How many lines could not be read as JSON.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    /// Where the line of the last record begins; in a compressed file, once it is decompressed.
+    pub fn line_at(&self) -> u64 {
+        self.line_at
     }
 
     /// Copies the next line into `self.line`, shortened when it is long; false at the end of the file. A last line
     /// without its newline is still being written and counts as not there.
     fn next_line(&mut self) -> io::Result<bool> {
         self.line.clear();
+        self.line_at = self.at;
         let mut shortener: Option<Shortener> = None;
         loop {
             let chunk = self.input.fill_buf()?;
@@ -77,6 +81,7 @@ impl Reader {
             let part = &chunk[..end.unwrap_or(chunk.len())];
             let taken = part.len() + usize::from(end.is_some());
             self.left = self.left.saturating_sub(taken as u64);
+            self.at += taken as u64;
             match &mut shortener {
                 Some(shortener) => shortener.push(part),
                 None if self.line.len() + part.len() <= WHOLE_LINE_BYTES => self.line.extend_from_slice(part),
@@ -104,6 +109,7 @@ impl Reader {
             let (taken, done) = (end.map_or(chunk.len(), |e| e + 1), end.is_some() || chunk.is_empty());
             let done = done || self.left == 0;
             self.left = self.left.saturating_sub(taken as u64);
+            self.at += taken as u64;
             self.input.consume(taken);
             if done {
                 return Ok(());
@@ -122,10 +128,7 @@ impl Reader {
                 shortener.push(&self.line);
                 wire::parse(&shortener.finish().unwrap_or_default())
             })
-            .unwrap_or_else(|_| {
-                self.skipped += 1;
-                None
-            })
+            .unwrap_or(None)
     }
 }
 

@@ -165,10 +165,11 @@ fn response_item(payload: &Value) -> Option<Fact> {
         | "tool_search_output"
         | "mcp_tool_call_output"
         | "local_shell_call_output" => Some(Fact::ToolOutput(tool_output(payload))),
-        // A call of a kind this program does not know yet is still a call.
+        // A call of a kind this program does not know yet is still a call, and its output an output.
         other if other.ends_with("_call") => {
             Some(Fact::Output(ModelOutput::Call(tool_request(other, payload))))
         }
+        other if other.ends_with("_call_output") => Some(Fact::ToolOutput(tool_output(payload))),
         _ => None,
     }
 }
@@ -179,7 +180,9 @@ fn tool_request(kind: &str, payload: &Value) -> ToolRequest {
     let arguments = ["arguments", "input", "action", "query"].iter().find_map(|n| payload.get(*n));
     let hosted = match kind {
         "tool_search_call" => text(payload, "execution").as_deref() == Some("server"),
-        _ => !plain && kind != "local_shell_call",
+        "web_search_call" | "image_generation_call" => true,
+        // What runs here answers under an id of the call.
+        _ => !plain && kind != "local_shell_call" && payload.get("call_id").is_none(),
     };
     ToolRequest {
         call_id,
@@ -267,6 +270,10 @@ fn item(payload: &Value) -> Option<Fact> {
         "UserMessage" => {
             let (text, images) = content(item.get("content")?);
             Fact::User(UserMessage { text, images })
+        }
+        // What a person's hook says to the model.
+        "HookPrompt" => {
+            Fact::AgentMessage { author: "hook".to_owned(), text: content(item.get("fragments")?).0 }
         }
         "AgentMessage" => Fact::AssistantEvent { text: content(item.get("content")?).0 },
         "ContextCompaction" => Fact::Compaction { started, completed },

@@ -9,7 +9,8 @@ impl Fold<'_> {
     pub(super) fn output(&mut self, at: Timestamp, output: ModelOutput) {
         let part = match output {
             ModelOutput::Message { text } => {
-                self.untold_text.take_if(|(_, untold)| *untold == text);
+                // The event showed it without the marks that are not for a person to see.
+                self.untold_text = None;
                 Output::Text(text)
             }
             ModelOutput::Reasoning { text } if text.is_empty() => {
@@ -57,7 +58,9 @@ impl Fold<'_> {
 
     pub(super) fn begin_call(&mut self, at: Timestamp) {
         self.sealed = false;
-        let started = if self.ready_at == Timestamp::default() { at } else { self.ready_at.min(at) };
+        // A request that is made again begins after the one before, whatever both waited for.
+        let ready = self.calls.last().map_or(self.ready_at, |before| before.ended.max(self.ready_at));
+        let started = if ready == Timestamp::default() { at } else { ready.min(at) };
         self.calls.push(ModelCall {
             id: format!("response-{}", self.calls.len() + 1),
             started,

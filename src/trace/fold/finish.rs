@@ -8,6 +8,7 @@ use crate::codex::rollout::spawn::SpawnCall;
 use crate::codex::rollout::{SessionMeta, TurnContext, TurnEnd};
 use crate::time::Timestamp;
 use crate::trace::closing::{Closing, Reason};
+use crate::trace::redact::withheld;
 use crate::trace::turn::*;
 
 impl Fold<'_> {
@@ -22,11 +23,14 @@ impl Fold<'_> {
         let status = self.status(closing);
         let (started, ended) = self.bounds(closing);
         self.note_failed_request(&status, ended);
+        let blocked = self.was_blocked(closing);
         let reviewer = self.context.as_ref().and_then(|c| c.approvals_reviewer.clone());
         tools::mark_shared_refusals(&mut self.tools);
         let drafts = std::mem::take(&mut self.tools);
+        let in_rollout = self.first_at.is_some();
         let mut tools: Vec<ToolCall> = drafts
             .into_iter()
+            .filter(|d| d.is_of_this_turn(in_rollout))
             .filter_map(|d| d.finish(started, ended, &status, reviewer.as_deref()))
             .collect();
         tools.sort_by_key(|t| t.started);
@@ -48,7 +52,11 @@ impl Fold<'_> {
             compaction.ended = compaction.ended.max(compaction.started).min(ended);
         }
         let answer = self.answer(closing, &status);
-        let inputs = self.told_inputs(closing, agent.as_ref());
+        let mut inputs = self.told_inputs(closing, agent.as_ref());
+        if blocked {
+            // It may have been blocked for what it holds, and nobody has read it.
+            inputs.iter_mut().for_each(|input| input.text = withheld(&input.text).into_owned());
+        }
         Turn {
             thread: closing.thread.clone(),
             turn: closing.turn.id.clone(),
@@ -60,6 +68,7 @@ impl Fold<'_> {
             started,
             ended,
             status,
+            blocked,
             inputs,
             answer,
             about: about(closing, meta, self.context, self.end.map(|(_, end)| end), git),
@@ -83,7 +92,12 @@ impl Fold<'_> {
             (Some((_, TurnEnd::Completed { error: Some(message), .. })), _) => {
                 Status::Failed { message: message.clone() }
             }
-            (Some((_, TurnEnd::Completed { .. })), _) if self.lacks_its_answer(closing) => {
+            (Some((_, TurnEnd::Completed { last_message: None, .. })), _) if self.was_blocked(closing) => {
+                interrupted("the prompt was blocked")
+            }
+            (Some((_, TurnEnd::Completed { last_message: None, .. })), _)
+                if self.lacks_its_answer(closing) =>
+            {
                 Status::Failed { message: "the turn ended without an answer".to_owned() }
             }
             (Some((_, TurnEnd::Completed { .. })), _) => Status::Completed,
@@ -101,6 +115,14 @@ impl Fold<'_> {
                 (None, _) => interrupted("its end was never told"),
             },
         }
+    }
+
+    /// Whether a person's own hook kept the prompt from the model: the rollout tells of the turn's end and of nothing
+    /// said or asked in it.
+    pub(super) fn was_blocked(&self, closing: &Closing) -> bool {
+        let nothing = self.inputs.is_empty() && self.calls.is_empty() && self.tools.is_empty();
+        let ended = matches!(self.end, Some((_, TurnEnd::Completed { last_message: None, error: None, .. })));
+        ended && nothing && self.compactions.is_empty() && !closing.turn.prompts.is_empty()
     }
 
     /// Releases before about 0.151 complete a turn whose request failed without a word of it: it has no answer,

@@ -240,9 +240,7 @@ impl<'a> Fold<'a> {
             return;
         }
         match row.row {
-            Kind::PreToolUse => {
-                self.hooked_tool(row);
-            }
+            Kind::PreToolUse => self.hooked_tool(row).announced = true,
             Kind::PostToolUse => {
                 self.hooked_tool(row).finished(row.at, row.output.as_deref());
             }

@@ -1,12 +1,14 @@
 //! One tool call out of its up to five tellings: the model's request, its output, Codex's own note, two hooks.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::value::RawValue;
 
 use super::super::rows::Row;
 use super::super::turn::{Decision, Permission, Status, ToolCall};
 use super::verdict::{
-    ABORTED, FORBIDDEN, REJECTED, exit_code_in, reads_as_abort, reads_as_failure, reads_as_refusal,
-    says_error,
+    ABORTED, REJECTED, exit_code_in, names_the_user, reads_as_abort, reads_as_failure, reads_as_forbidden,
+    reads_as_refusal, says_error,
 };
 use crate::codex::rollout::{ToolDetail, ToolOutput, ToolRequest};
 use crate::time::Timestamp;
@@ -27,7 +29,11 @@ pub(super) struct ToolDraft {
     pub detail: Option<ToolDetail>,
     pub hook_at: Option<Timestamp>,
     hook_name: Option<String>,
+    /// Whether a hook told of it before it ran.
+    pub announced: bool,
     hook_input: Option<String>,
+    /// What it was asked to do, as a permission request repeats it.
+    hook_request: Option<u64>,
     pub finished_at: Option<Timestamp>,
     hook_output: Option<String>,
     hook_error: bool,
@@ -53,7 +59,9 @@ impl ToolDraft {
             detail: None,
             hook_at: None,
             hook_name: None,
+            announced: false,
             hook_input: None,
+            hook_request: None,
             finished_at: None,
             hook_output: None,
             hook_error: false,
@@ -79,6 +87,7 @@ impl ToolDraft {
         }
         if let Some(input) = input {
             self.hook_input.get_or_insert_with(|| input.get().to_owned());
+            self.hook_request.get_or_insert_with(|| request_of(input.get()));
         }
     }
 
@@ -91,6 +100,12 @@ impl ToolDraft {
         if self.output.is_none() {
             self.hook_output = Some(plain_or_json(output.get()));
         }
+    }
+
+    /// Whether the call was made in this turn. A command of an earlier turn that ends in this one is told of by
+    /// PostToolUse alone, with this turn's id.
+    pub fn is_of_this_turn(&self, in_rollout: bool) -> bool {
+        self.request.is_some() || self.detail.is_some() || self.announced || !in_rollout
     }
 
     /// The call as it is known once the turn is over; none for a draft that is no tool call.
@@ -207,7 +222,11 @@ impl ToolDraft {
         }
         let failed_status = status.filter(|s| matches!(*s, "failed" | "declined" | "errored" | "incomplete"));
         let told_false = self.output.as_ref().and_then(|o| o.success) == Some(false);
-        if failed_status.is_some() || told_false || self.hook_error || (untold && reads_as_failure(text)) {
+        if failed_status.is_some()
+            || told_false
+            || self.hook_error
+            || (untold && self.output.is_some() && reads_as_failure(text))
+        {
             let said = if text.is_empty() { failed_status.unwrap_or("failed") } else { text };
             return Some(said.to_owned());
         }
@@ -226,18 +245,20 @@ impl ToolDraft {
         let error = error.unwrap_or_default();
         let Some(asked) = self.permission_at else {
             // The policy decides without asking anyone.
-            return error.starts_with(FORBIDDEN).then(|| Permission {
+            return reads_as_forbidden(error).then(|| Permission {
                 decision: Decision::Denied,
                 decided_by: "policy".to_owned(),
-                asked: None,
                 wait: None,
                 reason: None,
             });
         };
-        let declined = self.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
-        // A server's own words are none of Codex's: it may reject what a person has allowed.
-        let foreign = self.detail.as_ref().is_some_and(|d| d.server.is_some());
-        let refused = declined || reads_as_refusal(error, foreign);
+        let detail = self.detail.as_ref();
+        let declined = detail.is_some_and(|d| d.status.as_deref() == Some("declined"));
+        // A server's own words are none of Codex's: it may reject what a person has allowed. A call that was kept from
+        // its server failed in no time.
+        let served = detail.filter(|d| d.server.is_some());
+        let kept_out = served.is_some_and(|d| d.error.is_some() && d.duration.is_some_and(|t| t.is_zero()));
+        let refused = declined || kept_out || reads_as_refusal(error, served.is_some());
         let ran = self.finished_at.is_some() || self.detail.is_some();
         let decision = match (ran, finished.is_some()) {
             _ if refused => Decision::Denied,
@@ -256,7 +277,7 @@ impl ToolDraft {
             Decision::Unknown => Some(turn_ended),
         };
         let wait = decided.map(|at| at.since(asked));
-        let by_hook = (refused && error.contains(REJECTED) && !error.contains("rejected by user"))
+        let by_hook = (refused && (kept_out || error.contains(REJECTED)) && !names_the_user(error))
             || wait.is_some_and(|w| w < SHORTEST_PERSON && decision != Decision::Unknown);
         let decided_by = match reviewer {
             Some(reviewer) if reviewer != "user" => reviewer,
@@ -264,12 +285,12 @@ impl ToolDraft {
             _ => "user",
         };
         let reason = self.permission_reason.clone();
-        Some(Permission { decision, decided_by: decided_by.to_owned(), asked: Some(asked), wait, reason })
+        Some(Permission { decision, decided_by: decided_by.to_owned(), wait, reason })
     }
 
     /// Whether the call was asked about and cut off, so that it cannot be told apart from another such.
     fn is_undecided(&self) -> bool {
-        let aborted = self.output.as_ref().is_some_and(|o| o.text.contains(ABORTED));
+        let aborted = self.output.as_ref().is_some_and(|o| reads_as_abort(&o.text));
         self.permission_at.is_some() && aborted && self.detail.is_none() && self.finished_at.is_none()
     }
 
@@ -299,26 +320,31 @@ pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {
             && t.finished_at.is_none_or(|at| at >= row.at)
             && t.hook_name.as_deref() == Some(row.name.as_str())
     };
-    let same = |t: &ToolDraft| t.hook_input.as_deref().map(request_of) == wanted;
+    let same = |t: &ToolDraft| t.hook_request == wanted;
     let mut found: Vec<&mut ToolDraft> =
         tools.iter_mut().rev().filter(|t| waiting(t)).take(MAX_WAITING).collect();
     found.sort_by_key(|t| t.hook_at);
     let reason = row.input.as_deref().and_then(|i| description_of(i.get()));
     let reasoned = found.iter().position(|t| same(t) && reason.is_some() && t.justification() == reason);
     let exact = reasoned.or_else(|| found.iter().position(|t| same(t)));
-    if let Some(tool) = exact.or(if found.len() == 1 { Some(0) } else { None }).map(|at| &mut found[at]) {
+    // What was withheld cannot be compared: the earliest that waits is as good as any.
+    let withheld = row.input.as_deref().is_some_and(|i| i.get().starts_with('"'));
+    let only = (found.len() == 1 || withheld && !found.is_empty()).then_some(0);
+    if let Some(tool) = exact.or(only).map(|at| &mut found[at]) {
         tool.permission_at = Some(row.at);
         tool.permission_reason = reason;
     }
 }
 
-/// What a call is asked to do, without the description that only a permission request carries.
-fn request_of(input: &str) -> serde_json::Value {
+/// What a call is asked to do as a number, without the description that only a permission request carries.
+fn request_of(input: &str) -> u64 {
     let mut value: serde_json::Value = serde_json::from_str(input).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
         map.remove("description");
     }
-    value
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn description_of(input: &str) -> Option<String> {
@@ -380,6 +406,7 @@ mod tests {
         draft.output_at = Some(at(900));
         draft.output = Some(ToolOutput { text: output.to_owned(), ..ToolOutput::default() });
         draft.detail = (!detail.is_null()).then(|| ToolDetail {
+            duration: detail["took_ms"].as_u64().map(std::time::Duration::from_millis),
             server: detail["server"].as_str().map(str::to_owned),
             tool: detail["server"].as_str().map(|_| "tool".to_owned()),
             status: detail["status"].as_str().map(str::to_owned),
@@ -396,7 +423,10 @@ mod tests {
     fn what_a_tool_printed_is_not_taken_for_what_became_of_it() {
         use serde_json::{Value::Null, json};
         let ran = "Wall time: 1 seconds\nProcess exited with code 0\nOutput:\n";
-        let mcp = |status: &str, error| json!({"server": "s", "status": status, "error": error});
+        let mcp =
+            |status: &str, error| json!({"server": "s", "status": status, "error": error, "took_ms": 5});
+        let kept_out = json!({"server": "s", "status": "failed", "error": "not there", "took_ms": 0});
+        let rule = "exec_command failed: CreateProcess { message: \"Rejected(\\\"no\\\")\" }";
         let (approved, denied) = (Decision::Approved, Decision::Denied);
         for (output, detail, hook, error, decision) in [
             (format!("{ran}\"isError\":true"), Null, json!("{\"isError\":true}"), None, &approved),
@@ -411,6 +441,9 @@ mod tests {
                 &approved,
             ),
             ("x".into(), Null, json!({"isError": true}), Some("x"), &approved),
+            ("x".into(), kept_out, Null, Some("not there"), &denied),
+            (format!("{ran}a\nb\naborted by user"), Null, Null, None, &approved),
+            ("a\nb\naborted by user".into(), Null, Null, None, &approved),
             (
                 "x".into(),
                 mcp("failed", Some("user cancelled MCP tool call")),
@@ -426,18 +459,55 @@ mod tests {
                 Some("apply_patch verification failed: no line in rejected.txt"),
                 &approved,
             ),
-            (
-                "exec_command failed: CreateProcess { message: \"Rejected(\\\"no\\\")\" }".into(),
-                Null,
-                Null,
-                Some("exec_command failed: CreateProcess { message: \"Rejected(\\\"no\\\")\" }"),
-                &denied,
-            ),
+            (rule.into(), Null, Null, Some(rule), &denied),
         ] {
             let call = told(&output, detail, hook);
             assert_eq!(call.error.as_deref(), error, "{output}");
             assert_eq!(&call.permission.unwrap().decision, decision, "{output}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_forbids_a_command_is_the_policy_s_decision_and_nobody_was_asked() {
+        let at = Timestamp::from_millis;
+        let text = "exec_command failed: CreateProcess { message: \"Rejected(\\\"`rm` rejected: policy forbids \\\")\" }";
+        let mut draft = ToolDraft::new("c", at(1));
+        draft.hooked(at(1), "Bash", None);
+        draft.output = Some(ToolOutput { text: text.to_owned(), ..ToolOutput::default() });
+        draft.output_at = Some(at(2));
+        let call = draft.finish(at(0), at(9), &Status::Completed, None).unwrap();
+        let permission = call.permission.unwrap();
+        assert_eq!((permission.decision, permission.decided_by.as_str()), (Decision::Denied, "policy"));
+    }
+
+    #[test]
+    fn what_is_told_by_a_hook_afterwards_alone_was_called_in_an_earlier_turn() {
+        let mut draft = ToolDraft::new("c", Timestamp::default());
+        draft.hooked(Timestamp::from_millis(1), "Bash", None);
+        assert!(!draft.is_of_this_turn(true) && draft.is_of_this_turn(false));
+        draft.announced = true;
+        assert!(draft.is_of_this_turn(true));
+    }
+
+    #[test]
+    fn withheld_requests_are_answered_in_their_order() {
+        let quoted = |text: &str| RawValue::from_string(format!("\"{text}\"")).unwrap();
+        let mut tools: Vec<_> = ["a", "b"].map(|id| ToolDraft::new(id, Timestamp::default())).into();
+        for (tool, at) in tools.iter_mut().zip([10, 20]) {
+            tool.hooked(Timestamp::from_millis(at), "Bash", Some(&quoted("<redacted (9 chars)>")));
+        }
+        let input = Some(quoted("<redacted (30 chars)>"));
+        for at in [25, 30] {
+            let row = Row {
+                at: Timestamp::from_millis(at),
+                name: "Bash".into(),
+                input: input.clone(),
+                ..Row::default()
+            };
+            ask_permission(&mut tools, &row);
+        }
+        let asked: Vec<_> = tools.iter().map(|t| t.permission_at).collect();
+        assert_eq!(asked, [25, 30].map(|at| Some(Timestamp::from_millis(at))));
     }
 
     #[test]

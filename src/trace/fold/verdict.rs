@@ -23,9 +23,22 @@ pub(super) fn reads_as_failure(text: &str) -> bool {
     FAILURES.iter().any(|start| text.starts_with(start))
 }
 
-/// Whether a short output is what Codex gives to the model for a call that was cut off.
+/// Whether an output is what Codex gives to the model for a call that was cut off: a line that begins so, behind one
+/// with the time at the most.
 pub(super) fn reads_as_abort(text: &str) -> bool {
-    text.len() < 200 && text.lines().any(|line| line.starts_with(ABORTED))
+    let mut lines = text.lines();
+    let (first, second, third) = (lines.next(), lines.next(), lines.next());
+    third.is_none() && second.or(first).is_some_and(|last| last.starts_with(ABORTED))
+}
+
+/// Whether a failed call's text says that the policy, or a rule of a person's, does not let it run.
+pub(super) fn reads_as_forbidden(error: &str) -> bool {
+    error.starts_with(FORBIDDEN) || (error.contains(REJECTED) && error.contains(BY_POLICY))
+}
+
+/// Whether a refusal says that it was the person's.
+pub(super) fn names_the_user(error: &str) -> bool {
+    error.contains("rejected by user") || error.contains("user cancelled")
 }
 
 /// Whether a failed call's text says that it was not allowed to run.
@@ -49,7 +62,9 @@ pub(super) fn says_error(json: &str) -> bool {
 /// What Codex says of a call that was cut off.
 pub(super) const ABORTED: &str = "aborted by user";
 /// How the policy refuses what may not even be asked for.
-pub(super) const FORBIDDEN: &str = "approval policy is ";
+const FORBIDDEN: &str = "approval policy is ";
+/// How a rule of a person's refuses.
+const BY_POLICY: &str = "rejected: policy forbids";
 /// How the text begins when a person does not let an MCP tool run.
 const CANCELLED: &[&str] = &["user cancelled", "user rejected"];
 /// How the text begins when a person, a reviewer or a hook refuses.

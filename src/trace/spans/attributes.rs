@@ -41,6 +41,17 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// An attribute of a person's own, which replaces none of ours.
+    pub fn plain_unless_set(&mut self, key: String, value: &str) {
+        if !self.list.iter().any(|known| known.key == key) {
+            self.plain(key, value);
+        }
+    }
+
+    pub fn flag(&mut self, key: &str, value: bool) {
+        self.push(key, Any::BoolValue(value));
+    }
+
     pub fn text(&mut self, key: impl Into<String>, class: Class, value: &str) {
         let value = self.redactor.text(class, value).into_owned();
         self.push(key, Any::StringValue(value));
@@ -75,9 +86,17 @@ impl<'a> Attributes<'a> {
 
     /// `input.value` or `output.value` with its type.
     pub fn value(&mut self, side: &str, class: Class, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         let json = self.redactor.shows(class) && is_json(text);
-        self.text(format!("{side}.value"), class, text);
+        self.text_or_json(format!("{side}.value"), class, text, json);
         self.plain(format!("{side}.mime_type"), if json { "application/json" } else { "text/plain" });
+    }
+
+    /// JSON that stays JSON when it is cut, or a text.
+    fn text_or_json(&mut self, key: String, class: Class, text: &str, json: bool) {
+        if json { self.json(&key, class, text) } else { self.text(key, class, text) }
     }
 
     /// Token counts; zeros are kept, what is unknown stays absent.
@@ -169,7 +188,8 @@ impl<'a> Attributes<'a> {
                     self.plain(format!("{at}.id"), id);
                     self.plain(format!("{at}.function.name"), tool.map_or("", |t| t.name.as_str()));
                     let arguments = tool.map_or("", |t| t.arguments.as_str());
-                    self.text(format!("{at}.function.arguments"), Class::ToolDetail, arguments);
+                    let key = format!("{at}.function.arguments");
+                    self.text_or_json(key, Class::ToolDetail, arguments, is_json(arguments));
                     asked += 1;
                 }
             }

@@ -57,7 +57,7 @@ impl<'a> Builder<'a> {
         let mut inner = Vec::new();
         if calls {
             inner.extend(self.turn.calls.iter().enumerate().map(|(n, call)| self.model_call(n, call)));
-            if self.turn.calls.is_empty() {
+            if self.turn.calls.is_empty() && !self.turn.blocked {
                 inner.push(self.whole_model());
             }
         } else if self.turn.agent.is_some() {

@@ -53,21 +53,21 @@ impl Builder<'_> {
         self.common(&mut a);
         self.conversation(&mut a);
         self.model_of_turn(&mut a);
+        if let Some(usage) = &turn.usage {
+            a.usage(usage);
+        }
         let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
         let started = turn.calls.first().map_or(turn.started, |c| c.started);
         let id = self.id(Role::Model, "all");
         self.span(Some(self.root_id.clone()), id, "Model".to_owned(), (started, ended.max(started)), a, None)
     }
 
-    /// The model's part in the turn as one: what it was told and answered, and what all of it used.
+    /// The model's part in the turn as one: what it was told and answered.
     pub(super) fn model_of_turn(&self, a: &mut Attributes) {
         self.model(a);
         a.input_messages(&self.turn.inputs, &self.tools);
         if let Some(answer) = &self.turn.answer {
             a.answer(answer);
-        }
-        if let Some(usage) = &self.turn.usage {
-            a.usage(usage);
         }
     }
 

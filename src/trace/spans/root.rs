@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use super::attributes::Attributes;
 use super::{Builder, origin_name};
 use crate::trace::redact::Class;
-use crate::trace::turn::{Agent, Status};
+use crate::trace::turn::{Agent, Origin, Status};
 
 impl Builder<'_> {
     /// The turn itself.
@@ -15,10 +15,10 @@ impl Builder<'_> {
         let mut a = Attributes::new(self.redactor, if is_agent { "AGENT" } else { "LLM" });
         self.common(&mut a);
         self.conversation(&mut a);
-        if !is_agent {
-            self.model_of_turn(&mut a);
-        } else {
-            a.plain_if("codex.model", turn.about.model.as_deref());
+        self.model_of_turn(&mut a);
+        // Tokens are told once: here, or by the model's own spans below.
+        if let Some(usage) = turn.usage.as_ref().filter(|_| !is_agent) {
+            a.usage(usage);
         }
         if let Some(agent) = &turn.agent {
             self.agent(&mut a, agent);
@@ -74,12 +74,15 @@ impl Builder<'_> {
         a.number("codex.turn.duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         a.plain_if("codex.usage_source", turn.usage_source);
         a.plain("codex.origin", origin_name(turn.origin));
+        if turn.origin == Origin::Notify && turn.calls.is_empty() && turn.tools.is_empty() {
+            a.flag("codex.notify_fallback", true);
+        }
         a.json("metadata", Class::Plain, &self.metadata());
         if !self.profile.tags.is_empty() {
             a.list("tag.tags", &self.profile.tags);
         }
         for (key, value) in &self.profile.attributes {
-            a.plain(self.short(key), value);
+            a.plain_unless_set(self.short(key), value);
         }
     }
 
