@@ -124,8 +124,9 @@ impl Round<'_> {
     fn file_away(&mut self, key: &EntryKey) -> bool {
         forget_progress(self.paths, key);
         if let Err(e) = outbox::move_to_sent(self.paths, key) {
-            self.settings.log.error(format!("turn {} is delivered but stays in the outbox: {e}", key.turn));
-            return false;
+            self.settings.log.error(format!("turn {} is delivered but cannot be archived: {e}", key.turn));
+            // Out of the way, so that it does not come again and holds no other turn up.
+            return outbox::move_aside(self.paths, key).is_ok();
         }
         self.status.delivered += 1;
         self.report.delivered += 1;

@@ -51,6 +51,14 @@ pub fn is_dirty(folder: &Path, patience: Duration) -> Option<bool> {
 pub fn without_credentials(address: &str) -> String {
     match address.split_once("://") {
         Some((scheme, rest)) => {
+            let authority = rest.split('/').next().unwrap_or_default();
+            // A password may hold a slash, where it is no address by the book: then what follows the colon is no port.
+            let port = authority.rsplit_once(':').map(|(_, port)| port);
+            let odd = port.is_some_and(|port| !port.bytes().all(|b| b.is_ascii_digit()));
+            let rest = match rest.rsplit_once('@') {
+                Some((_, after)) if odd && !authority.contains(['@', '[']) => after,
+                _ => rest,
+            };
             let (host, path) = rest.split_once('/').map_or((rest, None), |(h, p)| (h, Some(p)));
             let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
             let path = path.map(|p| format!("/{p}")).unwrap_or_default();
@@ -200,6 +208,8 @@ mod tests {
         for (address, want) in [
             ("https://token@github.com/a/b", "https://github.com/a/b"),
             ("https://u:p%40@host:8443/a@b", "https://host:8443/a@b"),
+            ("https://u:pa/ss@host/a", "https://host/a"),
+            ("https://[::1]/@a", "https://[::1]/@a"),
             ("git@github.com:a/b.git", "git@github.com:a/b.git"),
             ("ssh://git@host/a", "ssh://host/a"),
             ("/srv/git/a", "/srv/git/a"),

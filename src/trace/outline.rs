@@ -79,7 +79,7 @@ pub fn printable(text: &str) -> String {
 
 /// Whether a character reorders the text around it (Unicode, UAX #9).
 fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text attribute of a span.

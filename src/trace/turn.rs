@@ -140,13 +140,15 @@ pub struct ModelCall {
 pub enum Output {
     Text(String),
     Reasoning(String),
-    /// The call id of the tool asked for.
+    /// The key of the tool asked for.
     Tool(String),
 }
 
 /// One tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolCall {
+    /// What only this call is called in its turn: its id, numbered where the model used it again.
+    pub key: String,
     pub call_id: String,
     /// The name Codex shows to hooks: Bash, apply_patch, mcp__server__tool, …
     pub name: String,

@@ -176,6 +176,41 @@ fn a_turn_that_goes_on_after_stop_is_told_once_however_late_it_is_settled() {
 }
 
 #[test]
+fn calls_to_which_the_model_gave_one_id_are_told_one_by_one() {
+    let lab = Lab::new("target: local, span_tree: calls");
+    let session = Session::start(&lab, 1);
+    let rollout = Rollout::of(&lab, &session);
+    let turn = crate::lab::turn_id(0);
+    let calls = session.calls_of_turn(0, 0);
+    rollout.write("event_msg", &turn, r#""type":"task_started""#);
+    session.call(calls[0].0, &rollout.named_in(&calls[0].1));
+    for word in ["one", "two"] {
+        let call = format!(
+            r#""type":"function_call","call_id":"call_1","name":"f","arguments":"{{\"say\":\"{word}\"}}""#
+        );
+        rollout.write("response_item", &turn, &call);
+        let output = format!(r#""type":"function_call_output","call_id":"call_1","output":"said {word}""#);
+        rollout.write("response_item", &turn, &output);
+    }
+    session.call(calls[1].0, &rollout.named_in(&calls[1].1));
+    session.end();
+    lab.flush();
+    let shown = String::from_utf8(lab.run(&["show", "--json"]).stdout).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let spans = shown["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+    let value = |span: &serde_json::Value, key: &str| {
+        let attributes = span["attributes"].as_array().unwrap();
+        let found = attributes.iter().find(|a| a["key"] == key);
+        found.map(|a| a["value"]["stringValue"].as_str().unwrap().to_owned())
+    };
+    let tools: Vec<_> = spans.iter().filter(|s| s["name"] == "f").collect();
+    let told: Vec<_> = tools.iter().map(|s| (value(s, "tool_call.id"), value(s, "output.value"))).collect();
+    let said = |word: &str| (Some("call_1".to_owned()), Some(format!("said {word}")));
+    assert_eq!(told, [said("one"), said("two")]);
+    assert_ne!(tools[0]["spanId"], tools[1]["spanId"]);
+}
+
+#[test]
 fn a_prompt_that_a_person_s_own_hook_blocked_is_withheld_and_no_model_is_told_of() {
     let lab = Lab::new("target: local, span_tree: calls");
     let session = Session::start(&lab, 1);

@@ -23,10 +23,11 @@ impl Fold<'_> {
                     request.call_id = self.nameless_call(&request.name);
                 }
                 let call_id = request.call_id.clone();
+                self.renew(&call_id, at, |t| t.request.is_some() && t.output.is_some());
                 let draft = self.tool(&call_id, at);
                 draft.asked_at = Some(at);
                 draft.request = Some(request);
-                Output::Tool(call_id)
+                Output::Tool(draft.key())
             }
         };
         self.tell_untold_text();

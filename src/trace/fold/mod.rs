@@ -178,7 +178,7 @@ impl<'a> Fold<'a> {
                 let draft = self.tool(&output.call_id, at);
                 draft.output_at = Some(at);
                 draft.told_code = told_code;
-                let call_id = output.call_id.clone();
+                let call_id = draft.key();
                 draft.output = Some(output);
                 // The text stays with the tool: it may be large.
                 let message = Message {
@@ -235,12 +235,29 @@ impl<'a> Fold<'a> {
         &mut self.tools[at_index]
     }
 
+    /// Begins another call under an id whose call is done: not every model gives each call an id of its own.
+    fn renew(&mut self, call_id: &str, at: Timestamp, done: impl Fn(&ToolDraft) -> bool) {
+        let taken = self.by_call.get(call_id).map(|index| &self.tools[*index]);
+        let Some(repeat) = taken.filter(|t| done(t)).map(|t| t.repeat + 1) else { return };
+        if self.tools.len() < MAX_TOOLS {
+            self.by_call.insert(call_id.to_owned(), self.tools.len());
+            let mut draft = ToolDraft::new(call_id, at);
+            draft.repeat = repeat;
+            self.tools.push(draft);
+        }
+    }
+
     fn row(&mut self, row: &Row) {
         if row.turn.as_ref().is_some_and(|t| t.as_str() != self.turn) {
             return;
         }
         match row.row {
-            Kind::PreToolUse => self.hooked_tool(row).announced = true,
+            Kind::PreToolUse => {
+                if self.first_at.is_none() {
+                    self.renew(&row.call_id, row.at, |t| t.announced && t.finished_at.is_some());
+                }
+                self.hooked_tool(row).announced = true;
+            }
             Kind::PostToolUse => {
                 self.hooked_tool(row).finished(row.at, row.output.as_deref());
             }

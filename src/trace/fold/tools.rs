@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct ToolDraft {
     pub call_id: String,
+    /// How many calls of the turn had this id before.
+    pub repeat: u32,
     /// The first moment anything was heard of it.
     first_at: Timestamp,
     pub asked_at: Option<Timestamp>,
@@ -49,6 +51,7 @@ impl ToolDraft {
     pub fn new(call_id: &str, at: Timestamp) -> ToolDraft {
         ToolDraft {
             call_id: call_id.to_owned(),
+            repeat: 0,
             first_at: at,
             asked_at: None,
             request: None,
@@ -69,6 +72,14 @@ impl ToolDraft {
             permission_reason: None,
             permission_shared: false,
             spawned: None,
+        }
+    }
+
+    /// The id that only this call has in its turn.
+    pub fn key(&self) -> String {
+        match self.repeat {
+            0 => self.call_id.clone(),
+            repeat => format!("{}#{}", self.call_id, repeat + 1),
         }
     }
 
@@ -119,6 +130,7 @@ impl ToolDraft {
         if self.request.is_none() && self.detail.is_none() && self.hook_name.is_none() {
             return None;
         }
+        let key = self.key();
         let (name, model_name, mcp) = self.names();
         let exit_code = self.exit_code();
         let finished = [self.output_at, self.finished_at, self.detail_at].into_iter().flatten().next();
@@ -145,6 +157,7 @@ impl ToolDraft {
             None => (self.hook_output.or(detail.output), Vec::new()),
         };
         Some(ToolCall {
+            key,
             call_id: self.call_id,
             name,
             model_name,

@@ -122,6 +122,7 @@ impl<'a> Attributes<'a> {
             };
             self.plain(format!("{prefix}.role"), role);
             if let Some(id) = &message.call_id {
+                let id = answered.map_or(id.as_str(), |tool| &tool.call_id);
                 self.plain(format!("{prefix}.tool_call_id"), id);
             }
             let (text, images) = match answered {
@@ -185,7 +186,7 @@ impl<'a> Attributes<'a> {
                 Output::Tool(id) => {
                     let tool = tools.get(id.as_str());
                     let at = format!("{prefix}.tool_calls.{asked}.tool_call");
-                    self.plain(format!("{at}.id"), id);
+                    self.plain(format!("{at}.id"), tool.map_or(id.as_str(), |t| &t.call_id));
                     self.plain(format!("{at}.function.name"), tool.map_or("", |t| t.name.as_str()));
                     let arguments = tool.map_or("", |t| t.arguments.as_str());
                     let key = format!("{at}.function.arguments");

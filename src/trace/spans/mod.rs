@@ -46,8 +46,7 @@ impl<'a> Builder<'a> {
         let own = ids::trace_id(&turn.root_thread, &turn.root_turn);
         let trace_id = outer.map_or(own, |o| o.trace).to_vec();
         let root_id = turn_span_id(turn, turn.part);
-        // Of two calls with one id the first is meant, as it was when each was looked for.
-        let tools = turn.tools.iter().rev().map(|t| (t.call_id.as_str(), t)).collect();
+        let tools = turn.tools.iter().map(|t| (t.key.as_str(), t)).collect();
         Builder { turn, profile, redactor, tools, trace_id, root_id }
     }
 

@@ -43,7 +43,7 @@ impl Builder<'_> {
             ("ToolError", class, message.clone())
         });
         let times = (tool.started, tool.ended);
-        let id = self.id(Role::Tool, &tool.call_id);
+        let id = self.id(Role::Tool, &tool.key);
         self.span(Some(self.root_id.clone()), id, tool.name.clone(), times, a, error)
     }
 
