@@ -23,6 +23,8 @@ pub struct Turns<R: Iterator<Item = Record> = Reader> {
     told: bool,
     count: u64,
     last_at: Timestamp,
+    /// The last count of tokens: the base of those of the turn that follows.
+    counted: Option<Record>,
     /// What is known of the turn that is being read.
     open: Open,
 }
@@ -83,6 +85,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             told: false,
             count: 0,
             last_at: first.at,
+            counted: None,
             open: Open::default(),
         })
     }
@@ -142,9 +145,10 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         self.count
     }
 
-    /// The records of the turn [`Turns::next_turn`] went to. What is not taken of them is passed over later.
+    /// The records of the turn [`Turns::next_turn`] went to, behind the last count of tokens before it. What is not
+    /// taken of them is passed over later.
     pub fn records(&mut self) -> impl Iterator<Item = Record> + '_ {
-        self.by_ref_records()
+        self.counted.take().into_iter().chain(self.by_ref_records())
     }
 
     /// What is known of the turn; complete when its records have been read to the end.
@@ -224,6 +228,9 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         } else {
             record.at = self.last_at;
         }
+        if let Fact::TokenCount { .. } = record.fact {
+            self.counted = Some(record.clone());
+        }
         Some(record)
     }
 
@@ -261,6 +268,7 @@ fn begins_turn(record: &Record, told: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codex::payload::Usage;
     use crate::codex::rollout::UserMessage;
 
     const THREAD: &str = "01a20338-12a8-70e0-af71-2abbd9056370";
@@ -334,6 +342,20 @@ mod tests {
         let at = Timestamp::of_uuid_v7(name().as_str()).unwrap();
         assert_eq!(at.as_millis(), 1_795_350_336_000);
         assert_eq!(name().as_str().len(), 36);
+    }
+
+    #[test]
+    fn a_turn_knows_what_was_counted_before_it() {
+        let counted = |turn: &str, total_tokens| {
+            let total = Usage { total_tokens, ..Usage::default() };
+            record(4, Some(turn), Fact::TokenCount { total, last: total })
+        };
+        let records = [session(false), started(2, "a"), counted("a", 10), counted("a", 20), started(5, "b")];
+        let mut turns = Turns::new(records.into_iter()).unwrap();
+        turns.next_turn();
+        assert_eq!(turns.records().count(), 3);
+        turns.next_turn();
+        assert_eq!(turns.records().next(), Some(counted("a", 20)));
     }
 
     #[test]
