@@ -1,14 +1,15 @@
 //! `config get | set | unset | list | path`: config.yaml by dotted keys, keeping what is not understood.
 
-use anyhow::{Context as _, bail};
 use argh::FromArgs;
 use serde_yml::Value;
 use std::io::Write;
 
 use super::exit::{DONE, FAILED};
+use super::setup::{prompt, settings_file};
+use super::usage;
 use crate::context::Context;
 use crate::settings::document::{Document, scalar_text};
-use crate::settings::{CODEX_PREFIX, Target, keys, load_document};
+use crate::settings::{CODEX_PREFIX, keys, load_document};
 
 /// Read or change config.yaml.
 #[derive(FromArgs)]
@@ -89,7 +90,14 @@ pub fn run(config: Config, context: &Context, out: &mut dyn Write) -> anyhow::Re
             }
         }
         Action::Set(set) => {
-            let value = if set.value == "-" { read_value()? } else { set.value };
+            if is_secret(&set.key) && set.value != "-" {
+                return Err(usage(format!(
+                    "{} is a secret, and others can see a command line: give - for the value and the secret on \
+                     standard input",
+                    set.key
+                )));
+            }
+            let value = if set.value == "-" { read_value(&set.key)? } else { set.value };
             check(&set.key, &value)?;
             let mut document = load_document(context.paths())?;
             document.set(&set.key, typed(&value)).map_err(anyhow::Error::msg)?;
@@ -123,11 +131,16 @@ pub fn run(config: Config, context: &Context, out: &mut dyn Write) -> anyhow::Re
 }
 
 fn save(document: &Document, context: &Context) -> anyhow::Result<()> {
-    let path = context.paths().config_yaml();
-    document.save(&path).with_context(|| format!("cannot write {}", path.display()))
+    if let Some(copy) = settings_file::save(document, context.paths())? {
+        eprintln!("note: comments are not kept; the file as it was is {}", copy.display());
+    }
+    Ok(())
 }
 
-fn read_value() -> anyhow::Result<String> {
+fn read_value(key: &str) -> anyhow::Result<String> {
+    if is_secret(key) && prompt::is_possible() {
+        return Ok(prompt::secret(key)?);
+    }
     let mut value = String::new();
     std::io::stdin().read_line(&mut value)?;
     Ok(value.trim_end_matches(['\r', '\n']).to_owned())
@@ -136,20 +149,38 @@ fn read_value() -> anyhow::Result<String> {
 /// Refuses what would not be understood later.
 fn check(key: &str, value: &str) -> anyhow::Result<()> {
     let name = key.strip_prefix(CODEX_PREFIX).unwrap_or(key);
-    if name == "target" && Target::parse(value).is_none() {
-        bail!("{key} is one of phoenix, arize, otlp, local");
+    if let Some(choices) = choices_of(name)
+        && !choices.iter().any(|choice| choice.eq_ignore_ascii_case(value))
+    {
+        return Err(usage(format!("{key} is one of {}", choices.join(", "))));
     }
-    let Some(known) = keys::find(name) else { return Ok(()) };
+    let Some(known) = keys::find(name) else {
+        if key.starts_with(CODEX_PREFIX) {
+            eprintln!("note: no setting is called {name}; `arize-codex config list` shows what is set");
+        }
+        return Ok(());
+    };
     let boolean = matches!(known.default, "true" | "false");
     let truth = ["true", "false", "1", "0", "yes", "no"];
     if boolean && !truth.iter().any(|t| t.eq_ignore_ascii_case(value)) {
-        bail!("{key} is true or false");
+        return Err(usage(format!("{key} is true or false")));
     }
     let number = !known.default.is_empty() && known.default.bytes().all(|b| b.is_ascii_digit());
     if number && value.parse::<u64>().is_err() {
-        bail!("{key} is a whole number");
+        return Err(usage(format!("{key} is a whole number")));
     }
     Ok(())
+}
+
+/// What a setting may be, where that can be listed.
+fn choices_of(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        "target" => Some(&["phoenix", "arize", "otlp", "local"]),
+        "span_tree" => Some(&["turn", "calls"]),
+        "export_mode" => Some(&["background", "sync"]),
+        "protocol" => Some(&["grpc", "http/protobuf"]),
+        _ => None,
+    }
 }
 
 /// Booleans and numbers as such, all else as text.
@@ -169,7 +200,7 @@ fn plain(value: &Value) -> String {
 }
 
 fn is_secret(key: &str) -> bool {
-    let last = key.rsplit('.').next().unwrap_or_default();
+    let last = key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     ["key", "token", "secret", "password"].iter().any(|word| last.contains(word)) || key.contains("headers")
 }
 

@@ -27,7 +27,7 @@ pub struct Demo {
 /// When the temporary home cannot be made or the turn does not come out of it.
 pub fn run(demo: Demo, out: &mut dyn Write) -> anyhow::Result<u8> {
     if !matches!(demo.span_tree.as_str(), "turn" | "calls") {
-        bail!("--span-tree is turn or calls");
+        return Err(super::usage("--span-tree is turn or calls"));
     }
     let home = Scratch::make()?;
     let rollout = home.path.join(ROLLOUT_PATH);

@@ -39,6 +39,32 @@ pub mod exit {
     pub const USAGE: u8 = 2;
 }
 
+/// A command line that makes no sense, found only once it was parsed; its exit code is [`exit::USAGE`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+fn usage(message: impl Into<String>) -> anyhow::Error {
+    UsageError(message.into()).into()
+}
+
+/// The report of a command that acts: it does so whether or not anybody reads on.
+struct Unheeded<W>(W);
+
+impl<W: Write> Write for Unheeded<W> {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.write(text).or_else(|e| if is_closed(&e) { Ok(text.len()) } else { Err(e) })
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush().or_else(|e| if is_closed(&e) { Ok(()) } else { Err(e) })
+    }
+}
+
+fn is_closed(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
 /// Traces of OpenAI Codex CLI sessions for Phoenix, Arize AX and OpenTelemetry collectors.
 #[derive(FromArgs)]
 struct Arguments {
@@ -64,8 +90,7 @@ enum Command {
     Show(show::ShowArgs),
     Stats(stats::StatsArgs),
     Uninstall(uninstall::Uninstall),
-    #[allow(dead_code, reason = "as its only field")]
-    Hook(Hook),
+    Hook(#[expect(dead_code, reason = "the dispatcher takes named roles before this is parsed")] Hook),
 }
 
 /// A role that Codex calls: session, tool, stop or notify.
@@ -74,7 +99,7 @@ enum Command {
 struct Hook {
     /// session, tool, stop or notify
     #[argh(positional)]
-    #[allow(
+    #[expect(
         dead_code,
         reason = "named for the help text; the dispatcher takes named roles before this is parsed"
     )]
@@ -92,49 +117,62 @@ pub fn run(context: &Context) -> u8 {
     if rest.is_empty() {
         rest.push("--help");
     }
+    for argument in rest.iter_mut().take_while(|a| **a != "--") {
+        match *argument {
+            "-h" => *argument = "--help",
+            "-V" => *argument = "--version",
+            _ => {}
+        }
+    }
+    // To argh a lone dash is an option. Here it is the value that stands for standard input.
+    if rest.starts_with(&["config", "set"]) && rest.last() == Some(&"-") && !rest.contains(&"--") {
+        rest.insert(2, "--");
+    }
     let arguments = match Arguments::from_args(&[PROGRAM], &rest) {
         Ok(arguments) => arguments,
         Err(early) if early.status.is_ok() => return say(&early.output),
         Err(early) => {
-            eprint!("{}", early.output);
+            eprintln!(
+                "{}\n{PROGRAM} --help names the commands, and {PROGRAM} COMMAND --help their options",
+                early.output.trim_end()
+            );
             return exit::USAGE;
         }
     };
     if arguments.version {
         return say(&format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION")));
     }
-    let mut out = std::io::stdout().lock();
-    let mut refill = |settings: &Settings| handover::gather(context, settings);
-    let done = match arguments.command {
-        Some(Command::Backfill(args)) => backfill::run(&args, context, &mut out),
-        Some(Command::Config(config)) => config::run(config, context, &mut out),
-        Some(Command::Demo(demo)) => demo::run(demo, &mut out),
-        Some(Command::Doctor(args)) => doctor::run(&args, context, &mut out),
-        Some(Command::Install(args)) => install::run(&args, context, &mut out),
-        Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut refill, &mut out),
-        Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut out),
-        Some(Command::List(args)) => list::run(&args, context, &mut out),
-        Some(Command::Preview(args)) => preview::run(&args, context, &mut out),
-        Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut out),
-        Some(Command::Show(args)) => show::run(&args, context, &mut out),
-        Some(Command::Stats(args)) => stats::run(&args, context, &mut out),
-        // The dispatcher takes every named role before the command line is parsed.
-        Some(Command::Hook(_)) | None => {
-            eprintln!("{PROGRAM} hook takes one of: session, tool, stop, notify");
-            return exit::USAGE;
-        }
-    };
-    done.unwrap_or_else(|error| {
+    execute(arguments.command, context).unwrap_or_else(|error| {
         // A reader that has seen enough is no failure.
-        let closed = error
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-        if closed {
+        if error.downcast_ref::<std::io::Error>().is_some_and(is_closed) {
             return exit::DONE;
         }
         eprintln!("{PROGRAM}: {}", printable(&format!("{error:#}")));
-        exit::FAILED
+        if error.is::<UsageError>() { exit::USAGE } else { exit::FAILED }
     })
+}
+
+fn execute(command: Option<Command>, context: &Context) -> anyhow::Result<u8> {
+    let out = &mut std::io::stdout().lock();
+    let mut refill = |settings: &Settings| handover::gather(context, settings);
+    match command {
+        Some(Command::Demo(demo)) => demo::run(demo, out),
+        Some(Command::Doctor(args)) => doctor::run(&args, context, out),
+        Some(Command::List(args)) => list::run(&args, context, out),
+        Some(Command::Preview(args)) => preview::run(&args, context, out),
+        Some(Command::Show(args)) => show::run(&args, context, out),
+        Some(Command::Stats(args)) => stats::run(&args, context, out),
+        Some(Command::Config(config)) => config::run(config, context, &mut Unheeded(out)),
+        Some(Command::Install(args)) => install::run(&args, context, &mut Unheeded(out)),
+        Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut refill, &mut Unheeded(out)),
+        Some(Command::Backfill(args)) => backfill::run(&args, context, &mut Unheeded(out)),
+        Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut Unheeded(out)),
+        Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut Unheeded(out)),
+        // The dispatcher takes every named role before the command line is parsed.
+        Some(Command::Hook(_)) | None => {
+            Err(usage(format!("{PROGRAM} hook takes one of: session, tool, stop, notify")))
+        }
+    }
 }
 
 fn say(text: &str) -> u8 {

@@ -1,6 +1,5 @@
 //! `arize-codex show`: a turn or a session as a tree beside a time axis, as JSON, or as the turns end.
 
-use anyhow::bail;
 use argh::FromArgs;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -47,7 +46,7 @@ pub struct ShowArgs {
 pub fn run(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     if args.follow {
         if args.html.is_some() {
-            bail!("--follow and --html exclude each other");
+            return Err(super::usage("--follow and --html exclude each other"));
         }
         return follow(args, context, out);
     }

@@ -10,7 +10,7 @@ use super::exit::{DONE, FAILED};
 use super::flush::{self, FlushArgs};
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::{self, Record};
-use super::setup::{describe, links, prompt, skill};
+use super::setup::{describe, links, prompt, settings_file, skill};
 use crate::codex::config_toml::{self, Removed};
 use crate::context::{Context, Paths};
 use crate::export::outbox;
@@ -66,7 +66,7 @@ pub fn run(
         for (config, _, removed) in &edits {
             tell_changes(config, removed, out)?;
         }
-        return Ok(DONE);
+        return tell_removals(args, paths, &record, out);
     }
     if !settle_undelivered(args, context, refill, out)? {
         return Ok(FAILED);
@@ -85,19 +85,42 @@ pub fn run(
     for path in std::mem::take(&mut record.skills) {
         skill::remove(&path);
     }
+    for folder in std::mem::take(&mut record.folders).iter().rev() {
+        // Only when nobody has put anything there since.
+        let _ = fs::remove_dir(folder);
+    }
+    let found = record.settings.clone();
     record.save(paths)?;
     writeln!(out, "program   {}", if gone > 0 { "removed" } else { "was not there" })?;
     if live::list(paths).iter().any(|marker| marker.process.is_running()) {
         writeln!(out, "note      Codex sessions that run now look for the hooks until they are restarted")?;
     }
     if args.purge {
-        purge(paths, out)?;
+        purge(paths, found.as_ref(), out)?;
     } else {
-        writeln!(
-            out,
-            "kept      {} with settings and past turns; --purge removes them",
-            paths.harness().display()
-        )?;
+        let (settings, state) = (paths.config_yaml(), paths.state());
+        writeln!(out, "kept      settings in {} and past turns in {}", settings.display(), state.display())?;
+    }
+    Ok(DONE)
+}
+
+/// Says what else would be removed.
+fn tell_removals(
+    args: &Uninstall,
+    paths: &Paths,
+    record: &Record,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let program = paths.bin().join(super::PROGRAM);
+    let files =
+        [program].into_iter().chain(record.links.iter().cloned()).chain(record.skills.iter().cloned());
+    for path in files.filter(|path| fs::symlink_metadata(path).is_ok()) {
+        writeln!(out, "remove    {}", path.display())?;
+    }
+    if args.purge {
+        writeln!(out, "remove    harnesses.codex in {}", paths.config_yaml().display())?;
+        writeln!(out, "remove    {}", paths.state().display())?;
+        writeln!(out, "remove    {}", paths.log_file().display())?;
     }
     Ok(DONE)
 }
@@ -168,9 +191,11 @@ fn forget_chain(paths: &Paths) -> anyhow::Result<()> {
 }
 
 /// Removes our settings, turns and log; other harnesses' share of the folder stays.
-fn purge(paths: &Paths, out: &mut dyn Write) -> anyhow::Result<()> {
+fn purge(paths: &Paths, found: Option<&settings_file::Found>, out: &mut dyn Write) -> anyhow::Result<()> {
     let path = paths.config_yaml();
+    let put_back = found.map_or(Ok(false), |found| settings_file::put_back(paths, found))?;
     match Document::load(&path) {
+        _ if put_back => {}
         Ok(Some(mut document)) => {
             document.unset(CODEX_PREFIX.trim_end_matches('.'));
             let empty = |v: &serde_yml::Value| v.as_mapping().is_some_and(serde_yml::Mapping::is_empty);

@@ -38,13 +38,14 @@ impl Home {
     }
 
     fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
+        self.command(args).envs(variables.iter().copied()).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+        command.args(args).env_clear().env("HOME", self.folder.path());
+        command.env("PATH", self.path("no-codex-here")).stdin(Stdio::null());
         command
-            .args(args)
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .env("PATH", self.path("no-codex-here"));
-        command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Installs for the local archive, so that no test depends on a backend.
@@ -291,4 +292,96 @@ fn doctor_names_each_thing_that_is_wrong() {
         let complaints = home.complaints();
         assert!(complaints.iter().any(|c| c.contains(expected)), "{name}: {complaints:#?}");
     }
+}
+
+#[test]
+fn commands_that_act_do_so_though_nobody_reads_what_they_say() {
+    let home = Home::with(None);
+    let unread = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        home.command(args).stdout(writer).status().unwrap()
+    };
+    assert!(unread(&["install", "--yes", "--target", "local"]).success());
+    assert!(home.config_text().contains("arize-hook-codex-stop") && home.path(".arize/harness/bin").exists());
+    assert!(unread(&["uninstall", "--purge"]).success());
+    assert!(!home.config().exists() && !home.path(".arize").exists());
+}
+
+#[test]
+fn what_a_person_wrote_in_config_yaml_comes_back_with_a_purge() {
+    let home = Home::with(None);
+    let yaml = home.path(".arize/harness/config.yaml");
+    let original = "# ours\nuser_id: me  # for all\nharnesses:\n  other: {target: \"arize\"}\n";
+    fs::create_dir_all(yaml.parent().unwrap()).unwrap();
+    fs::write(&yaml, original).unwrap();
+    home.install();
+    home.install();
+    let installed = fs::read_to_string(&yaml).unwrap();
+    assert!(!installed.split_once("codex:").unwrap().1.contains("user_id"), "{installed}");
+    assert!(home.run(&["uninstall", "--purge"]).status.success());
+    assert_eq!(fs::read_to_string(&yaml).unwrap(), original);
+    // Changed by the person since, it loses our share and nothing else.
+    home.install();
+    assert!(home.run(&["config", "set", "harnesses.other.project_name", "p"]).status.success());
+    assert!(home.run(&["uninstall", "--purge"]).status.success());
+    let left = fs::read_to_string(&yaml).unwrap();
+    assert!(left.contains("project_name: p") && !left.contains("codex"), "{left}");
+    fs::write(&yaml, original).unwrap();
+    let said = stderr(&home.run(&["config", "set", "user_id", "you"]));
+    let copy = said.trim().rsplit(' ').next().unwrap();
+    assert_eq!(fs::read_to_string(copy).unwrap(), original, "{said}");
+}
+
+#[test]
+fn folders_made_for_links_and_skills_go_with_them() {
+    let home = Home::with(None);
+    fs::create_dir_all(home.path(".agents")).unwrap();
+    let prefix = home.path("opt/local");
+    let args =
+        ["install", "--yes", "--target", "local", "--with-skills", "--prefix", prefix.to_str().unwrap()];
+    assert!(home.run(&args).status.success());
+    assert!(prefix.join("bin/arize-codex").exists());
+    let told = home.run(&["uninstall", "--purge", "--dry-run"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    for what in ["opt/local/bin/arize-codex", "SKILL.md", "state/codex", "config.yaml"] {
+        assert!(told.contains(what), "{what}: {told}");
+    }
+    assert!(home.run(&["uninstall", "--purge"]).status.success());
+    assert!(!home.path("opt").exists() && !home.path(".agents/skills").exists());
+    assert!(home.path(".agents").exists(), "it was there before");
+}
+
+#[test]
+fn a_secret_is_not_taken_from_the_command_line_and_a_value_that_cannot_be_is_a_usage_error() {
+    let home = Home::with(None);
+    let key = "harnesses.codex.api_key";
+    assert_eq!(home.run(&["config", "set", key, "sesame"]).status.code(), Some(2));
+    assert!(!home.path(".arize/harness/config.yaml").exists());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"sesame\n").unwrap();
+    drop(writer);
+    assert!(home.command(&["config", "set", key, "-"]).stdin(reader).status().unwrap().success());
+    let got = home.run(&["config", "get", key]);
+    assert_eq!(String::from_utf8_lossy(&got.stdout), "sesame\n");
+    for args in [
+        &["install", "--target", "foo"][..],
+        &["install", "--span-tree", "foo"],
+        &["demo", "--span-tree", "foo"],
+        &["show", "--follow", "--html", "x"],
+        &["config", "set", "harnesses.codex.target", "foo"],
+        &["config", "set", "harnesses.codex.span_tree", "foo"],
+        &["config", "set", "harnesses.codex.export_mode", "foo"],
+        &["config", "set", "harnesses.codex.dry_run", "perhaps"],
+        &["config", "set", "harnesses.codex.archive_days", "many"],
+        &["list", "--since", "foo"],
+        &["lst"],
+    ] {
+        assert_eq!(home.run(args).status.code(), Some(2), "{args:?}");
+    }
+    for args in [&["-h"][..], &["show", "-h"], &["-V"]] {
+        assert!(home.run(args).status.success(), "{args:?}");
+    }
+    let said = stderr(&home.run(&["config", "set", "harnesses.codex.loging.prompts", "false"]));
+    assert!(said.contains("no setting is called loging.prompts"), "{said}");
 }

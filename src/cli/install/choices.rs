@@ -7,6 +7,7 @@ use std::io::Read;
 
 use super::Install;
 use crate::cli::setup::prompt;
+use crate::cli::usage;
 use crate::context::{Context, var};
 use crate::settings::document::{Document, scalar_text};
 use crate::settings::{CODEX_PREFIX, Settings, SpanTree, Target};
@@ -20,6 +21,7 @@ pub struct Choices {
     pub api_key: Option<String>,
     pub space_id: Option<String>,
     pub project: String,
+    /// None leaves what is set, here or for all harnesses.
     pub user_id: Option<String>,
     pub span_tree: Option<SpanTree>,
     /// Prompts, tool arguments, tool results; none leaves what is set.
@@ -55,7 +57,7 @@ impl Choices {
             api_key: given_key.or(set_key),
             space_id: args.space_id.clone().or_else(|| set(settings.space_id.clone(), var::ARIZE_SPACE_ID)),
             project: args.project.clone().unwrap_or_else(|| settings.profile.project_name.clone()),
-            user_id: args.user_id.clone().or_else(|| settings.profile.user_id.clone()),
+            user_id: args.user_id.clone(),
             span_tree: args.span_tree.as_deref().map(parse_span_tree).transpose()?,
             logging: None,
             was: settings.target,
@@ -107,14 +109,16 @@ impl Choices {
             1 => self.endpoint = default_arize,
             4 => self.endpoint = None,
             _ => {
-                let endpoint = self.endpoint.clone().unwrap_or_default();
-                self.endpoint = Some(prompt::line("Endpoint", &endpoint)?).filter(|e| !e.is_empty());
+                // Elsewhere is not where the default leads.
+                let elsewhere = |e: &String| picked != 2 || Some(e) != default_arize.as_ref();
+                let offered = self.endpoint.clone().filter(elsewhere).unwrap_or_default();
+                self.endpoint = Some(needed(|| prompt::line("Endpoint", &offered))?);
             }
         }
         if target == Target::Arize {
             self.offer_credentials_of_others(document)?;
-            self.space_id = Some(prompt::line("Space ID", self.space_id.as_deref().unwrap_or_default())?)
-                .filter(|s| !s.is_empty());
+            let offered = self.space_id.clone().unwrap_or_default();
+            self.space_id = Some(needed(|| prompt::line("Space ID", &offered))?);
         }
         if matches!(target, Target::Phoenix | Target::Arize) {
             self.ask_key()?;
@@ -122,9 +126,10 @@ impl Choices {
         self.project = prompt::line("Project", &self.project)?;
         let user = prompt::line(
             "User ID on the spans (empty for none)",
-            self.user_id.as_deref().unwrap_or_default(),
+            self.user_id.as_deref().or(settings.profile.user_id.as_deref()).unwrap_or_default(),
         )?;
-        self.user_id = Some(user).filter(|u| !u.is_empty());
+        let known = settings.profile.user_id.as_ref();
+        self.user_id = Some(user).filter(|u| !u.is_empty() && Some(u) != known);
         self.ask_content(settings)?;
         self.ask_span_tree(settings)
     }
@@ -135,7 +140,8 @@ impl Choices {
             (false, Target::Phoenix) => "API key, empty when Phoenix asks for none",
             (false, _) => "API key",
         };
-        let key = prompt::secret(question)?;
+        let optional = self.api_key.is_some() || self.target == Target::Phoenix;
+        let key = if optional { prompt::secret(question)? } else { needed(|| prompt::secret(question))? };
         if !key.is_empty() {
             self.api_key = Some(key);
         }
@@ -227,15 +233,27 @@ impl Choices {
     }
 }
 
+/// Asks until there is an answer.
+fn needed(mut ask: impl FnMut() -> std::io::Result<String>) -> std::io::Result<String> {
+    loop {
+        let answer = ask()?;
+        if !answer.is_empty() {
+            return Ok(answer);
+        }
+        prompt::say("an answer is needed here; Ctrl-C leaves everything as it is\n");
+    }
+}
+
 fn parse_target(name: &str) -> anyhow::Result<Target> {
-    Target::parse(name).with_context(|| format!("--target {name} is none of phoenix, arize, otlp, local"))
+    Target::parse(name)
+        .ok_or_else(|| usage(format!("--target {name} is none of phoenix, arize, otlp, local")))
 }
 
 fn parse_span_tree(name: &str) -> anyhow::Result<SpanTree> {
     match name {
         "turn" => Ok(SpanTree::Turn),
         "calls" => Ok(SpanTree::Calls),
-        _ => bail!("--span-tree {name} is neither turn nor calls"),
+        _ => Err(usage(format!("--span-tree {name} is neither turn nor calls"))),
     }
 }
 

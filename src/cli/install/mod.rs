@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::exit::{DONE, FAILED};
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::Record;
-use super::setup::{backend, codex_cli, describe, links, prompt, skill};
+use super::setup::{backend, codex_cli, describe, links, prompt, settings_file, skill};
 use crate::codex::config_toml::survey::Survey;
 use crate::codex::config_toml::{self, Executables, Installed};
 use crate::codex::trust::{self, HookState};
@@ -97,15 +97,17 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
     }
 
     links::place(paths)?;
-    document.save(&paths.config_yaml()).with_context(|| paths.config_yaml().display().to_string())?;
+    settings_file::save_for_install(&document, paths, &mut record.settings)?;
     if let Some(foreign) = &installed.replaced_notify {
         settings::remember_chain(paths, &foreign.argv)?;
     }
     if let Some(folder) = link_folder(args, context) {
+        record.note_missing(&folder);
         record.links.extend(links::link_into(&folder, paths)?);
     }
     if args.with_skills {
         let home = home::home_dir().context("there is no home folder")?;
+        record.note_missing(&skill::folder(&home));
         record.skills.insert(skill::install(&home)?);
     }
     // Before config.toml, so that whatever happens uninstall knows what was there.

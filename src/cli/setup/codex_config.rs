@@ -66,7 +66,8 @@ impl CodexConfig {
             bail!("{} has just been changed by another program; try again", self.path.display());
         }
         if let Some(old) = &self.text {
-            back_up(old, backups).with_context(|| format!("cannot write into {}", backups.display()))?;
+            back_up("config.toml", old, backups)
+                .with_context(|| format!("cannot write into {}", backups.display()))?;
         }
         let real = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         if let Some(folder) = real.parent().filter(|f| !f.exists()) {
@@ -90,21 +91,27 @@ pub fn spellings(path: &Path) -> Vec<String> {
     found
 }
 
-/// Where copies of config.toml from before our changes are kept.
+/// Where copies of what stood in config.toml and config.yaml before our changes are kept.
 pub fn backups(paths: &Paths) -> PathBuf {
     paths.state().join("backups")
 }
 
-fn back_up(text: &str, folder: &Path) -> std::io::Result<()> {
+/// Keeps a text as a copy of the file `name`, and forgets the oldest of many; returns where it is.
+///
+/// # Errors
+/// When the folder cannot be made or read, or the copy not written.
+pub fn back_up(name: &str, text: &str, folder: &Path) -> std::io::Result<PathBuf> {
     file::create_private_dir(folder)?;
     let at = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
-    file::write_atomic(&folder.join(format!("config.toml.{at}")), text.as_bytes())?;
-    let mut copies: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|e| e.path()).collect();
+    let copy = folder.join(format!("{name}.{at}"));
+    file::write_atomic(&copy, text.as_bytes())?;
+    let of_it = |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(name));
+    let mut copies: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|e| e.path()).filter(of_it).collect();
     copies.sort();
     for old in copies.iter().rev().skip(KEPT_BACKUPS) {
         let _ = fs::remove_file(old);
     }
-    Ok(())
+    Ok(copy)
 }
 
 /// Codex's own limit is the memory; a larger file than this is none that a person wrote.

@@ -6,6 +6,7 @@ pub mod codex_config;
 pub mod links;
 pub mod prompt;
 pub mod record;
+pub mod settings_file;
 pub mod skill;
 
 use crate::codex::config_toml::Change;

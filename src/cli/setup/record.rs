@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::settings_file;
 use crate::context::Paths;
 use crate::file;
 
@@ -17,6 +18,12 @@ pub struct Record {
     /// Links outside our own folder.
     #[serde(default)]
     pub links: BTreeSet<PathBuf>,
+    /// Folders that were made for links and skills.
+    #[serde(default)]
+    pub folders: BTreeSet<PathBuf>,
+    /// How config.yaml was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<settings_file::Found>,
     /// Skill files.
     #[serde(default)]
     pub skills: BTreeSet<PathBuf>,
@@ -35,7 +42,14 @@ pub struct Config {
 
 impl Default for Record {
     fn default() -> Self {
-        Record { version: VERSION, configs: BTreeMap::new(), links: BTreeSet::new(), skills: BTreeSet::new() }
+        Record {
+            version: VERSION,
+            configs: BTreeMap::new(),
+            links: BTreeSet::new(),
+            folders: BTreeSet::new(),
+            settings: None,
+            skills: BTreeSet::new(),
+        }
     }
 }
 
@@ -68,6 +82,11 @@ impl Record {
         file::create_private_dir(&paths.state())?;
         file::write_atomic(&path, &serde_json::to_vec_pretty(self)?)?;
         Ok(())
+    }
+
+    /// Remembers the folders that making `folder` will make.
+    pub fn note_missing(&mut self, folder: &Path) {
+        self.folders.extend(folder.ancestors().take_while(|f| !f.exists()).map(Path::to_owned));
     }
 
     /// What is remembered of a config.toml.

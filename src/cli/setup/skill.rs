@@ -10,7 +10,7 @@ use crate::file;
 /// # Errors
 /// When it cannot be written, or a skill of that name is there that is not ours.
 pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
-    let folder = home.join(".agents/skills/manage-codex-tracing");
+    let folder = folder(home);
     let path = folder.join("SKILL.md");
     if path.exists() && !is_ours(&path) {
         anyhow::bail!("{} is another skill of that name", path.display());
@@ -18,6 +18,11 @@ pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     file::write_atomic(&path, SKILL.as_bytes())?;
     Ok(path)
+}
+
+/// Where the skill lies.
+pub fn folder(home: &Path) -> PathBuf {
+    home.join(".agents/skills/manage-codex-tracing")
 }
 
 /// Removes a skill file that install wrote, and its folder when nothing else is in it.
