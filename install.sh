@@ -159,10 +159,26 @@ cargo_install() {
     program=$scratch/cargo/bin/arize-codex
 }
 
+# uninstall knows by itself where it was linked.
+without_prefix() {
+    count=$#
+    while [ "$count" -gt 0 ]; do
+        argument=$1
+        shift
+        count=$((count - 1))
+        if [ "$argument" = --prefix ]; then
+            [ "$count" -eq 0 ] || { shift; count=$((count - 1)); }
+        else
+            set -- "$@" "$argument"
+        fi
+    done
+    run_program uninstall "$@"
+}
+
 uninstall() {
     program=${ARIZE_HARNESS_HOME:-$HOME/.arize/harness}/bin/arize-codex
     [ -x "$program" ] || fail "$program is not there: nothing to uninstall"
-    run_program uninstall "$@"
+    without_prefix "$@"
 }
 
 # Runs the executable. Piped into a shell, standard input is this script: the person is asked at the terminal.

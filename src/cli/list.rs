@@ -59,10 +59,10 @@ fn as_json(trace: &Trace) -> Value {
         "turn": trace.turn,
         "project": head.project_name,
         "started_at_ms": head.started_at.as_millis(),
-        "ended_at_ms": head.ended_at.as_millis(),
+        "ended_at_ms": trace.ended_at().as_millis(),
         "delivery": place_name(trace.place()),
         "agents": trace.agents(),
-        "summary": head.summary,
+        "summary": trace.summary(),
     })
 }
 
@@ -108,7 +108,7 @@ fn session_line(out: &mut String, terminal: Terminal, head: &Head, thread: &str)
 /// Time, name, prompt, then what is known in numbers; narrow terminals lose the numbers first.
 fn turn_line(out: &mut String, terminal: Terminal, trace: &Trace) {
     let head = trace.head();
-    let summary = &head.summary;
+    let summary = &trace.summary();
     let mut tail: Vec<(Style, String)> = Vec::new();
     if terminal.width >= 76 {
         tail.push((Style::Quiet, pad_left(&calls(summary, trace.agents()), 13)));
@@ -119,8 +119,14 @@ fn turn_line(out: &mut String, terminal: Terminal, trace: &Trace) {
     if terminal.width >= 110 {
         tail.push((Style::Quiet, pad(&first_line(summary.model.as_deref().unwrap_or_default()), 14)));
     }
-    tail.push((Style::Plain, pad_left(&lasted(head.ended_at.since(head.started_at)), 8)));
-    tail.push(status(summary, trace.place()));
+    tail.push((Style::Plain, pad_left(&lasted(trace.ended_at().since(head.started_at)), 8)));
+    let (went, delivered) = (status(summary), delivery(trace.place()));
+    match (terminal.width >= 60, went.0) {
+        (true, _) => tail.extend([went, delivered]),
+        // Where there is room for one word, the worse one.
+        (false, Style::Good) => tail.push(delivered),
+        (false, _) => tail.push(went),
+    }
     let lead = format!("  {}  {}  ", local(head.started_at, "%H:%M"), short_id(trace.turn.as_str()));
     let taken = width(&lead) + tail.iter().map(|(_, t)| 2 + width(t)).sum::<usize>();
     let room = terminal.width.saturating_sub(taken);
@@ -140,15 +146,22 @@ fn said(summary: &Summary) -> &str {
     if summary.prompt.is_empty() { &summary.name } else { &summary.prompt }
 }
 
-fn status(summary: &Summary, place: Place) -> (Style, String) {
-    let (style, word) = match (summary.status.as_str(), place) {
-        ("failed", _) => (Style::Bad, "failed"),
-        ("interrupted", _) => (Style::Waiting, "stopped"),
-        (_, Place::SetAside) => (Style::Bad, "refused"),
-        (_, Place::Waiting) => (Style::Waiting, "waiting"),
+fn status(summary: &Summary) -> (Style, String) {
+    let (style, word) = match summary.status.as_str() {
+        "failed" => (Style::Bad, "failed"),
+        "interrupted" => (Style::Waiting, "stopped"),
         _ => (Style::Good, "ok"),
     };
     (style, pad(word, 7))
+}
+
+/// What became of the turn on its way to the backend; of one that arrived nothing needs to be said.
+fn delivery(place: Place) -> (Style, String) {
+    match place {
+        Place::Sent => (Style::Good, "✓".to_owned()),
+        Place::Waiting => (Style::Waiting, "waiting".to_owned()),
+        Place::SetAside => (Style::Bad, "refused".to_owned()),
+    }
 }
 
 fn tokens(summary: &Summary) -> String {
@@ -209,6 +222,20 @@ mod tests {
         };
         let items = vec![Item { head, place: Place::Waiting, path: "x".into() }];
         Trace { thread, turn, items }
+    }
+
+    #[test]
+    fn the_parts_of_a_turn_are_one_line() {
+        let mut whole = trace("s-1", "t-1");
+        let mut part = whole.items[0].clone();
+        part.head.key.part = 1;
+        part.head.summary =
+            Summary { status: "failed".into(), prompt_tokens: Some(1), tool_calls: 1, ..part.head.summary };
+        whole.items.push(part);
+        let sum = whole.summary();
+        assert_eq!((sum.prompt_tokens, sum.tool_calls), (Some(12_345_679), 1235));
+        let line = table(&[whole], Terminal { width: 120, height: None, colour: false });
+        assert!(line.contains("failed   waiting") && line.contains("a-model-with-"), "{line}");
     }
 
     #[test]

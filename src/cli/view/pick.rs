@@ -7,7 +7,8 @@ use std::fs;
 use crate::codex::ids::{ThreadId, TurnId};
 use crate::context::Paths;
 use crate::export::archive::{self, Item, Place};
-use crate::export::entry::{Entry, EntryKey, Head};
+use crate::export::entry::{Entry, EntryKey, Head, Summary};
+use crate::time::Timestamp;
 
 /// A turn with its continuations and the subagents it set to work: one trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,33 @@ impl Trace {
             (_, true) => Place::Waiting,
             _ => Place::Sent,
         }
+    }
+
+    /// The line of the turn, its continuations added up.
+    pub fn summary(&self) -> Summary {
+        let mut sum = self.head().summary.clone();
+        let own = &self.head().key;
+        for item in self.items.iter().skip(1).filter(|i| i.head.key.thread == own.thread) {
+            let more = &item.head.summary;
+            let add = |sum: &mut Option<u64>, more: Option<u64>| {
+                *sum = sum.map_or(more, |s| Some(s.saturating_add(more.unwrap_or(0))));
+            };
+            add(&mut sum.prompt_tokens, more.prompt_tokens);
+            add(&mut sum.completion_tokens, more.completion_tokens);
+            add(&mut sum.cached_tokens, more.cached_tokens);
+            add(&mut sum.reasoning_tokens, more.reasoning_tokens);
+            sum.tool_calls += more.tool_calls;
+            sum.failed_tool_calls += more.failed_tool_calls;
+            sum.model_calls += more.model_calls;
+            sum.status.clone_from(&more.status);
+        }
+        sum
+    }
+
+    /// When the last of its own parts ended.
+    pub fn ended_at(&self) -> Timestamp {
+        let own = self.items.iter().filter(|i| i.head.key.thread == self.head().key.thread);
+        own.map(|i| i.head.ended_at).max().unwrap_or(self.head().ended_at)
     }
 
     /// How many subagents' turns belong to it.

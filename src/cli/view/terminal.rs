@@ -40,7 +40,7 @@ impl Terminal {
         let dumb = context.var(var::TERM).is_some_and(|t| t == "dumb");
         Terminal {
             width: given.or(measured).unwrap_or(DEFAULT_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH),
-            height: size.map(|s| usize::from(s.ws_row)),
+            height: size.map(|s| usize::from(s.ws_row)).filter(|rows| *rows > 0),
             colour: size.is_some() && !dumb && context.var(var::NO_COLOR).is_none(),
         }
     }
@@ -106,7 +106,7 @@ impl Terminal {
 /// less, where there is one.
 const DEFAULT_PAGER: &str = "command -v less >/dev/null || exit 127; exec less";
 const LESS: &str = "LESS";
-const DEFAULT_WIDTH: usize = 100;
+const DEFAULT_WIDTH: usize = 120;
 const MIN_WIDTH: usize = 24;
 const MAX_WIDTH: usize = 240;
 
