@@ -8,8 +8,10 @@ use super::exit::{DONE, FAILED};
 use super::setup::{prompt, settings_file};
 use super::usage;
 use crate::context::Context;
+use crate::git::without_credentials;
 use crate::settings::document::{Document, scalar_text};
 use crate::settings::{CODEX_PREFIX, keys, load_document};
+use crate::trace::outline::printable;
 
 /// Read or change config.yaml.
 #[derive(FromArgs)]
@@ -195,8 +197,9 @@ fn typed(value: &str) -> Value {
 }
 
 fn plain(value: &Value) -> String {
-    scalar_text(value)
-        .unwrap_or_else(|| serde_yml::to_string(value).unwrap_or_default().trim_end().to_owned())
+    let text = scalar_text(value)
+        .unwrap_or_else(|| serde_yml::to_string(value).unwrap_or_default().trim_end().to_owned());
+    printable(&without_credentials(&text))
 }
 
 fn is_secret(key: &str) -> bool {

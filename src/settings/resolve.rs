@@ -181,8 +181,9 @@ impl Resolver {
     pub(super) fn target(&self, problems: &mut Vec<String>) -> Option<Target> {
         let configured = self.in_document("target").map(|r| r.value).filter(|v| v != "none");
         let parsed = configured.as_deref().and_then(Target::parse);
-        if let (Some(name), None) = (&configured, parsed) {
-            problems.push(format!("target {name} is none of phoenix, arize, otlp, local"));
+        if configured.is_some() && parsed.is_none() {
+            // Its value is not repeated: somebody may have put a key there.
+            problems.push("target is none of phoenix, arize, otlp, local".to_owned());
         }
         for variables in [&self.process, &self.file] {
             let has = |name: &str| variables.get(name).is_some_and(|v| !v.is_empty());
@@ -215,8 +216,8 @@ impl Resolver {
             Some("grpc") => Protocol::Grpc,
             Some("http/protobuf") => Protocol::HttpProtobuf,
             other => {
-                if let Some(name) = other {
-                    problems.push(format!("protocol {name} is neither grpc nor http/protobuf"));
+                if other.is_some() {
+                    problems.push("protocol is neither grpc nor http/protobuf".to_owned());
                 }
                 let endpoint = self.backend_text("endpoint", target).unwrap_or_default();
                 if looks_like_http(&endpoint) { Protocol::HttpProtobuf } else { Protocol::Grpc }

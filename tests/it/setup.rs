@@ -385,3 +385,33 @@ fn a_secret_is_not_taken_from_the_command_line_and_a_value_that_cannot_be_is_a_u
     let said = stderr(&home.run(&["config", "set", "harnesses.codex.loging.prompts", "false"]));
     assert!(said.contains("no setting is called loging.prompts"), "{said}");
 }
+
+#[test]
+fn doctor_says_when_hooks_cannot_write() {
+    let home = Home::with(None);
+    home.install();
+    let state = home.path(".arize/harness/state/codex");
+    fs::create_dir_all(&state).unwrap();
+    let said = |home: &Home| home.complaints().into_iter().find(|c| c.starts_with("state: "));
+    assert_eq!(said(&home), None);
+    fs::create_dir_all(state.join("outbox")).unwrap();
+    fs::remove_dir(state.join("outbox")).unwrap();
+    fs::write(state.join("outbox"), "in the way").unwrap();
+    assert!(said(&home).unwrap().contains("outbox cannot be written"), "{:?}", said(&home));
+}
+
+#[test]
+fn a_password_in_an_endpoint_is_shown_by_no_command() {
+    let home = Home::with(None);
+    home.install();
+    let yaml = home.path(".arize/harness/config.yaml");
+    fs::write(&yaml, "harnesses: {codex: {target: phoenix, endpoint: 'https://user:sesame@127.0.0.1:9'}}\n")
+        .unwrap();
+    for args in [&["doctor"][..], &["doctor", "--json"], &["config", "list"], &["config", "list", "--json"]] {
+        let output = home.run(args);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        assert!(said.contains("127.0.0.1:9") && !said.contains("sesame"), "{args:?}: {said}");
+    }
+    let dry = home.run(&["install", "--yes", "--dry-run"]);
+    assert!(!(String::from_utf8_lossy(&dry.stdout).into_owned() + &stderr(&dry)).contains("sesame"));
+}

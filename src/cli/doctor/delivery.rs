@@ -1,6 +1,7 @@
 //! The way out: the backend, what was delivered and what waits, when Codex last called, the room it all takes.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +9,8 @@ use super::Finding;
 use crate::cli::setup::backend::{self, Test};
 use crate::context::{Context, Paths};
 use crate::export::{outbox, status::Status};
+use crate::file;
+use crate::git::without_credentials;
 use crate::handover::{self, freeze, live, reap, seen};
 use crate::settings::{Settings, Target};
 use crate::time;
@@ -18,9 +21,12 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     let settings = Settings::load(context).ok();
     let paths = context.paths();
     let mut findings: Vec<Finding> = settings.iter().flat_map(|s| orphans(context, s)).collect();
-    findings.extend(settings.iter().flat_map(|s| backend(s, send)));
+    let backend: Vec<Finding> = settings.iter().flat_map(|s| backend(s, send)).collect();
+    let answers = !backend.is_empty() && backend.iter().all(|f| f.status != super::Status::Failure);
+    findings.extend(backend);
+    findings.push(room(paths));
     findings.extend(calls(paths));
-    findings.extend(backlog(paths));
+    findings.extend(backlog(paths, settings.as_ref(), answers));
     findings
 }
 
@@ -47,7 +53,8 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
     if target == Target::Local {
         return vec![Finding::ok("backend", "none: turns stay on this machine")];
     }
-    let name = format!("{} at {}", target.name(), settings.endpoint.as_deref().unwrap_or("no endpoint"));
+    let endpoint = settings.endpoint.as_deref().map(without_credentials);
+    let name = format!("{} at {}", target.name(), endpoint.as_deref().unwrap_or("no endpoint"));
     if let Err(failure) = backend::probe(settings) {
         return vec![Finding::failure("backend", format!("{name}: {failure}"), failure.advice(target))];
     }
@@ -97,16 +104,52 @@ fn calls(paths: &Paths) -> Vec<Finding> {
     findings
 }
 
-fn backlog(paths: &Paths) -> Vec<Finding> {
-    let status = Status::load(paths);
+/// Whether hooks can write what they must: it is tried.
+fn room(paths: &Paths) -> Finding {
+    let folders = [paths.state(), paths.closing(), paths.outbox(), paths.sent()];
+    for folder in folders.iter().filter(|folder| fs::symlink_metadata(folder).is_ok()) {
+        if let Err(error) = try_to_write(folder) {
+            let fix = match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on that disk".to_owned(),
+                ErrorKind::ReadOnlyFilesystem => "mount it so that it can be written".to_owned(),
+                ErrorKind::NotADirectory => "move what lies in its place away".to_owned(),
+                _ => format!("it must belong to you: sudo chown -R \"$(id -un)\" {}", folder.display()),
+            };
+            return Finding::failure(
+                "state",
+                format!("{} cannot be written: {error}", folder.display()),
+                fix,
+            );
+        }
+    }
+    Finding::ok("state", format!("{} can be written", paths.state().display()))
+}
+
+fn try_to_write(folder: &Path) -> std::io::Result<()> {
+    if !folder.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
+    }
+    file::create_private_dir(folder)?;
+    let probe = folder.join(format!("{}doctor-{}", file::TEMPORARY_PREFIX, std::process::id()));
+    let written = file::write_atomic(&probe, b"written by doctor\n");
+    let _ = fs::remove_file(&probe);
+    written
+}
+
+fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Finding> {
+    let mut status = Status::load(paths);
+    if let Some(settings) = settings {
+        // What went wrong with another backend, or another key, is over.
+        status.turn_to(settings);
+    }
     let waiting = outbox::list(paths).len() + freeze::list(paths).len();
     let mut findings = Vec::new();
     let last = status.last_success.map(|at| ago_text(time::now().since(at)));
-    let last =
-        last.map_or_else(|| "nothing delivered yet".to_owned(), |ago| format!("last delivered {ago} ago"));
+    let last = last
+        .map_or_else(|| "nothing delivered there yet".to_owned(), |ago| format!("last delivered {ago} ago"));
     let last = format!("{last}; in all {}", totals(&status));
     findings.push(match &status.last_error {
-        Some(error) if waiting > 0 => Finding::failure(
+        Some(error) if waiting > 0 && !answers => Finding::failure(
             "delivery",
             format!(
                 "{waiting} waiting; {last}; for {}: {}",
@@ -115,10 +158,10 @@ fn backlog(paths: &Paths) -> Vec<Finding> {
             ),
             if error.advice.is_empty() { "run `arize-codex flush`" } else { &error.advice },
         ),
-        None if waiting > 0 => Finding::warning(
+        _ if waiting > 0 => Finding::warning(
             "delivery",
             format!("{waiting} waiting; {last}"),
-            "run `arize-codex flush` if it stays so",
+            "`arize-codex flush` delivers now",
         ),
         _ => Finding::ok("delivery", format!("nothing waiting; {last}")),
     });

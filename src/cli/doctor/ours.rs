@@ -8,6 +8,7 @@ use super::Finding;
 use crate::cli::setup::links;
 use crate::context::{Context, var};
 use crate::file;
+use crate::git::without_credentials;
 use crate::handover::live;
 use crate::settings::{Resolver, Settings, keys};
 
@@ -62,8 +63,8 @@ fn settings(context: &Context) -> Vec<Finding> {
     let told = keys::KEYS.iter().filter_map(|key| {
         let found = resolver.resolve(key.name)?;
         let secret = key.name == "api_key" || key.name == "headers";
-        let shown =
-            if secret { format!("<{} chars>", found.value.chars().count()) } else { found.value.clone() };
+        let hidden = || format!("<{} chars>", found.value.chars().count());
+        let shown = if secret { hidden() } else { without_credentials(&found.value) };
         let set = found.source != crate::settings::Source::Default;
         (set || ["target", "endpoint", "project_name", "span_tree"].contains(&key.name))
             .then(|| format!("{} = {shown} ({})", key.name, found.source))

@@ -18,6 +18,7 @@ use crate::codex::config_toml::survey::Survey;
 use crate::codex::config_toml::{self, Executables, Installed};
 use crate::codex::trust::{self, HookState};
 use crate::context::{Context, var};
+use crate::git::without_credentials;
 use crate::settings::document::Document;
 use crate::settings::{self, CODEX_PREFIX, Resolver, Settings, Target, load_document};
 use choices::Choices;
@@ -148,7 +149,8 @@ fn look_at_backend(context: &Context, document: &Document, out: &mut dyn Write) 
         &Resolver::without_document(context).with_document(document.clone()),
         context.paths(),
     );
-    let (Some(target), endpoint) = (settings.target, settings.endpoint.clone().unwrap_or_default()) else {
+    let endpoint = without_credentials(settings.endpoint.as_deref().unwrap_or_default());
+    let Some(target) = settings.target else {
         return Ok(true);
     };
     if target == Target::Local {
@@ -177,7 +179,8 @@ fn dry_run(
         if let Some(name) = key.strip_prefix(CODEX_PREFIX) {
             let shown = crate::settings::document::scalar_text(value).unwrap_or_else(|| "…".to_owned());
             let secret = matches!(name, "api_key") || name.starts_with("headers");
-            writeln!(out, "  {key} = {}", if secret { "<hidden>" } else { shown.as_str() })?;
+            let shown = if secret { "<hidden>".to_owned() } else { without_credentials(&shown) };
+            writeln!(out, "  {key} = {shown}")?;
         }
     }
     writeln!(out, "would change {}:", config.path.display())?;
