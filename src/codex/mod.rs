@@ -9,6 +9,7 @@ pub mod ids;
 mod lenient;
 pub mod notify_chain;
 pub mod payload;
+pub mod plugin;
 pub mod process;
 pub mod rollout;
 pub mod shorten;

@@ -167,9 +167,11 @@ pub fn trust_of(survey: &Survey, hook: &ListedHook, config_paths: &[String]) -> 
     }
     let hash = hook.hash();
     let mut approved = states().filter_map(|s| s.trusted_hash.clone());
+    // Codex 0.169 puts a second hash behind a plugin's hook, `<ours>/<another>`.
+    let same = |other: &str| other.split('/').next() == Some(hash.as_str());
     match approved.next() {
         None => HookState::NeverReviewed,
-        Some(first) if first == hash || approved.any(|other| other == hash) => HookState::Trusted,
+        Some(first) if same(&first) || approved.any(|other| same(&other)) => HookState::Trusted,
         Some(first) => HookState::Changed(first),
     }
 }

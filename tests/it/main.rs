@@ -2,6 +2,7 @@
 
 mod codex;
 mod collector;
+mod doctor;
 mod export_budget;
 mod export_outcomes;
 mod export_phoenix;

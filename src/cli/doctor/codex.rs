@@ -9,6 +9,7 @@ use crate::cli::setup::codex_config::{self, CodexConfig};
 use crate::codex::config_toml::survey::Survey;
 use crate::codex::config_toml::{Executables, is_notify};
 use crate::codex::hook_events::{EVENTS, HookEvent};
+use crate::codex::plugin::{self, Plugin};
 use crate::codex::trust::{self, HookState, OurHook};
 use crate::context::Context;
 use crate::settings::Settings;
@@ -48,8 +49,9 @@ pub fn check(context: &Context) -> Vec<Finding> {
     match managed() {
         Some(finding) => findings.push(finding),
         None => {
-            findings.extend(hooks(context, &survey, &path, release));
-            findings.extend(notify(context, &survey));
+            let plugin = plugin::find(context.paths().codex(), &survey);
+            findings.extend(registered(context, &survey, &path, release, plugin.as_ref()));
+            findings.extend(notify(context, &survey, plugin.is_some()));
         }
     }
     findings.extend(beside(context));
@@ -63,7 +65,7 @@ fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
     match release {
         Some(version) if version < FIRST_WITH_HOOKS => Finding::warning(
             "codex",
-            format!("{version} calls no hooks in `codex exec`, only notify"),
+            format!("{version} calls no hooks, only notify"),
             format!("update Codex to {FIRST_WITH_HOOKS} or later for tools, approvals and subagents"),
         ),
         Some(version) => Finding::ok("codex", format!("{version} at {}", codex.display())),
@@ -89,9 +91,31 @@ pub fn managed() -> Option<Finding> {
     })
 }
 
-fn hooks(context: &Context, survey: &Survey, path: &Path, release: Option<Version>) -> Vec<Finding> {
+/// Our hooks in config.toml, or in a plugin, but not in both.
+fn registered(
+    context: &Context,
+    survey: &Survey,
+    path: &Path,
+    release: Option<Version>,
+    plugin: Option<&Plugin>,
+) -> Vec<Finding> {
     let bin = context.paths().bin().to_string_lossy().into_owned();
     let ours = trust::our_hooks(survey, &Executables::in_folder(&bin), &codex_config::spellings(path));
+    let Some(plugin) = plugin else { return hooks(ours, "", INSTALL, release) };
+    let (by, again) =
+        (format!(" by the plugin {}", plugin.id), format!("`codex plugin add {}` again", plugin.id));
+    if ours.iter().all(|hook| hook.state == HookState::Missing) {
+        return hooks(plugin.hooks.clone(), &by, &again, release);
+    }
+    let text = format!("registered in config.toml and{by} as well, so Codex runs each twice");
+    let fix = format!("`codex plugin remove {}`", plugin.id);
+    let mut findings = hooks(ours, "", INSTALL, release);
+    findings.push(Finding::warning("hooks", text, fix));
+    findings
+}
+
+/// What became of the hooks registered `by` somebody; `again` is how they are registered once more.
+fn hooks(ours: Vec<OurHook>, by: &str, again: &str, release: Option<Version>) -> Vec<Finding> {
     // An event that this release does not know yet cannot have been reviewed.
     let (ours, early): (Vec<OurHook>, Vec<OurHook>) = ours.into_iter().partition(|hook| {
         let unknown = release.is_some_and(|r| r < known_since(hook.event));
@@ -106,7 +130,7 @@ fn hooks(context: &Context, survey: &Survey, path: &Path, release: Option<Versio
         .map(|(events, first)| {
             let which =
                 if events.len() == EVENTS.len() { "all twelve hooks".to_owned() } else { events.join(", ") };
-            tell(&first.state, &which)
+            tell(&first.state, &which, by, again)
         })
         .collect();
     for hook in &early {
@@ -147,18 +171,18 @@ fn rank(state: &HookState) -> u8 {
     }
 }
 
-fn tell(state: &HookState, which: &str) -> Finding {
+fn tell(state: &HookState, which: &str, by: &str, again: &str) -> Finding {
     match state {
-        HookState::Trusted => Finding::ok("hooks", format!("{which}: registered and trusted")),
+        HookState::Trusted => Finding::ok("hooks", format!("{which}: registered{by} and trusted")),
         HookState::NeverReviewed => Finding::failure(
             "hooks",
-            format!("{which}: registered, but never reviewed, so Codex does not run them"),
+            format!("{which}: registered{by}, but never reviewed, so Codex does not run them"),
             "start `codex` and choose \"Trust all and continue\", or /hooks and then t",
         ),
         HookState::Changed(_) => Finding::failure(
             "hooks",
             format!("{which}: changed since they were trusted, so Codex does not run them"),
-            "run `arize-codex install`, or look at them in Codex's /hooks and press t",
+            format!("{again}, or look at them in Codex's /hooks and press t"),
         ),
         HookState::Disabled => Finding::failure(
             "hooks",
@@ -168,29 +192,29 @@ fn tell(state: &HookState, which: &str) -> Finding {
         HookState::WrongForm => Finding::failure(
             "hooks",
             format!("{which}: written in a form that Codex accepts and never runs"),
-            "run `arize-codex install`, which rewrites them",
+            format!("{again}, which rewrites them"),
         ),
         HookState::OtherProgram(program) => Finding::failure(
             "hooks",
-            format!("{which}: registered with another program, {program}"),
-            "run `arize-codex install`, which rewrites them",
+            format!("{which}: registered{by} with another program, {program}"),
+            format!("{again}, which rewrites them"),
         ),
-        HookState::Missing => {
-            Finding::failure("hooks", format!("{which}: not registered"), "run `arize-codex install`")
-        }
+        HookState::Missing => Finding::failure("hooks", format!("{which}: not registered{by}"), again),
     }
 }
 
-fn notify(context: &Context, survey: &Survey) -> Vec<Finding> {
+fn notify(context: &Context, survey: &Survey, by_plugin: bool) -> Vec<Finding> {
     let ours = context.paths().bin().join("arize-hook-codex-notify");
     let again = "run `arize-codex install`: ours then calls the other one";
     let argv = survey.notify.as_ref().map(|n| &n.argv[..]).unwrap_or_default();
     let Some(program) = argv.first() else {
-        return vec![Finding::warning(
-            "notify",
-            "not registered; hooks go on alone",
-            "run `arize-codex install`",
-        )];
+        let text = "not registered; hooks go on alone";
+        // A plugin cannot have one.
+        return vec![if by_plugin {
+            Finding::ok("notify", text)
+        } else {
+            Finding::warning("notify", text, INSTALL)
+        }];
     };
     if Path::new(program) == ours {
         let chain = Settings::load(context).map(|s| s.notify_chain).unwrap_or_default();
@@ -203,7 +227,7 @@ fn notify(context: &Context, survey: &Survey) -> Vec<Finding> {
         )];
         if argv.len() > 1 {
             let text = format!("{} more words behind our notify are never run", argv.len() - 1);
-            findings.push(Finding::warning("notify", text, "run `arize-codex install`"));
+            findings.push(Finding::warning("notify", text, INSTALL));
         }
         return findings;
     }
@@ -211,7 +235,7 @@ fn notify(context: &Context, survey: &Survey) -> Vec<Finding> {
     vec![if by_another {
         Finding::ok("notify", format!("{program}, which calls ours"))
     } else if is_notify(program) {
-        Finding::warning("notify", format!("another edition's: {program}"), "run `arize-codex install`")
+        Finding::warning("notify", format!("another edition's: {program}"), INSTALL)
     } else {
         Finding::warning("notify", format!("taken over by {program}; hooks go on alone"), again)
     }]
@@ -238,4 +262,5 @@ fn beside(context: &Context) -> Vec<Finding> {
     findings
 }
 
+const INSTALL: &str = "run `arize-codex install`";
 const MANAGED: &str = "ask the administrator to add our hooks to the managed ones";

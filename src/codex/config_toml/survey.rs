@@ -28,6 +28,8 @@ pub struct Survey {
     pub root_values: usize,
     /// `features.hooks`, where it is set.
     pub hooks_enabled: Option<bool>,
+    /// The plugins that are switched on, as `<name>@<marketplace>`.
+    pub plugins: Vec<String>,
 }
 
 /// How `hooks` itself is written.
@@ -90,7 +92,7 @@ pub struct Handler {
 }
 
 /// One entry of `[hooks.state]`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
     pub key: String,
     pub trusted_hash: Option<String>,
@@ -100,7 +102,7 @@ pub struct State {
 }
 
 /// How a trust entry is written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum StatePlace {
     Lines(Vec<Span>),
     /// The n-th entry of the inline table whose first entry may begin at `open`.
@@ -172,6 +174,14 @@ impl Survey {
         survey.read_root_values(root);
         survey.read_notify(text, root)?;
         survey.hooks_enabled = root.get("features").and_then(|f| f.get("hooks")).and_then(Item::as_bool);
+        let plugins = root.get("plugins").and_then(Item::as_table_like);
+        let on = |item: &Item| item.get("enabled").and_then(Item::as_bool) == Some(true);
+        survey.plugins = plugins
+            .into_iter()
+            .flat_map(|p| p.iter())
+            .filter(|(_, p)| on(p))
+            .map(|(id, _)| id.to_owned())
+            .collect();
         survey.read_hooks(text, root)?;
         Ok(survey)
     }
