@@ -79,12 +79,28 @@ impl Resolver {
         match read {
             Ok((mended, text)) => {
                 let text = text.unwrap_or_default();
-                resolver.file = env_file::parse(&String::from_utf8_lossy(&text), |name| context.var(name));
+                resolver.take(env_file::parse(&String::from_utf8_lossy(&text), |name| context.var(name)));
                 resolver.note_mended(mended);
             }
             Err(error) => resolver.unreadable = Some(error),
         }
         resolver
+    }
+
+    /// Takes what arize-env.sh assigns. What could not be read counts as unset, save where it says what to withhold.
+    fn take(&mut self, found: env_file::Assignments) {
+        self.file = found.values;
+        for (name, line) in found.unread {
+            let key = keys::KEYS.iter().find(|k| k.variables.contains(&name.as_str()));
+            let Some(key) = key.filter(|_| !self.process.contains_key(&name)) else { continue };
+            let text = format!(
+                "{name} in line {line} of arize-env.sh is not used: only a shell could tell its value"
+            );
+            self.warnings.push(text);
+            if key.name.starts_with(LOGGING) {
+                self.file.insert(name, UNREADABLE.to_owned());
+            }
+        }
     }
 
     /// Whether arize-env.sh is there and cannot be read.
@@ -287,7 +303,7 @@ impl Resolver {
                 let whole = path.strip_suffix(name.strip_prefix(LOGGING)?)?;
                 self.document.get(whole.trim_end_matches('.')).filter(|v| !v.is_mapping() && !v.is_null())
             })?;
-            let odd = || (name.starts_with(LOGGING) && !found.is_null()).then(|| "unreadable".to_owned());
+            let odd = || (name.starts_with(LOGGING) && !found.is_null()).then(|| UNREADABLE.to_owned());
             let value = scalar_text(found).or_else(odd)?;
             Some(Resolved { value, source: Source::Config(path) })
         })
@@ -367,6 +383,9 @@ fn percent_decoded(text: &str) -> String {
 
 /// What the names of the switches begin with that say what may be recorded.
 const LOGGING: &str = "logging.";
+
+/// Stands for an answer that cannot be read, which no switch takes for a yes.
+const UNREADABLE: &str = "unreadable";
 
 /// Where our own settings stand in config.yaml.
 pub const CODEX_PREFIX: &str = "harnesses.codex.";
@@ -454,6 +473,16 @@ mod tests {
         for yaml in ["logging: {prompts: 'on'}", "logging: {prompts: null}", "logging:", "logging: {x: 1}"] {
             assert!(settings(&[], "", yaml).profile.logging.prompts, "{yaml}");
         }
+    }
+
+    #[test]
+    fn what_only_a_shell_could_tell_is_a_problem_and_withholds() {
+        let s = settings(&[], "export ARIZE_USER_ID=$(whoami) ARIZE_LOG_PROMPTS=`cat x`; PATH=$(x)", PHOENIX);
+        assert_eq!(s.profile.user_id.as_deref(), Some("me"), "config.yaml holds");
+        assert!(!s.profile.logging.prompts);
+        let told = s.problems.join("\n");
+        assert!(told.contains("ARIZE_USER_ID in line 1 of arize-env.sh") && !told.contains("PATH"), "{told}");
+        assert!(!told.contains("whoami"), "a value is never repeated");
     }
 
     #[test]

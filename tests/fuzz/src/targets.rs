@@ -139,7 +139,7 @@ fn codex_config(data: &[u8]) {
 /// arize-env.sh.
 fn env_file(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let found = env_file::parse(&text, |_| Some("outer".to_owned()));
+    let found = env_file::parse(&text, |_| Some("outer".to_owned())).values;
     assert!(found.keys().all(|name| !name.is_empty()));
     let bytes: usize = found.values().map(String::len).sum();
     assert!(bytes <= text.len() + env_file::MAX_EXPANDED_BYTES, "{bytes} bytes");
