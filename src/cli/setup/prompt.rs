@@ -64,8 +64,9 @@ pub fn choice(question: &str, options: &[&str], default: usize) -> io::Result<us
 /// # Errors
 /// When the terminal is gone or the person interrupts.
 pub fn secret(question: &str) -> io::Result<String> {
-    say(&format!("{question} (not shown): "));
+    // Before the question: who answers at once must not be seen either.
     let silence = Silence::begin()?;
+    say(&format!("{question} (not shown): "));
     let mut answer = Vec::new();
     let mut byte = [0];
     let mut stdin = io::stdin().lock();
