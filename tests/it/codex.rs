@@ -16,6 +16,11 @@ use arize_codex::export::archive::{self, Place};
 use arize_codex::export::entry::Entry;
 use serde_json::Value;
 
+#[path = "terminal.rs"]
+pub mod terminal;
+
+use terminal::Terminal;
+
 /// The releases every scenario must give the same turns on.
 pub const RELEASES: [&str; 5] = ["0.139.0", "0.142.5", "0.146.1", "0.155.0", "0.169.0"];
 /// The release that is tested in depth.
@@ -26,12 +31,21 @@ pub struct Codex {
     home: tempfile::TempDir,
     codex: PathBuf,
     model: Child,
+    port: String,
     extra: Vec<(String, String)>,
 }
 
 impl Codex {
     /// Sets a home up for a scenario of tests/lab/scenarios; `harness` is what stands under `harnesses.codex`.
     pub fn new(release: &str, scenario: &Value, harness: &str) -> Codex {
+        let codex = Codex::bare(release, scenario);
+        codex.set_up(scenario, harness);
+        codex
+    }
+
+    /// A home with nothing in it but a folder to work in and Codex's own, which is empty: nothing of ours. What leads Codex to the
+    /// scenario's model is left to [`Codex::model_flags`].
+    pub fn bare(release: &str, scenario: &Value) -> Codex {
         let lab =
             std::env::var("ARIZE_CODEX_TEST_LAB").expect("ARIZE_CODEX_TEST_LAB is unset: run tests/run");
         let codex = Path::new(&lab).join(format!("codex-{release}/node_modules/.bin/codex"));
@@ -40,9 +54,28 @@ impl Codex {
         let script = home.path().join("model.json");
         fs::write(&script, scenario["model"].to_string()).unwrap();
         let (model, port) = start_model(&script);
-        let lab = Codex { home, codex, model, extra: Vec::new() };
-        lab.set_up(scenario, &port, harness);
-        lab
+        for folder in ["project", ".codex"] {
+            fs::create_dir(home.path().join(folder)).unwrap();
+        }
+        Codex { home, codex, model, port, extra: Vec::new() }
+    }
+
+    /// The flags with which Codex asks the scripted model, whatever its config.toml says.
+    pub fn model_flags(&self) -> Vec<String> {
+        let provider = format!(
+            "model_providers.mock={{name=\"mock\",base_url=\"http://127.0.0.1:{}/v1\",wire_api=\"responses\",env_key=\"MOCK_KEY\"}}",
+            self.port
+        );
+        let trusted = format!("projects={{{:?}={{trust_level=\"trusted\"}}}}", self.path("project"));
+        let no_news = "notice.model_migrations={\"gpt-5.5\"=\"gpt-6-sol\"}".to_owned();
+        let values = [
+            "model=\"gpt-5.5\"".to_owned(),
+            "model_provider=\"mock\"".to_owned(),
+            provider,
+            trusted,
+            no_news,
+        ];
+        values.into_iter().flat_map(|v| ["-c".to_owned(), v]).collect()
     }
 
     /// Sets a variable in Codex's environment.
@@ -51,11 +84,9 @@ impl Codex {
         self
     }
 
-    fn set_up(&self, scenario: &Value, port: &str, harness: &str) {
+    fn set_up(&self, scenario: &Value, harness: &str) {
         let bin = self.path(".arize/harness/bin");
         fs::create_dir_all(&bin).unwrap();
-        fs::create_dir_all(self.path(".codex")).unwrap();
-        fs::create_dir_all(self.path("project")).unwrap();
         for role in ["session", "tool", "stop", "notify"] {
             symlink(env!("CARGO_BIN_EXE_arize-codex"), bin.join(format!("arize-hook-codex-{role}"))).unwrap();
         }
@@ -64,6 +95,7 @@ impl Codex {
         arize_codex::file::write_atomic(&self.path(".arize/harness/config.yaml"), config.as_bytes()).unwrap();
         let mcp_server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/mcp_server.py");
         let project = self.path("project");
+        let port = &self.port;
         let extra = scenario["config"].as_str().unwrap_or_default();
         let extra = extra
             .replace("MCP_PYTHON", "python3")
@@ -115,6 +147,11 @@ impl Codex {
             .unwrap()
     }
 
+    /// The folder to put on a PATH for programs that look for `codex`.
+    pub fn program_folder(&self) -> &Path {
+        self.codex.parent().unwrap()
+    }
+
     /// Runs a command of Codex that is no session.
     pub fn manage(&self, args: &[&str]) -> Output {
         let mut command = Command::new(&self.codex);
@@ -150,49 +187,32 @@ impl Codex {
 
     /// Drives the terminal UI: a step is text to type, `{"key": …}` or `{"sleep": seconds}`. Returns the screen.
     pub fn terminal(&self, args: &[&str], steps: &[Value], trusted: bool) -> String {
-        let socket = format!(
-            "arize-codex-test-{}",
-            self.home.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.')
-        );
-        let tmux = |args: &[&str]| Command::new("tmux").args(["-L", &socket]).args(args).output().unwrap();
-        let mut start = vec!["new-session", "-d", "-s", "t", "-x", "160", "-y", "50"];
-        let folder = self.path("project");
-        start.extend(["-c", folder.to_str().unwrap(), "env"]);
-        let variables: Vec<String> =
-            self.environment().into_iter().map(|(k, v)| format!("{k}={v}")).collect();
-        start.extend(variables.iter().map(String::as_str));
-        start.push(self.codex.to_str().unwrap());
-        start.extend(args);
-        if trusted {
-            start.push("--dangerously-bypass-hook-trust");
-        }
-        tmux(&start);
-        let screen =
-            || String::from_utf8_lossy(&tmux(&["capture-pane", "-p", "-t", "t"]).stdout).into_owned();
+        let flags: &[&str] = if trusted { &["--dangerously-bypass-hook-trust"] } else { &[] };
+        let terminal = self.open_terminal(&[args, flags].concat());
         for step in steps {
             if let Some(text) = step.as_str() {
-                tmux(&["send-keys", "-t", "t", "-l", text]);
+                terminal.write(text);
                 std::thread::sleep(Duration::from_secs(1));
             } else if let Some(key) = step["key"].as_str() {
-                tmux(&["send-keys", "-t", "t", key]);
+                terminal.press(key);
                 std::thread::sleep(Duration::from_secs(1));
             } else if let Some(event) = step["event"].as_str() {
                 let count = step["count"].as_u64().unwrap_or(1);
-                self.wait_until(&screen, || self.seen_events(event) >= count, &step.to_string());
+                terminal.wait(&step.to_string(), || self.seen_events(event) >= count);
             } else if let Some(text) = step["see"].as_str() {
-                self.wait_until(&screen, || screen().contains(text), text);
+                terminal.see(text);
             } else {
                 std::thread::sleep(Duration::from_secs_f64(step["sleep"].as_f64().unwrap()));
             }
         }
-        let last = screen();
-        tmux(&["kill-server"]);
-        last
+        terminal.screen()
     }
 
-    fn socket(&self) -> String {
-        let name = self.home.path().file_name().unwrap().to_str().unwrap();
-        format!("arize-codex-test-{}", name.trim_start_matches('.'))
+    /// Starts the terminal UI.
+    pub fn open_terminal(&self, args: &[&str]) -> Terminal {
+        let mut program = vec![self.codex.to_str().unwrap()];
+        program.extend(args);
+        Terminal::start(&self.path("project"), &self.environment(), &program)
     }
 
     /// Ends what Codex left behind: its terminal UI starts a server that outlives it.
@@ -204,16 +224,9 @@ impl Codex {
             };
             let environment = fs::read(process.path().join("environ")).unwrap_or_default();
             if environment.split(|b| *b == 0).any(|v| v == ours.as_bytes()) {
-                let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+                let pid = rustix::process::Pid::from_raw(pid).unwrap();
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
-        }
-    }
-
-    fn wait_until(&self, screen: &dyn Fn() -> String, done: impl Fn() -> bool, what: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !done() {
-            assert!(Instant::now() < deadline, "not seen: {what}\n{}", screen());
-            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -253,7 +266,6 @@ impl Codex {
 
 impl Drop for Codex {
     fn drop(&mut self) {
-        let _ = Command::new("tmux").args(["-L", &self.socket(), "kill-server"]).output();
         self.end_codex();
         let _ = self.model.kill();
         let _ = self.model.wait();

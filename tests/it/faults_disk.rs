@@ -1,43 +1,21 @@
 //! A full disk and a read-only one.
 //!
-//! Small and read-only disks are mounted in a user namespace, so no privilege is needed: this test binary is started
-//! again inside one. Where the system allows no namespaces the tests say so and pass.
+//! Small and read-only disks are mounted in a namespace of the test's own.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use crate::collector::{Answer, HttpCollector};
 use crate::lab::{Delivered, Lab, Session};
+use crate::namespace::{self, mount};
 
 #[test]
 fn a_full_disk_disturbs_nobody_and_costs_only_what_could_not_be_written() {
-    in_a_namespace("faults_disk::with_a_full_disk");
+    namespace::run("faults_disk::with_a_full_disk");
 }
 
 #[test]
 fn a_read_only_disk_disturbs_nobody_and_costs_only_what_could_not_be_written() {
-    in_a_namespace("faults_disk::with_a_read_only_disk");
-}
-
-/// Runs an ignored test in a namespace of its own.
-fn in_a_namespace(test: &str) {
-    let allowed = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
-    if !allowed.is_ok_and(|o| o.status.success()) {
-        eprintln!("no user namespaces here: not tested");
-        return;
-    }
-    let mut command = Command::new("unshare");
-    command.arg("-rm").arg(std::env::current_exe().unwrap());
-    let output =
-        command.args(["--ignored", "--nocapture", "--exact", test]).env(INSIDE, "1").output().unwrap();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-}
-
-fn mount(arguments: &[&str], at: &Path) {
-    let status = Command::new("mount").args(arguments).arg(at).status().unwrap();
-    assert!(status.success());
+    namespace::run("faults_disk::with_a_read_only_disk");
 }
 
 /// A home on a disk of half a megabyte.
@@ -61,7 +39,7 @@ fn fill(lab: &Lab) -> PathBuf {
 #[test]
 #[ignore = "a part of another test, which starts it in a namespace"]
 fn with_a_full_disk() {
-    if std::env::var_os(INSIDE).is_none() {
+    if !namespace::is_inside() {
         return;
     }
     let collector = HttpCollector::start(|_| Answer::Accept);
@@ -98,7 +76,7 @@ fn with_a_full_disk() {
 #[test]
 #[ignore = "a part of another test, which starts it in a namespace"]
 fn with_a_read_only_disk() {
-    if std::env::var_os(INSIDE).is_none() {
+    if !namespace::is_inside() {
         return;
     }
     let collector = HttpCollector::start(|_| Answer::Accept);
@@ -118,5 +96,3 @@ fn with_a_read_only_disk() {
     delivered.assert_nothing_else();
     lab.assert_at_rest();
 }
-
-const INSIDE: &str = "ARIZE_CODEX_TEST_NAMESPACE";

@@ -261,12 +261,12 @@ fn the_plugin_of_this_repository_runs_the_same_hooks() {
     );
 }
 
-fn phoenix() -> String {
+pub fn phoenix() -> String {
     std::env::var("ARIZE_CODEX_TEST_PHOENIX").expect("ARIZE_CODEX_TEST_PHOENIX is unset: run tests/run")
 }
 
 /// The spans of a project, once there are at least `count`.
-fn spans_in(phoenix: &str, project: &str, count: usize) -> Vec<Value> {
+pub fn spans_in(phoenix: &str, project: &str, count: usize) -> Vec<Value> {
     let path = format!("/v1/projects/{}/spans?limit=1000", project.replace(' ', "%20"));
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
