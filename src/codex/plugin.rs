@@ -1,6 +1,6 @@
 //! Our hooks as a Codex plugin brings them.
 //!
-//! Codex keeps a plugin in plugins/cache/<marketplace>/<name>/<version>, switches it on in config.toml under
+//! Codex keeps a plugin in `plugins/cache/<marketplace>/<name>/<version>`, switches it on in config.toml under
 //! `[plugins."<name>@<marketplace>"]`, and trusts its hooks there under `<name>@<marketplace>:hooks/hooks.json`
 //! (`hooks/list` of Codex 0.142.5 to 0.169.0).
 

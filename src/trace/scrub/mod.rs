@@ -60,7 +60,7 @@ impl Scrubber {
     /// Replaces every secret of `text`. What was scrubbed once is not changed by scrubbing it again.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut out = Cow::Borrowed(text);
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS.max(ROOM_BYTES / text.len().max(1)) {
             let findings = self.findings(&out);
             if findings.is_empty() {
                 break;
@@ -82,6 +82,8 @@ impl Scrubber {
 /// A replacement can bring two things together that were no secret apart. More rounds than this would take a text
 /// made for it.
 const ROUNDS: usize = 8;
+/// How much is read of a short text all the same, so that one made for it comes to rest as well.
+const ROOM_BYTES: usize = 128 * 1024;
 
 /// The findings of one stretch of text. Nothing starts before `floor`, the end of the last one.
 struct Finds {
