@@ -189,7 +189,8 @@ impl Resolver {
         if let Some((_, choice)) = choices.iter().find(|(n, _)| n.eq_ignore_ascii_case(found.trim())) {
             return *choice;
         }
-        problems.push(format!("{name} is none of its choices, so {} holds", choices[0].0));
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        problems.push(format!("{name} is none of {}, so {} holds", names.join(", "), names[0]));
         choices[0].1
     }
 

@@ -57,3 +57,28 @@ fn a_plugin_is_as_good_as_entries_in_config_toml_and_both_are_one_too_many() {
     let both = hooks.iter().find(|f| f.contains("runs each twice")).unwrap();
     assert!(both.contains("codex plugin remove arize-codex@arize-codex"), "{both}");
 }
+
+#[test]
+fn a_setting_that_does_nothing_is_told_with_what_would() {
+    let lab = installed();
+    lab.configure("target: local, loging: {prompts: false}, span_tree: bogus");
+    fs::write(lab.paths().env_file(), "export ARIZE_USER_ID=$(whoami)\n").unwrap();
+    let told = of(&lab, "settings").join("\n");
+    assert!(
+        told.contains("harnesses.codex.loging.prompts, so it does nothing → is logging.prompts"),
+        "{told}"
+    );
+    assert!(
+        told.contains("span_tree is none of turn, calls, so turn holds → mend harnesses.codex.span_tree in"),
+        "{told}"
+    );
+    assert!(told.contains("ARIZE_USER_ID in line 1 of arize-env.sh is not used"), "{told}");
+    assert!(
+        !findings(&lab).iter().any(|f| f.contains("bogus")),
+        "what does not hold is not shown as if it did"
+    );
+    fs::remove_file(lab.paths().config_yaml()).unwrap();
+    fs::create_dir(lab.paths().config_yaml()).unwrap();
+    let told = of(&lab, "settings").join("\n");
+    assert!(told.contains("a file of your own") && !told.contains("mend the line"), "{told}");
+}

@@ -2,6 +2,7 @@
 
 mod codex;
 mod delivery;
+mod misspelt;
 mod ours;
 
 use argh::FromArgs;

@@ -4,12 +4,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Finding;
+use super::{Finding, misspelt};
 use crate::cli::setup::links;
 use crate::context::{Context, var};
 use crate::file;
 use crate::git::without_credentials;
 use crate::handover::live;
+use crate::settings::document::DocumentError;
+use crate::settings::keys::Key;
 use crate::settings::{Resolver, Settings, keys};
 
 pub fn check(context: &Context) -> Vec<Finding> {
@@ -41,7 +43,11 @@ fn settings(context: &Context) -> Vec<Finding> {
     let resolver = match Resolver::load(context) {
         Ok(resolver) => resolver,
         Err(error) => {
-            let fix = "mend the line; turns are kept until then and delivered afterwards";
+            let what = match error {
+                DocumentError::Malformed { .. } => "mend the line",
+                DocumentError::Unreadable { .. } => "make it a file of your own that you can read",
+            };
+            let fix = format!("{what}; turns are kept until then and delivered afterwards");
             return vec![Finding::failure("settings", error.to_string(), fix)];
         }
     };
@@ -57,10 +63,17 @@ fn settings(context: &Context) -> Vec<Finding> {
         let text = "turns are printed instead of sent (ARIZE_DRY_RUN)";
         findings.push(Finding::warning("settings", text, format!("unset {source}")));
     }
+    // A problem begins with the name of its setting, or with a variable that arize-env.sh assigns in vain.
+    let named = |problem: &str| problem.split(' ').next().and_then(keys::find);
     for problem in &settings.problems {
-        findings.push(Finding::warning("settings", problem.clone(), "see `arize-codex config list`"));
+        let source = named(problem).and_then(|key| resolver.resolve(key.name)).map(|found| found.source);
+        let fix = source.map_or("write the value itself there".to_owned(), |source| format!("mend {source}"));
+        findings.push(Finding::warning("settings", problem.clone(), fix));
     }
-    let told = keys::KEYS.iter().filter_map(|key| {
+    findings.extend(misspelt::check(resolver.document()));
+    // What holds in the place of a wrong value was told with it.
+    let wrong = |key: &&Key| settings.problems.iter().filter_map(|p| named(p)).any(|k| k.name == key.name);
+    let told = keys::KEYS.iter().filter(|key| !wrong(key)).filter_map(|key| {
         let found = resolver.resolve(key.name)?;
         let secret = key.name == "api_key" || key.name == "headers";
         let hidden = || format!("<{} chars>", found.value.chars().count());
