@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::codex::{Codex, LATEST, RELEASES, scenario};
@@ -146,30 +147,44 @@ fn described(replayed: &Replayed, tree: &str) -> Value {
 #[test]
 #[ignore = "needs Codex and Phoenix"]
 fn a_long_turns_cost_is_the_sum_of_its_calls_costs() {
+    let long = [150_000, 150_001, 150_002];
+    let (whole, parts) = cost_of_turn(&long, "calls");
+    assert!(whole > 0.0 && (whole - parts).abs() < 1e-9, "whole {whole}, parts {parts}");
+    // Each call as Phoenix prices it when it is alone, far below the 272,000 tokens from which prices jump.
+    let alone: f64 = long.map(|input| cost_of_turn(&[input], "calls").0).iter().sum();
+    assert!((whole - alone).abs() < 1e-6, "together {whole}, each alone {alone}");
+    // The same turn as one span is above them and costs more, which is what the other tree is for.
+    let (as_one, _) = cost_of_turn(&long, "turn");
+    assert!(as_one > whole * 1.2, "as one span {as_one}, as its calls {whole}");
+}
+
+/// What Phoenix says that a turn of calls with this many input tokens costs: the whole and the sum of its parts.
+fn cost_of_turn(calls: &[u64], tree: &str) -> (f64, f64) {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let phoenix = phoenix();
-    let project = format!("cost {}", std::process::id());
-    let call = |n: u64, item: Value| {
-        let usage = json!({"usage": {"input_tokens": 150_000 + n, "input_tokens_details": {"cached_tokens": 100_000},
-            "output_tokens": 1000, "output_tokens_details": {"reasoning_tokens": 500}, "total_tokens": 151_000 + n}});
+    let project = format!("cost {} {}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+    let call = |place: usize, input: u64| {
+        let item = match place + 1 == calls.len() {
+            true => json!({"message": "done"}),
+            false => json!({"call": "exec_command", "args": {"cmd": "echo a"}}),
+        };
+        let usage = json!({"usage": {"input_tokens": input, "input_tokens_details": {"cached_tokens": 100_000},
+            "output_tokens": 1000, "output_tokens_details": {"reasoning_tokens": 500}, "total_tokens": input + 1000}});
         json!([item, usage])
     };
-    let command = json!({"call": "exec_command", "args": {"cmd": "echo a"}});
-    let model = json!([call(0, command.clone()), call(1, command), call(2, json!({"message": "done"}))]);
+    let model: Vec<Value> = calls.iter().enumerate().map(|(place, input)| call(place, *input)).collect();
     let scenario =
         json!({"model": model, "runs": [["exec", "a long one", "--sandbox", "danger-full-access"]]});
-    let harness =
-        format!("target: phoenix, endpoint: 'http://{phoenix}', project_name: '{project}', span_tree: calls");
+    let harness = format!(
+        "target: phoenix, endpoint: 'http://{phoenix}', project_name: '{project}', span_tree: {tree}"
+    );
     let codex = Codex::new(LATEST, &scenario, &harness);
     codex.run_scenario(&scenario);
-    codex.delivered();
-    let spans = spans_in(&phoenix, &project, 6);
-    let model_calls = spans.iter().filter(|s| s["span_kind"] == "LLM").count();
-    assert_eq!(model_calls, 3);
-    let (whole, parts) = costs(&phoenix, &project, 3);
-    assert!(whole > 0.0 && (whole - parts).abs() < 1e-9, "whole {whole}, parts {parts}");
-    // One call alone, at the price below 272,000 tokens, is a third of the whole.
-    let single = parts / 3.0;
-    assert!(single * 3.0 - whole < 1e-4, "no call was priced as a long one");
+    let sent: usize = codex.delivered().iter().map(|e| e.spans.len()).sum();
+    let spans = spans_in(&phoenix, &project, sent);
+    let priced = spans.iter().filter(|s| s["span_kind"] == "LLM").count();
+    assert_eq!(priced, if tree == "calls" { calls.len() } else { 1 });
+    costs(&phoenix, &project, priced)
 }
 
 /// The cost of the whole project and the sum of its spans' costs, once Phoenix has priced `count` spans.
@@ -280,7 +295,7 @@ pub fn spans_in(phoenix: &str, project: &str, count: usize) -> Vec<Value> {
     }
 }
 
-fn get(host: &str, path: &str) -> Value {
+pub fn get(host: &str, path: &str) -> Value {
     let answer =
         ureq::get(format!("http://{host}{path}")).config().http_status_as_error(false).build().call();
     answer

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::codex::{Codex, LATEST};
 use crate::collector::{Answer, GrpcCollector, HttpCollector};
+use crate::live::{get, phoenix, spans_in};
 use crate::replay::{Recording, fixture, recordings};
 
 /// A secret in the line it is planted in, and the part of it that must be seen nowhere.
@@ -181,18 +182,34 @@ fn assert_none_on_disk(planted: &[Planted], codex: &Codex) {
     for file in files.iter().filter(|f| !f.starts_with(codex.path(".arize/harness/bin"))) {
         assert_none(planted, &fs::read(file).unwrap(), &file.display().to_string());
     }
+    let page = codex.path("page.html");
     for command in [
         &["list"][..],
         &["list", "--json"],
         &["show", "last"],
+        &["show", "last", "--full"],
         &["show", "last", "--json"],
+        &["show", "last", "--html", page.to_str().unwrap()],
         &["preview", "last"],
+        &["preview", "last", "--json"],
+        &["preview", "last", "--json", "--span-tree", "turn"],
+        &["stats"],
+        &["stats", "--json"],
+        &["stats", "--by", "tool", "--csv"],
+        &["doctor"],
+        &["doctor", "--json"],
         &["config", "list"],
     ] {
         let output = codex.ours(command);
+        // A command that says nothing tells nothing about what it would say. doctor finds that nothing is installed.
+        let spoke = output.status.success() || command[0] == "doctor";
+        assert!(spoke && !output.stdout.is_empty(), "{command:?}: {output:?}");
         assert_none(planted, &output.stdout, &format!("{command:?}"));
         assert_none(planted, &output.stderr, &format!("{command:?}"));
     }
+    let page = fs::read(page).unwrap();
+    assert!(page.len() > 1000);
+    assert_none(planted, &page, "the page of show --html");
 }
 
 fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -243,6 +260,26 @@ fn no_planted_secret_reaches_a_grpc_collector_however_short_values_are_cut() {
             assert_none(&planted, &request.request.encode_to_vec(), "a request");
         }
         assert_none_on_disk(&planted, &codex);
+    }
+}
+
+#[test]
+#[ignore = "needs Codex and Phoenix"]
+fn no_planted_secret_is_in_anything_phoenix_tells_of_its_project() {
+    let planted = planted();
+    let phoenix = phoenix();
+    let project = format!("secrets-{}", std::process::id());
+    let harness =
+        format!("target: phoenix, endpoint: 'http://{phoenix}', project_name: {project}, span_tree: calls");
+    let codex = run_with(&planted, &harness);
+    let sent: usize = codex.delivered().iter().map(|e| e.spans.len()).sum();
+    assert!(sent > 10, "{sent}");
+    assert_eq!(spans_in(&phoenix, &project, sent).len(), sent);
+    for path in ["", "/spans?limit=1000", "/spans/otlpv1?limit=1000", "/traces?limit=1000&include_spans=true"]
+    {
+        let answer = get(&phoenix, &format!("/v1/projects/{project}{path}"));
+        assert!(answer["data"].is_array() || answer["data"].is_object(), "{path}: {answer}");
+        assert_none(&planted, answer.to_string().as_bytes(), &format!("Phoenix's answer to {path:?}"));
     }
 }
 
