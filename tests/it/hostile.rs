@@ -9,8 +9,10 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What a process may take of address space, in KiB; the test build itself takes the larger part of it.
 const MEMORY_KIB: u64 = 192 * 1024;
@@ -85,9 +87,19 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let pid = Pid::from_child(&child);
+        // One that hangs is ended, so that the test goes on.
+        let (ended, over) = mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            if over.recv_timeout(PATIENCE + Duration::from_secs(5)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
         // A process that ends before it has read everything is seen below.
         let _ = child.stdin.take().unwrap().write_all(input);
         let output = child.wait_with_output().unwrap();
+        drop(ended);
+        watch.join().unwrap();
         Ended {
             code: output.status.code(),
             signal: output.status.signal(),
@@ -112,18 +124,25 @@ impl Ended {
     }
 
     pub fn check_command(&self, case: &str) {
-        assert!(
-            matches!(self.code, Some(0..=2)),
-            "{case}: {:?} {:?}\n{}",
-            self.code,
-            self.signal,
-            self.stderr
-        );
-        assert!(self.took < PATIENCE, "{case} took {:?}", self.took);
-        for text in [&self.stdout, &self.stderr] {
-            assert!(!text.contains("panicked"), "{case}\n{text}");
-            assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{case}\n{text:?}");
+        if let Err(why) = self.command_fault() {
+            panic!("{case}: {why}");
         }
+    }
+
+    /// What is wrong with how a command for people ended.
+    pub fn command_fault(&self) -> Result<(), String> {
+        if self.took >= PATIENCE {
+            return Err(format!("took {:?}", self.took));
+        }
+        if !matches!(self.code, Some(0..=2)) {
+            return Err(format!("ended with {:?}, signal {:?}\n{}", self.code, self.signal, self.stderr));
+        }
+        for text in [&self.stdout, &self.stderr] {
+            if text.contains("panicked") || text.contains(['\u{1b}', '\u{7}', '\u{202e}']) {
+                return Err(format!("{text:?}"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ mod faults_kill;
 mod faults_time;
 mod hostile;
 mod hostile_files;
+mod hostile_grid;
 mod lab;
 mod layers;
 mod live;
