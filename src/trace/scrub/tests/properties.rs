@@ -214,7 +214,7 @@ fn a_scrubber_costs_next_to_nothing_to_build() {
 /// Each replacement here makes a secret of what follows it (found by the fuzzer).
 #[test]
 fn a_chain_of_replacements_comes_to_rest() {
-    let link = " otherwise. Preserve ticket refVrenced=6-7992-ba08-10f\0\013-38-56-8524444444444444ire";
+    let link = " otherwise. Preserve ticket refVrenced=6-7992-ba08-10f\0\x0013-38-56-8524444444444444ire";
     let text =
         format!("{{\"wd\":\"/home/dev\u{5}-sk-admin-90af-73d3-a65b-f4out-2026-11-23T13{}", link.repeat(12));
     let once = scrubber().scrub(&text).into_owned();
