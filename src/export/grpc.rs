@@ -116,7 +116,10 @@ fn metadata(headers: &[(String, Secret)]) -> Result<MetadataMap, Failure> {
 
 fn failure_of(status: &tonic::Status) -> Failure {
     if let Some(source) = status.source() {
-        return Failure::new(client::cause_of(source));
+        return Failure::new(match client::cause_of(source) {
+            Cause::Connection(why) if why.contains(HTTP1_AS_FRAME) => Cause::NotGrpc,
+            cause => cause,
+        });
     }
     let code = status.code() as i32;
     let message = status.message();
@@ -177,6 +180,8 @@ struct WireDuration {
     nanos: i32,
 }
 
+/// What h2 makes of "HTTP/1.1 …": the first three letters are a length beyond any frame's (RFC 9113, 4.1).
+const HTTP1_AS_FRAME: &str = "frame with invalid size";
 /// What grpc-go, grpc-core and tonic say when a message is over their limit.
 const TOO_LARGE: [&str; 3] = ["larger than max", "length too large", "message too large"];
 

@@ -31,6 +31,8 @@ pub enum Cause {
     Proxy(String),
     /// HTTP 200 with a web page.
     WebPage,
+    /// An answer in HTTP/1 to a question in gRPC.
+    NotGrpc,
     /// The server refuses even a request without spans, with this answer.
     NotOtlp(String),
     /// The settings do not allow a request.
@@ -61,7 +63,9 @@ impl Failure {
             Cause::Grpc(code) => class_of_grpc(*code),
             Cause::TooLarge => Class::TooLarge,
             Cause::Timeout | Cause::Connection(_) | Cause::Proxy(_) => Class::Retry,
-            Cause::Tls(_) | Cause::WebPage | Cause::NotOtlp(_) | Cause::Settings(_) => Class::Permanent,
+            Cause::Tls(_) | Cause::WebPage | Cause::NotGrpc | Cause::NotOtlp(_) | Cause::Settings(_) => {
+                Class::Permanent
+            }
         }
     }
 
@@ -75,7 +79,11 @@ impl Failure {
             },
             Cause::Tls(_) => "check the endpoint's certificate; SSL_CERT_FILE adds a private authority",
             Cause::Proxy(_) | Cause::Http(407) => "check HTTPS_PROXY and NO_PROXY",
-            Cause::Settings(_) => "run `arize-codex doctor`",
+            Cause::Settings(_) => "run `arize-codex install`, or mend it where doctor says that it is set",
+            Cause::NotGrpc => "set protocol to http/protobuf, or end the endpoint with /v1/traces",
+            Cause::Connection(_) | Cause::Timeout if target == Target::Otlp => {
+                "is it running, and are endpoint and protocol right"
+            }
             Cause::Connection(_) | Cause::Timeout => "is it running, and is the endpoint right",
             Cause::TooLarge => "lower max_request_bytes",
             _ => match self.class() {
@@ -101,6 +109,7 @@ impl fmt::Display for Failure {
             Cause::Tls(why) => write!(f, "no trusted connection: {why}"),
             Cause::Proxy(why) => write!(f, "proxy: {why}"),
             Cause::WebPage => f.write_str("answered with a web page"),
+            Cause::NotGrpc => f.write_str("answers in HTTP/1, not in gRPC"),
             Cause::NotOtlp(answer) => write!(f, "refuses even an empty request: {answer}"),
             Cause::Settings(why) => f.write_str(why),
         }
