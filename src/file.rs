@@ -246,6 +246,14 @@ fn too_large(path: &Path, limit: u64) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
+/// An error that names the file once: what the system says does not, what is said here does.
+pub fn named(path: &Path, error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(_) => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+        None => error,
+    }
+}
+
 /// An exclusive lock on a file made for it; dropped, or its process gone, it is free again.
 #[derive(Debug)]
 pub struct Lock {

@@ -129,7 +129,7 @@ pub fn run_watched(
                 break;
             }
             Err(e) => {
-                settings.log.error(format!("outbox: {e}"));
+                settings.log.error(format!("nothing can be delivered: {e}"));
                 report.last_error = Some(e.to_string());
                 break;
             }
@@ -149,11 +149,12 @@ impl<'a> Flusher<'a> {
     }
 
     fn start(paths: &'a Paths, patience: Duration) -> io::Result<Option<Flusher<'a>>> {
-        file::create_private_dir(&paths.state())?;
-        match Lock::acquire(&lock_path(paths), patience) {
+        let (state, lock) = (paths.state(), lock_path(paths));
+        file::create_private_dir(&state).map_err(|e| file::named(&state, e))?;
+        match Lock::acquire(&lock, patience) {
             Ok(lock) => Ok(Some(Flusher { paths, _lock: lock })),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Ok(None),
-            Err(e) => Err(e),
+            Err(e) => Err(file::named(&lock, e)),
         }
     }
 

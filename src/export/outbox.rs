@@ -37,16 +37,17 @@ pub fn put_spans<S: Borrow<Span>>(
     if contains(paths, &head.key) {
         return Ok(false);
     }
-    file::create_private_dir(&paths.outbox())?;
-    file::write_atomic_with(&waiting(paths, &head.key), |file| {
+    make(&paths.outbox())?;
+    let path = waiting(paths, &head.key);
+    let written = file::write_atomic_with(&path, |file| {
         let mut out = BufWriter::with_capacity(64 * 1024, &mut *file);
         entry::write(&mut out, head, spans)?;
         out.flush()?;
         drop(out);
         // What the turn was made of is deleted next, so it must outlive a loss of power.
         file.sync_all()
-    })?;
-    Ok(true)
+    });
+    written.map(|()| true).map_err(|e| file::named(&path, e))
 }
 
 /// Whether a turn is waiting, delivered (however long ago) or set aside.
@@ -107,8 +108,8 @@ pub fn rejected(paths: &Paths) -> PathBuf {
 /// # Errors
 /// When the archive cannot be made or the file cannot be moved.
 pub fn move_to_sent(paths: &Paths, key: &EntryKey) -> io::Result<()> {
-    file::create_private_dir(&paths.sent())?;
-    fs::rename(waiting(paths, key), delivered(paths, key))
+    make(&paths.sent())?;
+    rename(&waiting(paths, key), &delivered(paths, key))
 }
 
 /// Sets a turn aside.
@@ -116,8 +117,8 @@ pub fn move_to_sent(paths: &Paths, key: &EntryKey) -> io::Result<()> {
 /// # Errors
 /// When the folder cannot be made or the file cannot be moved.
 pub fn move_aside(paths: &Paths, key: &EntryKey) -> io::Result<()> {
-    file::create_private_dir(&rejected(paths))?;
-    fs::rename(waiting(paths, key), set_aside(paths, key))
+    make(&rejected(paths))?;
+    rename(&waiting(paths, key), &set_aside(paths, key))
 }
 
 /// Moves a turn from the archive, or from where it was set aside, back into the outbox. Returns false when it
@@ -126,15 +127,23 @@ pub fn move_aside(paths: &Paths, key: &EntryKey) -> io::Result<()> {
 /// # Errors
 /// When the outbox cannot be made or the file cannot be moved.
 pub fn move_back(paths: &Paths, key: &EntryKey) -> io::Result<bool> {
-    file::create_private_dir(&paths.outbox())?;
+    make(&paths.outbox())?;
     for from in [delivered(paths, key), set_aside(paths, key)] {
-        match fs::rename(from, waiting(paths, key)) {
+        match rename(&from, &waiting(paths, key)) {
             Ok(()) => return Ok(true),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
     }
     Ok(false)
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    file::create_private_dir(folder).map_err(|e| file::named(folder, e))
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to).map_err(|e| file::named(to, e))
 }
 
 /// Sets the oldest turns aside until the rest takes at most `limit` bytes; returns how many. The newest stays

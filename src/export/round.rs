@@ -128,7 +128,10 @@ impl Round<'_> {
             // Out of the way, so that it does not come again and holds no other turn up.
             return outbox::move_aside(self.paths, key).is_ok();
         }
-        self.status.delivered += 1;
+        match self.settings.target {
+            Some(Target::Local) => self.status.kept += 1,
+            _ => self.status.delivered += 1,
+        }
         self.report.delivered += 1;
         self.settings.log.info(format!("delivered turn {}", key.turn));
         (self.watch)(self.report);
@@ -179,7 +182,7 @@ impl Round<'_> {
 
     fn save_status(&self) {
         if let Err(e) = self.status.save(self.paths) {
-            self.settings.log.error(format!("delivery.json: {e}"));
+            self.settings.log.error(e);
         }
     }
 

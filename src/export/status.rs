@@ -26,6 +26,8 @@ pub struct Status {
     pub next_attempt_at: Option<Timestamp>,
     /// Entries delivered, since the file was made.
     pub delivered: u64,
+    /// Entries filed away on this machine alone, since the file was made.
+    pub kept: u64,
     /// Spans that a backend refused, since the file was made.
     pub refused_spans: u64,
     /// Entries set aside, since the file was made.
@@ -58,7 +60,9 @@ impl Status {
     /// When the file cannot be written.
     pub fn save(&self, paths: &Paths) -> io::Result<()> {
         // Numbers, times and strings always serialise.
-        file::write_atomic(&path(paths), &serde_json::to_vec(self).unwrap_or_default())
+        let path = path(paths);
+        let written = file::write_atomic(&path, &serde_json::to_vec(self).unwrap_or_default());
+        written.map_err(|e| file::named(&path, e))
     }
 
     /// Forgets what was learnt of another backend, or with another key.

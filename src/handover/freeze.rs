@@ -50,7 +50,7 @@ pub fn close_turn(
 pub fn write(paths: &Paths, closing: &Closing, rows: Option<&Path>) -> Result<(), StateError> {
     let folder = paths.closing();
     let record = record_path(paths, &key_of(closing));
-    let failed = |source| StateError::Io { path: record.clone(), source };
+    let failed = |error| StateError::Io(file::named(&record, error));
     file::create_private_dir(&folder).map_err(failed)?;
     if let Some(rows) = rows {
         move_rows(rows, &record.with_extension(ROWS)).map_err(failed)?;

@@ -18,8 +18,9 @@ pub struct Document {
 /// Why config.yaml could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
-    #[error("{path}: {source}", path = .path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    /// Made by [`file::named`]. It is no source: whoever tells the chain would say it twice.
+    #[error("{0}")]
+    Unreadable(std::io::Error),
     #[error("{path}: {place}{reason}", path = .path.display(), place = line_of(*.line))]
     Malformed { path: PathBuf, line: Option<usize>, reason: String },
 }
@@ -34,7 +35,7 @@ impl Document {
     /// # Errors
     /// When it cannot be read, is larger than 1 MiB, or is not a YAML mapping.
     pub fn load(path: &Path) -> Result<Option<Document>, DocumentError> {
-        let unreadable = |source| DocumentError::Unreadable { path: path.to_owned(), source };
+        let unreadable = |error| DocumentError::Unreadable(file::named(path, error));
         let Some(content) = file::read_bounded(path, MAX_BYTES).map_err(unreadable)? else { return Ok(None) };
         let malformed =
             |line, reason: String| DocumentError::Malformed { path: path.to_owned(), line, reason };

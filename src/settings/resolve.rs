@@ -46,11 +46,11 @@ impl Resolver {
     pub fn load(context: &Context) -> Result<Resolver, DocumentError> {
         let paths = context.paths();
         let mut resolver = Resolver::without_document(context);
-        if let Some(source) = resolver.unreadable.take() {
-            return Err(DocumentError::Unreadable { path: paths.env_file(), source });
+        if let Some(error) = resolver.unreadable.take() {
+            return Err(DocumentError::Unreadable(file::named(&paths.env_file(), error)));
         }
         for path in [paths.config_yaml(), paths.config_json()] {
-            let refused = |source| DocumentError::Unreadable { path: path.clone(), source };
+            let refused = |error| DocumentError::Unreadable(file::named(&path, error));
             resolver.note_mended(file::make_private(&path).map_err(refused)?);
         }
         resolver.document = load_document(paths)?;

@@ -123,8 +123,9 @@ pub struct ClosedTurn {
 /// Why a state could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("{path}: {source}", path = .path.display())]
-    Io { path: PathBuf, source: io::Error },
+    /// Made by [`file::named`]. It is no source: whoever tells the chain would say it twice.
+    #[error("{0}")]
+    Io(io::Error),
     #[error("{path}: {reason}", path = .path.display())]
     Malformed { path: PathBuf, reason: String },
     #[error("{path}: written by a newer arize-codex (version {version})", path = .path.display())]
@@ -146,7 +147,7 @@ impl LockedState {
     /// When the folder is not ours, or another process holds the lock for all of `patience`.
     pub fn lock(paths: &Paths, thread: &ThreadId, patience: Duration) -> Result<LockedState, StateError> {
         let path = path_of(paths, thread);
-        let failed = |source| StateError::Io { path: path.clone(), source };
+        let failed = |error| StateError::Io(file::named(&path, error));
         let lock_path = paths.state().join(format!("state_{thread}.lock"));
         file::create_private_dir(&paths.state()).map_err(failed)?;
         let lock = Lock::acquire(&lock_path, patience).map_err(failed)?;
@@ -170,7 +171,7 @@ impl LockedState {
             |e: serde_json::Error| StateError::Malformed { path: self.path.clone(), reason: e.to_string() };
         let yaml = flat_yaml::to_string(state).map_err(malformed)?;
         file::write_atomic(&self.path, yaml.as_bytes())
-            .map_err(|source| StateError::Io { path: self.path.clone(), source })
+            .map_err(|error| StateError::Io(file::named(&self.path, error)))
     }
 
     /// The thread's rows.
@@ -204,7 +205,7 @@ fn path_of(paths: &Paths, thread: &ThreadId) -> PathBuf {
 }
 
 fn read_path(path: &std::path::Path) -> Result<Option<State>, StateError> {
-    let failed = |source| StateError::Io { path: path.to_owned(), source };
+    let failed = |error| StateError::Io(file::named(path, error));
     let malformed = |reason: String| StateError::Malformed { path: path.to_owned(), reason };
     let content = match file::read_bounded(path, MAX_STATE_BYTES) {
         Ok(Some(content)) => content,

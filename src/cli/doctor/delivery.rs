@@ -1,15 +1,13 @@
 //! The way out: the backend, what was delivered and what waits, when Codex last called, the room it all takes.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::Finding;
+use super::{Finding, state};
 use crate::cli::setup::backend::{self, Test};
 use crate::context::{Context, Paths};
 use crate::export::{outbox, status::Status};
-use crate::file;
 use crate::git::without_credentials;
 use crate::handover::{self, freeze, live, reap, seen};
 use crate::settings::{Settings, Target};
@@ -24,9 +22,16 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     let backend: Vec<Finding> = settings.iter().flat_map(|s| backend(s, send)).collect();
     let answers = !backend.is_empty() && backend.iter().all(|f| f.status != super::Status::Failure);
     findings.extend(backend);
-    findings.push(room(paths));
-    findings.extend(calls(paths));
-    findings.extend(backlog(paths, settings.as_ref(), answers));
+    let state = state::check(paths);
+    let can_write = state.status == super::Status::Ok;
+    findings.push(state);
+    // Where nothing can be written or read, nothing was counted.
+    if can_write {
+        findings.extend(calls(paths));
+    }
+    if can_write || fs::read_dir(paths.state()).is_ok() {
+        findings.extend(backlog(paths, settings.as_ref(), answers));
+    }
     findings
 }
 
@@ -41,7 +46,8 @@ fn orphans(context: &Context, settings: &Settings) -> Option<Finding> {
     if freeze::any_frozen(paths) {
         handover::start(context, settings);
     }
-    let text = format!("{} of a Codex that is gone: unfinished turns are told now", threads(count));
+    let text =
+        format!("{} of a Codex that is gone: unfinished turns are told now", counted(count as u64, "thread"));
     Some(Finding::ok("orphans", text))
 }
 
@@ -79,61 +85,27 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
     findings
 }
 
-/// How often each event has called and when last, and whether hooks of a running Codex have.
+/// When Codex last called, how often each event has, and whether hooks of a running Codex have.
 fn calls(paths: &Paths) -> Vec<Finding> {
-    let running = live::list(paths).iter().filter(|m| m.process.is_running()).count();
+    let running = live::list(paths).iter().filter(|m| m.process.is_running()).count() as u64;
     let ago = |at: Option<SystemTime>| at.and_then(|at| at.elapsed().ok());
     let seen = seen::list(paths);
     let Some(last) = ago(seen.iter().filter_map(|s| s.last).max()) else {
         return vec![Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`")];
     };
-    let now = if running > 0 { format!(", {} open", threads(running)) } else { String::new() };
-    let each = seen.iter().map(|s| match ago(s.last) {
-        Some(ago) => format!("{} {} ({} ago)", s.event, s.calls, ago_text(ago)),
-        None => format!("{} 0", s.event),
-    });
-    let each = each.collect::<Vec<_>>().join(", ");
-    let text = format!("Codex last called {} ago{now}; calls: {each}", ago_text(last));
-    let mut findings = vec![Finding::ok("calls", text)];
+    let now = if running > 0 { format!(", {} open", counted(running, "thread")) } else { String::new() };
+    let mut findings = vec![Finding::ok("calls", format!("Codex last called {} ago{now}", ago_text(last)))];
+    let called = seen.iter().filter(|s| s.calls > 0).map(|s| format!("{} {}", s.event, s.calls));
+    let never: Vec<&str> = seen.iter().filter(|s| s.calls == 0).map(|s| s.event).collect();
+    let never = if never.is_empty() { String::new() } else { format!("; never {}", never.join(", ")) };
+    findings.push(Finding::ok("calls", called.collect::<Vec<_>>().join(", ") + &never));
     let failed = seen::failures(paths);
     if let Some(ago) = ago(failed.last).filter(|ago| *ago < FAILURES_TOLD) {
-        let calls = if failed.calls == 1 { "call" } else { "calls" };
-        let text = format!("{} {calls} of Codex went wrong, the last {} ago", failed.calls, ago_text(ago));
+        let calls = counted(failed.calls, "call");
+        let text = format!("{calls} of Codex went wrong, the last {} ago", ago_text(ago));
         findings.push(Finding::warning("failures", text, format!("see {}", paths.log_file().display())));
     }
     findings
-}
-
-/// Whether hooks can write what they must: it is tried.
-fn room(paths: &Paths) -> Finding {
-    let folders = [paths.state(), paths.closing(), paths.outbox(), paths.sent()];
-    for folder in folders.iter().filter(|folder| fs::symlink_metadata(folder).is_ok()) {
-        if let Err(error) = try_to_write(folder) {
-            let fix = match error.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on that disk".to_owned(),
-                ErrorKind::ReadOnlyFilesystem => "mount it so that it can be written".to_owned(),
-                ErrorKind::NotADirectory => "move what lies in its place away".to_owned(),
-                _ => format!("it must belong to you: sudo chown -R \"$(id -un)\" {}", folder.display()),
-            };
-            return Finding::failure(
-                "state",
-                format!("{} cannot be written: {error}", folder.display()),
-                fix,
-            );
-        }
-    }
-    Finding::ok("state", format!("{} can be written", paths.state().display()))
-}
-
-fn try_to_write(folder: &Path) -> std::io::Result<()> {
-    if !folder.is_dir() {
-        return Err(ErrorKind::NotADirectory.into());
-    }
-    file::create_private_dir(folder)?;
-    let probe = folder.join(format!("{}doctor-{}", file::TEMPORARY_PREFIX, std::process::id()));
-    let written = file::write_atomic(&probe, b"written by doctor\n");
-    let _ = fs::remove_file(&probe);
-    written
 }
 
 fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Finding> {
@@ -144,10 +116,7 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
     }
     let waiting = outbox::list(paths).len() + freeze::list(paths).len();
     let mut findings = Vec::new();
-    let last = status.last_success.map(|at| ago_text(time::now().since(at)));
-    let last = last
-        .map_or_else(|| "nothing delivered there yet".to_owned(), |ago| format!("last delivered {ago} ago"));
-    let last = format!("{last}; in all {}", totals(&status));
+    let last = progress(&status, settings.and_then(|s| s.target));
     findings.push(match &status.last_error {
         Some(error) if waiting > 0 && !answers => Finding::failure(
             "delivery",
@@ -165,9 +134,9 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
         ),
         _ => Finding::ok("delivery", format!("nothing waiting; {last}")),
     });
-    let aside = outbox::keys_in(&outbox::rejected(paths)).len();
+    let aside = outbox::keys_in(&outbox::rejected(paths)).len() as u64;
     if aside > 0 {
-        let text = format!("{aside} turns set aside in {}", outbox::rejected(paths).display());
+        let text = format!("{} set aside in {}", counted(aside, "turn"), outbox::rejected(paths).display());
         findings.push(Finding::warning("delivery", text, "`arize-codex resend` tries them again"));
     }
     let size = size_of(&paths.state());
@@ -175,14 +144,28 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
     findings
 }
 
-fn threads(count: usize) -> String {
-    if count == 1 { "1 thread".to_owned() } else { format!("{count} threads") }
+/// What was delivered to this backend, and what has become of everything since the state folder was made.
+fn progress(status: &Status, target: Option<Target>) -> String {
+    let last = match status.last_success {
+        _ if target == Some(Target::Local) => "turns stay here".to_owned(),
+        Some(at) => format!("last delivered {} ago", ago_text(time::now().since(at))),
+        None if status.delivered == 0 => "nothing delivered yet".to_owned(),
+        None => "nothing delivered to this backend yet".to_owned(),
+    };
+    let parts = [
+        (status.delivered, "turn", "delivered"),
+        (status.kept, "turn", "kept here alone"),
+        (status.refused_spans, "span", "refused"),
+        (status.set_aside, "turn", "set aside"),
+    ];
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+    let all: Vec<String> =
+        parts.map(|(count, what, how)| format!("{} {how}", counted(count, what))).collect();
+    if all.is_empty() { last } else { format!("{last}; in all {}", all.join(", ")) }
 }
 
-/// What has become of everything since the state folder was made.
-fn totals(status: &Status) -> String {
-    let Status { delivered, refused_spans, set_aside, .. } = status;
-    format!("{delivered} turns delivered, {refused_spans} spans refused, {set_aside} turns set aside")
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn size_of(folder: &Path) -> u64 {

@@ -4,6 +4,7 @@ mod codex;
 mod delivery;
 mod misspelt;
 mod ours;
+mod state;
 
 use argh::FromArgs;
 use serde::Serialize;

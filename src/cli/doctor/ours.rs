@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::{Finding, misspelt};
 use crate::cli::setup::links;
@@ -45,7 +45,7 @@ fn settings(context: &Context) -> Vec<Finding> {
         Err(error) => {
             let what = match error {
                 DocumentError::Malformed { .. } => "mend the line",
-                DocumentError::Unreadable { .. } => "make it a file of your own that you can read",
+                DocumentError::Unreadable(_) => "make it a file of your own that you can read",
             };
             let fix = format!("{what}; turns are kept until then and delivered afterwards");
             return vec![Finding::failure("settings", error.to_string(), fix)];
@@ -126,18 +126,31 @@ fn environments(context: &Context) -> Vec<Finding> {
 /// Files with keys and prompts in them that others on this machine could read; they are closed here and now.
 fn secrets(context: &Context) -> Finding {
     let paths = context.paths();
-    let is_open = |path: &Path| fs::metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0);
+    // What is not ours cannot be closed; whether it can be used is another check.
+    let own = rustix::process::geteuid().as_raw();
+    let is_open = |path: &&PathBuf| fs::metadata(path).is_ok_and(|m| m.uid() == own && m.mode() & 0o077 != 0);
     let (files, folder) = ([paths.config_yaml(), paths.env_file()], paths.state());
-    let open: Vec<String> =
-        files.iter().chain([&folder]).filter(|p| is_open(p)).map(|p| p.display().to_string()).collect();
+    let open: Vec<&PathBuf> = files.iter().chain([&folder]).filter(is_open).collect();
+    let names: Vec<String> = open.iter().map(|p| p.display().to_string()).collect();
     if open.is_empty() {
         return Finding::ok("secrets", "only you can read settings, keys and turns");
     }
-    let text = format!("others on this machine could read {}", open.join(", "));
-    let closed = files.iter().all(|f| file::make_private(f).is_ok())
-        && (!folder.exists() || file::create_private_dir(&folder).is_ok());
-    if closed {
-        return Finding::warning("secrets", text, "closed now; change the key if someone may have seen it");
+    let text = format!("others on this machine could read {}", names.join(", "));
+    let (mut closed, mut held_key) = (true, false);
+    for path in open {
+        let done = if path.is_dir() {
+            file::create_private_dir(path).map(|()| None)
+        } else {
+            file::make_private(path)
+        };
+        closed &= done.is_ok();
+        held_key |= matches!(done, Ok(Some(_)));
     }
-    Finding::failure("secrets", text, format!("chmod go= {}", open.join(" ")))
+    match (closed, held_key) {
+        (true, true) => {
+            Finding::warning("secrets", text, "closed now; change the key if someone may have seen it")
+        }
+        (true, false) => Finding::warning("secrets", text, "closed now; no key was in it"),
+        (false, _) => Finding::failure("secrets", text, format!("chmod go= {}", names.join(" "))),
+    }
 }

@@ -1,0 +1,76 @@
+//! Whether hooks can write where they must. It is tried: rights, mounts and room each tell only a part of it.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::Access;
+
+use super::Finding;
+use crate::context::Paths;
+use crate::export::outbox;
+use crate::file::{self, Lock};
+
+/// Does in each of our folders what hooks and deliveries do there.
+pub fn check(paths: &Paths) -> Finding {
+    if let Err(error) = file::check_home(paths.harness()) {
+        return Finding::failure("state", format!("hooks do nothing: {error}"), make_own(paths.harness()));
+    }
+    let folders = [paths.state(), paths.closing(), paths.outbox(), outbox::rejected(paths), paths.sent()];
+    for folder in &folders {
+        if let Err(error) = try_to_write(folder) {
+            let text = format!("{} cannot be written: {error}", folder.display());
+            return Finding::failure("state", text, advice(&error, folder));
+        }
+    }
+    Finding::ok("state", format!("{} can be written", paths.state().display()))
+}
+
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return can_be_made(folder),
+        found => found?,
+    };
+    if !found.is_dir() {
+        return Err(io::Error::new(ErrorKind::NotADirectory, "it is no folder"));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    file::create_private_dir(folder)?;
+    let probe = folder.join(format!("{}doctor-{}", file::TEMPORARY_PREFIX, std::process::id()));
+    let written = file::write_atomic_with(&probe, |file| {
+        file.write_all(&[b'\n'; PROBE_BYTES])?;
+        file.sync_all()
+    });
+    let locked = written.and_then(|()| Lock::try_acquire(&probe).map(|_| ()));
+    let _ = fs::remove_file(&probe);
+    locked
+}
+
+/// Whether a folder that is not there yet could be made when it is needed.
+fn can_be_made(folder: &Path) -> io::Result<()> {
+    let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
+    Ok(rustix::fs::access(nearest, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+fn advice(error: &io::Error, folder: &Path) -> String {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room there; turns are lost until then".to_owned()
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "mount it so that it can be written, or set ARIZE_HARNESS_HOME to a folder elsewhere".to_owned()
+        }
+        ErrorKind::NotADirectory => "move what lies in its place away".to_owned(),
+        _ => make_own(folder),
+    }
+}
+
+fn make_own(folder: &Path) -> String {
+    format!("sudo chown -R \"$(id -un)\" {0} && chmod -R u+rwX {0}", folder.display())
+}
+
+/// About what a short turn takes.
+const PROBE_BYTES: usize = 8 * 1024;
