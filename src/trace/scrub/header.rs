@@ -139,6 +139,7 @@ pub(super) fn cookie_value(t: &[u8], name_end: usize, finds: &mut Finds) {
     let mut end = from;
     let mut secret = false;
     let mut value = None;
+    let mut paired = false;
     while let Some(&b) = t.get(end) {
         step();
         if let Some(n) = newline(t, end)
@@ -149,7 +150,8 @@ pub(super) fn cookie_value(t: &[u8], name_end: usize, finds: &mut Finds) {
             continue;
         }
         let (_, len) = unit(t, end);
-        let stop = end - from > 1024
+        // A text of nothing but such names is not read over and over.
+        let stop = end - from > if paired { 1024 } else { LONGEST_COOKIE_NAME }
             || quote(t, end).is_some()
             || newline(t, end).is_some()
             || b == b'<'
@@ -163,6 +165,7 @@ pub(super) fn cookie_value(t: &[u8], name_end: usize, finds: &mut Finds) {
         }
         if b == b'=' && value.is_none() {
             value = Some(end + 1);
+            paired = true;
         }
         end += len.max(1);
     }
@@ -172,6 +175,8 @@ pub(super) fn cookie_value(t: &[u8], name_end: usize, finds: &mut Finds) {
         finds.add(from..to.max(end), "cookie");
     }
 }
+
+const LONGEST_COOKIE_NAME: usize = 96;
 
 /// Tells whether a line can be the rest of a cookie header: no header, nor an assignment, of its own.
 fn goes_on(line: &[u8]) -> bool {

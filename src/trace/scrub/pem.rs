@@ -1,9 +1,10 @@
-//! Private keys in text armour: PEM in all its sorts, OpenSSH, PGP, SSH2 and PuTTY, with line breaks real or escaped.
+//! Private keys in text armour: PEM in all its sorts, OpenSSH, PGP, SSH2 and PuTTY, with line breaks real or escaped;
+//! also as programs show files (line numbers, names, colours, diffs) and as programs string lines together.
 
 use std::ops::Range;
 
 use super::Finds;
-use super::text::{newline, steps};
+use super::text::{newline, newline_back, quote, steps};
 
 /// Looks at `BEGIN`, at the end of a heading (a terminal may have broken it, but not at both of its ends) or at
 /// PuTTY's `Private-Lines`.
@@ -12,7 +13,7 @@ pub(super) fn detect<'t>(t: &'t [u8], at: usize, lines: &mut Lines<'t>, finds: &
         || t[at + 1..].starts_with(b"---")
         || t[at + 1..].starts_with(b" --")
     {
-        lines.armoured(at)
+        lines.armoured(at).or_else(|| lines.headless(at, finds.floor))
     } else if t[..at].ends_with(b"Privat") && t[at..].starts_with(b"e-Lines:") {
         let end = lines.body(at + b"e-Lines:".len(), t.len());
         (end - at >= 60).then_some(at..end)
@@ -29,11 +30,13 @@ pub(super) struct Lines<'t> {
     t: &'t [u8],
     from: usize,
     to: usize,
+    /// What stands before here was looked at for the end of a key without a beginning.
+    back: usize,
 }
 
 impl<'t> Lines<'t> {
     pub(super) fn new(t: &'t [u8]) -> Lines<'t> {
-        Lines { t, from: 0, to: 0 }
+        Lines { t, from: 0, to: 0, back: 0 }
     }
 
     /// Returns the block in whose heading `hit` is, unless it stands for a key without having one.
@@ -62,15 +65,69 @@ impl<'t> Lines<'t> {
                 let rest = footer + rest.unwrap_or(text.len() - footer);
                 return at + rest + text[rest..].iter().take(6).take_while(|b| **b == b'-').count();
             }
-            if !armour_line(text) {
+            let next = gap(self.t, line.min(at + LINE)).filter(|(n, _)| line + n <= limit);
+            let beside = at == from && is_decoration(text);
+            if !armour_line(text) && !beside && !self.precedes_footer(line, next) {
                 return end;
             }
             end = line.min(at + LINE);
-            match newline(self.t, end).filter(|n| end + n <= limit) {
-                Some(n) => at = end + n,
-                None => return end,
+            match next {
+                Some((n, quoted)) if !quoted || self.is_strung(end + n) => at = end + n,
+                _ => return end,
             }
         }
+    }
+
+    /// Whether the line that follows is a footer, so that this one is the short last line of a key.
+    fn precedes_footer(&self, line: usize, next: Option<(usize, bool)>) -> bool {
+        let Some(start) = next.map(|(n, _)| line + n) else { return false };
+        let text = &self.t[start..self.t.len().min(start + 120)];
+        let footer = memchr::memmem::find(text, b"-END ");
+        footer.is_some_and(|at| !text[..at].contains(&b'\n'))
+    }
+
+    /// Whether what a program strings to the line before, between quotes of its own, is a line of armour as well. The
+    /// next value of a JSON text is none.
+    fn is_strung(&self, at: usize) -> bool {
+        let text = &self.t[at..self.t.len().min(at + LONG)];
+        let run = text.iter().take_while(|b| is_base64(**b)).count();
+        let footer = |at: usize| self.t[at..].starts_with(b"-----END ");
+        // The last line of a key is short.
+        run == LONG
+            || footer(at)
+            || (run > 0 && gap(self.t, at + run).is_some_and(|(n, _)| footer(at + run + n)))
+    }
+
+    /// Returns the lines of a key before the footer around `hit`, whose heading was cut off.
+    fn headless(&mut self, hit: usize, floor: usize) -> Option<Range<usize>> {
+        let head = &self.t[hit.saturating_sub(60)..hit];
+        let footer = hit - head.len() + memchr::memmem::rfind(head, b"-END ")?;
+        memchr::memmem::find(&self.t[footer..hit.saturating_add(3).min(self.t.len())], b"PRIVATE K")?;
+        let floor = floor.max(std::mem::replace(&mut self.back, footer)).max(footer.saturating_sub(LINE));
+        let (mut start, mut long) = (None, false);
+        let mut end = self.line_start(footer, floor);
+        while let Some(line_to) = newline_back(self.t, end).filter(|to| *to > floor) {
+            let from = self.line_start(line_to, floor);
+            let text = &self.t[from..line_to];
+            let whole = is_decorated(text) || (text.len() >= LONG && text.iter().all(|b| is_base64(*b)));
+            // The last line of a key is short.
+            let last = start.is_none() && text.iter().any(|b| is_base64(*b));
+            if !whole && !last {
+                break;
+            }
+            long |= whole;
+            (start, end) = (Some(from), from);
+        }
+        start.filter(|_| long).map(|start| start..footer + b"-END PRIVATE KEY".len())
+    }
+
+    fn line_start(&self, end: usize, floor: usize) -> usize {
+        let mut at = end;
+        while at > floor && self.t[at - 1] != b'"' && newline_back(self.t, at).is_none() {
+            at -= 1;
+        }
+        steps(end - at);
+        at
     }
 
     /// Returns the end of the line that has `at`: a line break real or escaped, or a quote.
@@ -123,6 +180,75 @@ fn heading(t: &[u8], hit: usize) -> Option<(usize, usize)> {
     Some((places[begin - dashes], places.get(end - 1)? + 1))
 }
 
+/// Returns the length of what stands between two lines of armour, and whether that is quotes, commas and signs with
+/// which a program strings them together, and not just a line break.
+fn gap(t: &[u8], at: usize) -> Option<(usize, bool)> {
+    let (mut end, mut quoted) = (at, false);
+    while end < t.len() && end - at < 64 {
+        if let Some(quote) = quote(t, end).filter(|q| q.len > 0) {
+            quoted = true;
+            end += quote.len;
+        } else if let Some(len) = newline(t, end) {
+            end += len;
+        } else if matches!(t[end], b' ' | b'\t' | b',' | b'+') {
+            end += 1;
+        } else {
+            break;
+        }
+    }
+    if quoted { Some((end - at, true)) } else { newline(t, at).map(|len| (len, false)) }
+}
+
+fn is_base64(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')
+}
+
+/// Whether a line ends with a long run of base64, behind what a program puts before the lines it shows: a number, a
+/// name, a sign, a colour.
+fn is_decorated(line: &[u8]) -> bool {
+    let mut text = line;
+    loop {
+        let shorter = trim_colour(text.trim_ascii_end());
+        let shorter = shorter.strip_suffix(BAR).unwrap_or(shorter);
+        let shorter = match shorter {
+            [rest @ .., b'|' | b'`' | b'\'' | b',' | b'"'] => rest,
+            other => other,
+        };
+        if shorter.len() == text.len() {
+            break;
+        }
+        text = shorter;
+    }
+    let run = text.iter().rev().take_while(|b| is_base64(**b)).count();
+    run >= LONG && text.len() - run <= MOST_DECORATION
+}
+
+/// Whether nothing but decoration stands behind a heading.
+fn is_decoration(text: &[u8]) -> bool {
+    let text = trim_colour(text.trim_ascii());
+    text.strip_suffix(BAR).unwrap_or(text).iter().all(|b| matches!(b, b' ' | b'|' | b'`'))
+}
+
+/// Takes the sequences off the end of a text that set a terminal's colours.
+fn trim_colour(text: &[u8]) -> &[u8] {
+    let [rest @ .., b'm' | b'K'] = text else { return text };
+    let parameters = rest.iter().rev().take(16).take_while(|b| b.is_ascii_digit() || **b == b';').count();
+    let Some(before) = rest[..rest.len() - parameters].strip_suffix(b"[") else { return text };
+    // The escape as such, or as JSON writes it.
+    if let Some(before) = before.strip_suffix(b"\x1b") {
+        return trim_colour(before);
+    }
+    let Some(escape) = before.strip_suffix(b"u001b").or(before.strip_suffix(b"u001B")) else { return text };
+    let slashes = escape.iter().rev().take(16).take_while(|b| **b == b'\\').count();
+    if slashes > 0 { trim_colour(&escape[..escape.len() - slashes]) } else { text }
+}
+
+/// Lines of armour have 64 or 76 bytes, but for the last.
+const LONG: usize = 40;
+/// More than a file's name, a line's number and an author take.
+const MOST_DECORATION: usize = 160;
+/// │, beside which programs show lines.
+const BAR: &[u8] = "│".as_bytes();
 /// No line of armour, nor a whole key written in one line, is longer than this.
 const LINE: usize = 16 * 1024;
 
@@ -145,5 +271,5 @@ fn armour_line(line: &[u8]) -> bool {
         b"Subject:",
         b"Private-MAC:",
     ];
-    base64 == text.len() || header.iter().any(|h| text.starts_with(h))
+    base64 == text.len() || is_decorated(line) || header.iter().any(|h| text.starts_with(h))
 }

@@ -255,7 +255,7 @@ pub(super) fn run_back(
 }
 
 /// Returns where the line break that ends at `end` starts.
-fn newline_back(t: &[u8], end: usize) -> Option<usize> {
+pub(super) fn newline_back(t: &[u8], end: usize) -> Option<usize> {
     let mut at = end;
     for (real, letter) in [(b'\n', b'n'), (b'\r', b'r')] {
         let head = &t[..at];

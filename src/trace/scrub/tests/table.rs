@@ -45,6 +45,67 @@ fn published_examples_are_found_under_their_kind() {
     }
 }
 
+/// A key of five lines as programs show it, each line through `show`.
+fn shown_key(show: impl Fn(usize, &str) -> String) -> String {
+    let mut lines = vec![joined(&["-----BEGIN ", "RSA PRIVATE ", "KEY-----"])];
+    lines.extend(KEY_LINES.iter().map(|l| (*l).to_owned()));
+    lines.push(joined(&["-----END ", "RSA PRIVATE ", "KEY-----"]));
+    lines.iter().enumerate().map(|(n, line)| show(n + 1, line)).collect()
+}
+
+#[test]
+fn a_private_key_is_found_however_a_program_shows_its_lines() {
+    let shown = [
+        shown_key(|n, line| format!("{n:>6}\t{line}\n")),
+        shown_key(|n, line| format!("keys/id_rsa.pem:{n}:{line}\n")),
+        shown_key(|n, line| format!("{n:>4}   │ {line}\n")),
+        shown_key(|n, line| format!("a1b2c3d4 (Some Body 2026-11-22 10:00:00 +0100 {n:>2}) {line}\n")),
+        shown_key(|_, line| format!("\x1b[32m+{line}\x1b[m\n")),
+        shown_key(|_, line| format!("\x1b[32m+\x1b[m\x1b[32m{line}\x1b[m\n")),
+        shown_key(|_, line| format!("| {line} |\n")),
+        shown_key(|_, line| format!("    \"{line}\",\n")),
+        shown_key(|_, line| format!("\"{line}\", ")),
+        shown_key(|_, line| format!("    \"{line}\\n\" +\n")),
+        shown_key(|_, line| format!("'{line}\\n'\n  ")),
+    ];
+    for text in shown {
+        for text in [text.clone(), serde_json::Value::from(text.as_str()).to_string()] {
+            let out = scrubber().scrub(&text).into_owned();
+            assert!(out.contains("<secret:private-key>"), "{text}\n{out}");
+            assert!(!KEY_LINES.iter().any(|line| out.contains(line)), "{text}\n{out}");
+        }
+    }
+}
+
+#[test]
+fn a_key_whose_heading_was_cut_off_is_found_by_its_end() {
+    let key = shown_key(|_, line| format!("{line}\n"));
+    let tail = key.split_once('\n').unwrap().1;
+    for text in [tail.to_owned(), format!("of it\n{tail}rest"), tail.replace('\n', "\\n")] {
+        let out = scrubber().scrub(&text).into_owned();
+        assert!(!KEY_LINES[..3].iter().any(|line| out.contains(line)), "{text}\n{out}");
+    }
+}
+
+#[test]
+fn what_comes_after_a_key_that_was_cut_off_stays() {
+    let key = shown_key(|_, line| format!("{line}\n"));
+    let cut: String = key.lines().take(3).map(|line| format!("{line}\\n")).collect();
+    let text = format!("{{\"output\":\"{cut}\",\"status\":\"completed\",\"name\":\"x\"}}");
+    let out = scrubber().scrub(&text).into_owned();
+    assert!(
+        out.ends_with("\",\"status\":\"completed\",\"name\":\"x\"}") && out.contains("private-key"),
+        "{out}"
+    );
+}
+
+const KEY_LINES: [&str; 4] = [
+    "MIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEAq7BFUpkGp3LQmlQa",
+    "Yx2eqzDV8xeG8kx7sQFV18S5JhzGeIJNA72wSeukEPojtqUyX2J0CciPBh7eqclQ",
+    "x9QFV18S5JhzGeIJNA72wSeukEPojtqUyX2J0CciPBh7eqclQYx2eqzDV8xeG8kx",
+    "Bh7eqclQYx2eqzDV8w==",
+];
+
 #[test]
 fn a_private_key_is_replaced_whole_and_nothing_around_it() {
     let body = "MIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEAq7BFUpkGp3+LQmlQ\nYx2eqzDV+xeG8kx/sQFV18S5JhzGeIJNA72wSeukEPojtqUyX2J0CciPBh7eqclQ";
