@@ -22,6 +22,10 @@ use crate::trace::state::{self, LockedState, Session, State};
 /// Reads the payload from the last argument, calls the person's other notify program, and does what is left to do.
 pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
     let Some(argument) = hook.context.args().iter().skip(1).next_back() else { return Ok(()) };
+    // A person who asks for --help or --version; a payload is an object.
+    if argument.as_encoded_bytes().starts_with(b"-") {
+        return Ok(());
+    }
     call_next(hook, argument);
     if !hook.settings().enabled {
         return Ok(());

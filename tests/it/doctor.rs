@@ -194,3 +194,13 @@ fn on_disks_that_cannot_be_written() {
     }
     assert!(said.contains("flush.lock: Read-only") && said.contains("state_"), "{said}");
 }
+
+#[test]
+fn asking_notify_for_help_is_no_call_that_went_wrong() {
+    let lab = installed();
+    Session::start(&lab, 1).turn(0, 0);
+    for (argument, told) in [("--help", 0), ("--version", 0), ("{", 1)] {
+        assert!(lab.command("arize-hook-codex-notify").arg(argument).status().unwrap().success());
+        assert_eq!(of(&lab, "failures").len(), told, "{argument}");
+    }
+}
