@@ -1,6 +1,6 @@
 //! `arize-codex backfill`: past sessions from Codex's own rollouts, as the same turns live tracing would have told.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use argh::FromArgs;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::view::text::{grouped, lasted};
-use super::{exit, since};
+use super::{exit, session, since};
 use crate::codex::ids::ThreadId;
+use crate::codex::rollout::locate;
 use crate::context::Context;
 use crate::export::archive;
 use crate::export::flush::{self, Budget};
@@ -26,19 +27,15 @@ pub struct BackfillArgs {
     /// how far back: 24h, 7d, 4w (default: everything)
     #[argh(option, from_str_fn(since::parse))]
     since: Option<Duration>,
-    /// only this session, subagents included
-    #[argh(option, from_str_fn(thread_id))]
-    thread: Option<ThreadId>,
+    /// only this session, subagents included; the beginning of its id will do
+    #[argh(option)]
+    thread: Option<String>,
     /// only count
     #[argh(switch)]
     dry_run: bool,
     /// rollouts, or folders of them (default: sessions and archived_sessions in CODEX_HOME)
     #[argh(positional)]
     paths: Vec<PathBuf>,
-}
-
-fn thread_id(text: &str) -> Result<ThreadId, String> {
-    ThreadId::parse(text).map_err(|e| e.to_string())
 }
 
 /// Reads, sends and reports.
@@ -52,9 +49,9 @@ pub fn run(args: &BackfillArgs, context: &Context, out: &mut dyn Write) -> anyho
             "no backend is set: run `arize-codex install`, or `arize-codex config set harnesses.codex.target local`"
         );
     }
-    let rollouts =
-        past::rollouts(context.paths().codex(), &args.paths).context("cannot read a given path")?;
-    let mut work = Work::new(args, context, &settings, rollouts.len());
+    let rollouts = past::rollouts(context.paths().codex(), &args.paths)?;
+    let thread = args.thread.as_deref().map(|beginning| session(&rollouts, beginning)).transpose()?;
+    let mut work = Work::new(args, context, &settings, thread, rollouts.len());
     let mut stopped = None;
     for path in &rollouts {
         if let Err(error) = work.file(path) {
@@ -77,6 +74,18 @@ pub fn run(args: &BackfillArgs, context: &Context, out: &mut dyn Write) -> anyho
     }
 }
 
+/// The session whose id begins like this, as the rollouts' names tell; one that is given whole need not be among them.
+fn session(rollouts: &[PathBuf], beginning: &str) -> anyhow::Result<ThreadId> {
+    let thread = |path: &PathBuf| {
+        let stem = locate::rollout_stem(path.file_name()?.to_str()?)?;
+        ThreadId::parse(stem.get(THREAD_BEGINS..)?.split('_').next()?).ok()
+    };
+    session::meant(beginning, rollouts.iter().filter_map(thread)).or_else(|error| {
+        let whole = ThreadId::parse(beginning).ok().filter(|_| beginning.len() >= WHOLE_ID);
+        whole.ok_or(error)
+    })
+}
+
 /// What has been found and done.
 #[derive(Debug, Default)]
 struct Count {
@@ -89,6 +98,8 @@ struct Count {
     known: u64,
     running: u64,
     unwanted: u64,
+    /// Rollouts of other sessions.
+    elsewhere: u64,
     internal: u64,
     delivered: u64,
 }
@@ -107,7 +118,13 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(args: &'a BackfillArgs, context: &'a Context, settings: &'a Settings, files: usize) -> Work<'a> {
+    fn new(
+        args: &'a BackfillArgs,
+        context: &'a Context,
+        settings: &'a Settings,
+        thread: Option<ThreadId>,
+        files: usize,
+    ) -> Work<'a> {
         let now = context.now();
         let since = args.since.map(|since| {
             Timestamp::from_nanos(
@@ -118,7 +135,7 @@ impl<'a> Work<'a> {
             args,
             context,
             settings,
-            wanted: Wanted { since, thread: args.thread.clone(), turn: None },
+            wanted: Wanted { since, thread, turn: None },
             finished: Ledger::finished_rollouts(context.paths()),
             count: Count::default(),
             waiting: 0,
@@ -187,6 +204,7 @@ impl<'a> Work<'a> {
             Found::Known => self.count.known += 1,
             Found::Running => self.count.running += 1,
             Found::Unwanted => self.count.unwanted += 1,
+            Found::Elsewhere => self.count.elsewhere += 1,
             Found::Internal => self.count.internal += 1,
         }
         self.progress.tick(&self.count);
@@ -227,6 +245,8 @@ fn fingerprint(path: &Path) -> Option<String> {
 impl Count {
     fn write(&self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
         let turns = |n: u64| if n == 1 { "1 turn".to_owned() } else { format!("{} turns", grouped(n)) };
+        let rollouts =
+            |n: u64| if n == 1 { "1 rollout".to_owned() } else { format!("{} rollouts", grouped(n)) };
         let spans = grouped(self.spans);
         if dry_run {
             writeln!(out, "{} to send, {spans} spans", turns(self.turns))?;
@@ -234,7 +254,7 @@ impl Count {
             writeln!(out, "{} found, {spans} spans, {} delivered", turns(self.turns), turns(self.delivered))?;
         }
         let read = self.files - self.finished;
-        writeln!(out, "{} rollouts, {} of them read", grouped(self.files), grouped(read))?;
+        writeln!(out, "{}, {} of them read", rollouts(self.files), grouped(read))?;
         let rest = [
             (self.known, "already told"),
             (self.running, "perhaps not over yet, left to the hooks"),
@@ -243,11 +263,13 @@ impl Count {
         for (n, why) in rest.into_iter().filter(|(n, _)| *n > 0) {
             writeln!(out, "{} {why}", turns(n))?;
         }
-        if self.internal > 0 {
-            writeln!(out, "{} rollouts that Codex wrote for itself", grouped(self.internal))?;
-        }
-        if self.unreadable > 0 {
-            writeln!(out, "{} rollouts could not be read; see the log", grouped(self.unreadable))?;
+        let rest = [
+            (self.elsewhere, "of other sessions"),
+            (self.internal, "that Codex wrote for itself"),
+            (self.unreadable, "that could not be read; see the log"),
+        ];
+        for (n, which) in rest.into_iter().filter(|(n, _)| *n > 0) {
+            writeln!(out, "{} {which}", rollouts(n))?;
         }
         Ok(())
     }
@@ -299,6 +321,10 @@ impl Progress {
     }
 }
 
+/// Where the thread's id begins in the name of its rollout, behind the moment it was made.
+const THREAD_BEGINS: usize = "rollout-2025-11-22T10-00-00-".len();
+/// As long as the ids that Codex gives.
+const WHOLE_ID: usize = 36;
 /// How many turns come together before they are delivered.
 const BATCH_TURNS: u64 = 100;
 /// How long one batch may take, outages included.

@@ -13,6 +13,7 @@ mod install;
 mod list;
 mod preview;
 mod resend;
+mod session;
 mod setup;
 mod show;
 mod since;

@@ -1,12 +1,13 @@
 //! `arize-codex resend`: delivers turns of the archive again, under the same ids.
 
+use anyhow::anyhow;
 use std::io::Write;
 use std::time::Duration;
 
 use super::flush::FlushArgs;
-use super::{exit, flush, since};
+use super::{exit, flush, session, since};
 use crate::codex::ids::ThreadId;
-use crate::context::Context;
+use crate::context::{Context, Paths};
 use crate::export::archive::{self, Item, Place};
 use crate::export::outbox;
 use crate::settings::Settings;
@@ -20,9 +21,9 @@ pub struct ResendArgs {
     #[argh(option, from_str_fn(since::parse), default = "DAY")]
     pub since: Duration,
 
-    /// only this thread and its subagents
-    #[argh(option, from_str_fn(thread_id))]
-    pub thread: Option<ThreadId>,
+    /// only this session and its subagents; the beginning of its id will do
+    #[argh(option)]
+    pub thread: Option<String>,
 }
 
 /// Moves the turns back into the outbox and delivers it.
@@ -37,27 +38,35 @@ pub fn run(
 ) -> anyhow::Result<u8> {
     let paths = context.paths();
     let mut moved = 0;
-    for item in archive::items(paths).filter(|item| args.wants(item)) {
+    let thread = args.thread.as_deref().map(|beginning| session(paths, beginning)).transpose()?;
+    for item in archive::items(paths).filter(|item| args.wants(item, thread.as_ref())) {
         moved += u64::from(outbox::move_back(paths, &item.head.key)?);
     }
     writeln!(out, "{moved} to be delivered again")?;
     if moved == 0 {
+        writeln!(out, "nothing that left the outbox ended in that time; --since 7d looks further back")?;
         return Ok(exit::DONE);
     }
     flush::run(&FlushArgs { wait: WAIT_SECONDS, background: false }, context, refill, out)
 }
 
 impl ResendArgs {
-    fn wants(&self, item: &Item) -> bool {
+    fn wants(&self, item: &Item, thread: Option<&ThreadId>) -> bool {
         let head = &item.head;
         let recent = time::now().since(head.ended_at) <= self.since;
-        let thread = self.thread.as_ref().is_none_or(|t| *t == head.key.thread || *t == head.root_thread);
+        let thread = thread.is_none_or(|t| *t == head.key.thread || *t == head.root_thread);
         item.place != Place::Waiting && recent && thread
     }
 }
 
-fn thread_id(text: &str) -> Result<ThreadId, String> {
-    ThreadId::parse(text).map_err(|e| e.to_string())
+/// A session of the archive, or else a subagent in it.
+fn session(paths: &Paths, beginning: &str) -> anyhow::Result<ThreadId> {
+    session::meant(beginning, archive::items(paths).map(|item| item.head.root_thread))
+        .or_else(|error| {
+            let agents = archive::items(paths).map(|item| item.head.key.thread);
+            session::meant(beginning, agents).map_err(|_| error)
+        })
+        .map_err(|error| anyhow!("{error}; `arize-codex list` shows what there is"))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

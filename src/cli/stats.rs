@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::list::folder_name;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, grouped, lasted, local, pad, pad_left, short, width};
-use super::{exit, since};
+use super::{exit, since, usage};
 use crate::context::Context;
 use crate::export::archive::{self, Item};
 use crate::export::reader::EntryReader;
@@ -72,6 +72,9 @@ struct Sum {
 /// # Errors
 /// When they cannot be printed.
 pub fn run(args: &StatsArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if args.json && args.csv {
+        return Err(usage("--json and --csv cannot both be printed"));
+    }
     let now = context.now();
     let recent = |i: &Item| args.since.is_none_or(|since| now.since(i.head.ended_at) <= since);
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
@@ -88,7 +91,8 @@ pub fn run(args: &StatsArgs, context: &Context, out: &mut dyn Write) -> anyhow::
     } else if args.csv {
         write_csv(&rows, args.by, out)?;
     } else if rows.is_empty() {
-        writeln!(out, "no turn has been recorded yet")?;
+        let when = if args.since.is_some() { "in that time" } else { "yet" };
+        writeln!(out, "no turn has been recorded {when}")?;
     } else {
         let terminal = Terminal::of(context);
         terminal.page(context, &table(&rows, args.by, terminal), out)?;

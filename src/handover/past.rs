@@ -45,6 +45,8 @@ pub enum Found {
     Running,
     /// Not among the wanted.
     Unwanted,
+    /// A whole rollout of another session than the wanted.
+    Elsewhere,
     /// A whole thread that Codex ran for itself.
     Internal,
 }
@@ -69,7 +71,7 @@ pub fn scan(
     };
     let session = rollout.root.as_ref().map_or(&rollout.thread, |r| &r.thread);
     if wanted.thread.as_ref().is_some_and(|t| t != session && *t != rollout.thread && t != turns.thread()) {
-        each(Found::Unwanted)?;
+        each(Found::Elsewhere)?;
         return Ok(false);
     }
     count_earlier_parts(&mut turns, path);
@@ -131,7 +133,7 @@ pub fn rollouts(codex_home: &Path, paths: &[PathBuf]) -> io::Result<Vec<PathBuf>
         }
     }
     for path in paths {
-        match fs::metadata(path)? {
+        match fs::metadata(path).map_err(|e| file::named(path, e))? {
             m if m.is_dir() => collect(path, 0, &mut found),
             _ => found.push(path.clone()),
         }

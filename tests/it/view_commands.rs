@@ -88,6 +88,14 @@ fn backfill_tells_only_of_what_was_asked_for_and_goes_on_where_it_stopped() {
     let root = "01a20338-2c12-78e2-b635-43852fc7e276";
     let (_, counted) = run(&home, &["backfill", "--dry-run", "--thread", root]);
     assert!(counted.starts_with("2 turns to send"), "the session and its subagent: {counted}");
+    let (_, as_listed) = run(&home, &["backfill", "--dry-run", "--thread", "01a20338-2c12"]);
+    assert_eq!(as_listed, counted, "the beginning of the id is enough");
+    assert!(
+        counted.contains(" rollouts of other sessions") && !counted.contains("not asked for"),
+        "{counted}"
+    );
+    let (code, none) = run(&home, &["backfill", "--dry-run", "--thread", "ffff"]);
+    assert!(code == 1 && none.contains("no session begins with ffff"), "{none}");
     let (_, counted) = run(&home, &["backfill", "--dry-run", "--since", "1s"]);
     assert!(counted.starts_with("0 turns to send"), "{counted}");
     let path = rollouts.iter().find(|p| p.to_str().unwrap().contains(root)).unwrap();
@@ -102,8 +110,25 @@ fn backfill_tells_only_of_what_was_asked_for_and_goes_on_where_it_stopped() {
     assert_eq!(archive::items(home.paths()).filter(|i| i.place == archive::Place::Sent).count(), {
         archive::items(home.paths()).count()
     });
-    assert_eq!(run(&home, &["backfill", "/no/such/place"]).0, 1);
+    let (code, said) = run(&home, &["backfill", "/no/such/place"]);
+    assert!(code == 1 && said.contains("/no/such/place: No such file"), "{said}");
     assert_eq!(run(&home, &["backfill", "--since", "yesterday"]).0, 2);
+}
+
+#[test]
+fn a_session_is_named_by_the_beginning_of_its_id_and_what_is_not_there_is_said() {
+    let home = Home::new("target: local");
+    let key = home.put("turn-1", vec![span(1, 10)]);
+    outbox::move_to_sent(home.paths(), &key).unwrap();
+    let beginning = &key.thread.as_str()[..4];
+    let (code, said) = run(&home, &["resend", "--thread", beginning, "--since", "5200w"]);
+    assert!(code == 0 && said.starts_with("1 to be delivered again"), "{said}");
+    let (code, said) = run(&home, &["resend", "--thread", beginning, "--since", "0s"]);
+    assert!(code == 0 && said.contains("--since 7d looks further back"), "{said}");
+    let (code, said) = run(&home, &["resend", "--thread", "nobody"]);
+    assert!(code == 1 && said.contains("no session begins with nobody"), "{said}");
+    assert!(run(&home, &["stats", "--since", "0s"]).1.contains("no turn has been recorded in that time"));
+    assert_eq!(run(&home, &["stats", "--json", "--csv"]).0, 2);
 }
 
 #[test]
