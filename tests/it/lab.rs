@@ -209,9 +209,20 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    /// The thread's own, with its first line.
+    /// The thread's own, with its first line, where only who is told of it finds it.
     pub fn of(lab: &Lab, session: &Session<'_>) -> Rollout {
-        let rollout = Rollout { path: lab.folder().join(format!("rollout-{}.jsonl", session.thread)) };
+        Rollout::at(lab.folder().join(format!("rollout-{}.jsonl", session.thread)), session)
+    }
+
+    /// The thread's own, in one of the folders where Codex keeps its rollouts.
+    pub fn in_codex(lab: &Lab, session: &Session<'_>) -> Rollout {
+        let folder = lab.paths().codex().join("archived_sessions");
+        std::fs::create_dir_all(&folder).unwrap();
+        Rollout::at(folder.join(format!("rollout-2026-11-22T12-00-00-{}.jsonl", session.thread)), session)
+    }
+
+    fn at(path: PathBuf, session: &Session<'_>) -> Rollout {
+        let rollout = Rollout { path };
         rollout.write("session_meta", "", &format!(r#""id":"{}""#, session.thread));
         rollout
     }
@@ -239,6 +250,12 @@ impl Rollout {
         self.write("token_usage_record", turn, &format!(r#""response_id":"{text}","usage":{usage}"#));
     }
 
+    /// Makes it a file that nobody has written to for two days.
+    pub fn grow_old(&self) {
+        let file = std::fs::File::options().append(true).open(&self.path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(48 * 3600)).unwrap();
+    }
+
     /// A payload that names it.
     pub fn named_in(&self, payload: &str) -> String {
         let named = format!(r#""transcript_path":"{}""#, self.path.display());
@@ -248,14 +265,14 @@ impl Rollout {
 
 /// What a collector has of each turn.
 pub struct Delivered {
-    by_trace: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, usize>>,
+    by_trace: BTreeMap<Vec<u8>, BTreeMap<(Vec<u8>, String), usize>>,
 }
 
 impl Delivered {
     pub fn to(book: &Book) -> Delivered {
-        let mut by_trace: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, usize>> = BTreeMap::new();
+        let mut by_trace: BTreeMap<_, BTreeMap<_, usize>> = BTreeMap::new();
         for span in book.spans() {
-            *by_trace.entry(span.trace_id).or_default().entry(span.span_id).or_default() += 1;
+            *by_trace.entry(span.trace_id).or_default().entry((span.span_id, span.name)).or_default() += 1;
         }
         Delivered { by_trace }
     }
@@ -263,7 +280,8 @@ impl Delivered {
     /// Takes a turn out; fails unless it came with exactly its spans. Returns how often one of them came again.
     pub fn take(&mut self, trace: [u8; 16], spans: usize) -> usize {
         let found = self.by_trace.remove(trace.as_slice()).unwrap_or_default();
-        assert_eq!(found.len(), spans, "spans of the turn in trace {trace:02x?}");
+        let names: Vec<_> = found.keys().map(|(_, name)| name).collect();
+        assert_eq!(found.len(), spans, "spans {names:?} of the turn in trace {trace:02x?}");
         found.values().map(|n| n - 1).sum()
     }
 
