@@ -7,6 +7,7 @@ mod backfill;
 mod config;
 mod demo;
 mod doctor;
+mod exposed;
 mod flush;
 mod html;
 mod install;

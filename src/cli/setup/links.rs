@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CONFIG_PROGRAM, PROGRAM};
+use crate::cli::{CONFIG_PROGRAM, PROGRAM, exposed};
 use crate::context::Paths;
 use crate::file;
 
@@ -94,28 +94,13 @@ fn link(target: &Path, at: &Path) -> std::io::Result<()> {
     if fs::read_link(at).is_ok_and(|found| found == target) {
         return Ok(());
     }
-    let temporary = temporary_beside(at);
-    symlink(target, &temporary)?;
-    take_the_place(&temporary, at)
+    exposed::put(at, |temporary| symlink(target, temporary))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let temporary = temporary_beside(to);
-    fs::copy(from, &temporary)?;
-    fs::set_permissions(&temporary, fs::Permissions::from_mode(0o755))?;
-    take_the_place(&temporary, to)
-}
-
-/// Another name first, so that a hook called in between finds either the old file or the new one.
-fn temporary_beside(path: &Path) -> PathBuf {
-    let mut random = [0; 8];
-    file::fill_random(&mut random);
-    path.with_file_name(format!("{}{:016x}", file::TEMPORARY_PREFIX, u64::from_ne_bytes(random)))
-}
-
-fn take_the_place(temporary: &Path, of: &Path) -> std::io::Result<()> {
-    fs::rename(temporary, of).inspect_err(|_| {
-        let _ = fs::remove_file(temporary);
+    exposed::put(to, |temporary| {
+        fs::copy(from, temporary)?;
+        fs::set_permissions(temporary, fs::Permissions::from_mode(0o755))
     })
 }
 

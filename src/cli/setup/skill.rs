@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::file;
+use crate::cli::exposed;
 
 /// Writes the skill into the person's skill folder and returns where.
 ///
@@ -16,7 +16,7 @@ pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
         anyhow::bail!("{} is another skill of that name", path.display());
     }
     fs::create_dir_all(&folder)?;
-    file::write_atomic(&path, SKILL.as_bytes())?;
+    exposed::write(&path, SKILL.as_bytes())?;
     Ok(path)
 }
 
