@@ -263,14 +263,17 @@ impl Rollout {
     }
 }
 
+/// How often each span came, by its id and name.
+type Spans = BTreeMap<(Vec<u8>, String), usize>;
+
 /// What a collector has of each turn.
 pub struct Delivered {
-    by_trace: BTreeMap<Vec<u8>, BTreeMap<(Vec<u8>, String), usize>>,
+    by_trace: BTreeMap<Vec<u8>, Spans>,
 }
 
 impl Delivered {
     pub fn to(book: &Book) -> Delivered {
-        let mut by_trace: BTreeMap<_, BTreeMap<_, usize>> = BTreeMap::new();
+        let mut by_trace: BTreeMap<_, Spans> = BTreeMap::new();
         for span in book.spans() {
             *by_trace.entry(span.trace_id).or_default().entry((span.span_id, span.name)).or_default() += 1;
         }
