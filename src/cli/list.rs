@@ -44,7 +44,8 @@ pub fn run(args: &ListArgs, context: &Context, out: &mut dyn Write) -> anyhow::R
         return Ok(exit::DONE);
     }
     if traces.is_empty() {
-        writeln!(out, "no turn has been recorded yet")?;
+        let when = if args.since.is_some() { "in that time" } else { "yet" };
+        writeln!(out, "no turn has been recorded {when}")?;
         return Ok(exit::DONE);
     }
     let terminal = Terminal::of(context);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::exposed;
+use crate::file;
 
 /// Writes the skill into the person's skill folder and returns where.
 ///
