@@ -22,6 +22,7 @@ mod live_managed;
 mod live_trust;
 mod namespace;
 mod outbox_model;
+mod owners;
 mod readme;
 mod recordings;
 mod replay;
