@@ -90,7 +90,7 @@ impl User {
         terminal.see(PROMPT);
         terminal.press_until("Enter", "the answer", || terminal.screen().contains(ANSWER));
         terminal.wait("our Stop", || self.stops() == 1);
-        terminal.press_until("C-c", "the end", || terminal.ended().is_some());
+        terminal.press_until("C-c", "the end", || terminal.ended().0);
     }
 
     /// Runs a turn as anybody does, without any flag for trust. Returns how many turns were told of by other means

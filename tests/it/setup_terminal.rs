@@ -50,7 +50,7 @@ fn leave(terminal: &Terminal, code: i32) {
     terminal.see("a line that is seen");
     terminal.press("Enter");
     terminal.see("then came a line that is seen");
-    assert_eq!(terminal.wait_for_end(), code);
+    assert!(terminal.wait_for_end().is_none_or(|told| told == code));
 }
 
 #[test]

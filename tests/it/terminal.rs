@@ -82,18 +82,19 @@ impl Terminal {
         }
     }
 
-    /// The program's exit code once it has ended.
-    pub fn ended(&self) -> Option<i32> {
+    /// Whether the program has ended, and its exit code, which tmux does not always know.
+    pub fn ended(&self) -> (bool, Option<i32>) {
         let format = "#{pane_dead} #{pane_dead_status}";
         let output = self.tmux(&["display-message", "-p", "-t", "t", format]);
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        told.trim().strip_prefix("1 ")?.parse().ok()
+        let mut words = told.split_whitespace();
+        (words.next() == Some("1"), words.next().and_then(|code| code.parse().ok()))
     }
 
-    /// Waits for the program's end and returns its exit code.
-    pub fn wait_for_end(&self) -> i32 {
-        self.wait("the end of the program", || self.ended().is_some());
-        self.ended().unwrap()
+    /// Waits for the program's end and returns its exit code, where it is told.
+    pub fn wait_for_end(&self) -> Option<i32> {
+        self.wait("the end of the program", || self.ended().0);
+        self.ended().1
     }
 
     fn tmux(&self, args: &[&str]) -> Output {
