@@ -129,6 +129,8 @@ fn advice_names_what_can_be_done_about_an_endpoint() {
     let address = http1.local_addr().unwrap();
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = http1.accept() {
+            // As a server does, once it has something to answer.
+            let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
             let _ = stream.read_to_end(&mut Vec::new());
         }
