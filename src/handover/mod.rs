@@ -22,17 +22,11 @@ use crate::settings::Settings;
 
 /// Settles and delivers all there is, within `budget`.
 pub fn run(context: &Context, settings: &Settings, budget: Budget) -> Report {
-    let mut heavy = false;
     let mut refill = || {
         reap::reap(context, settings);
-        heavy = !settle::settle_all(context, settings, settle::Manner::of(settings, budget.left()));
+        settle::settle_all(context, settings, settle::Manner::of(settings, budget.left()));
     };
-    let report = flush::run(context.paths(), settings, &mut refill, budget);
-    if heavy {
-        // More than a hook that Codex waits for may take.
-        start(context, settings);
-    }
-    report
+    flush::run(context.paths(), settings, &mut refill, budget)
 }
 
 /// Puts every turn that is over into the outbox, however long it takes.
@@ -59,6 +53,11 @@ pub fn start(context: &Context, settings: &Settings) {
 pub fn has_work(context: &Context) -> bool {
     let paths = context.paths();
     !crate::export::outbox::is_empty_quick(paths) || freeze::any_frozen(paths)
+}
+
+/// Whether a turn waits that took longer to settle than a hook may, or ended the process that did it.
+pub fn has_heavy_work(context: &Context) -> bool {
+    freeze::list(context.paths()).iter().any(|record| freeze::attempts(record) > 0)
 }
 
 /// Waits until everything is delivered, or nobody works on it any more, or the backend turned out not to answer, or

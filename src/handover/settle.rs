@@ -44,35 +44,33 @@ impl Manner {
     }
 }
 
-/// Settles every frozen turn; false when some were left because they take too long for whoever waits. One that cannot
-/// be settled now stays for the next time.
-pub fn settle_all(context: &Context, settings: &Settings, manner: Manner) -> bool {
-    let mut all = true;
+/// Settles every frozen turn. One that cannot be settled now, or takes too long for whoever waits, stays for the next
+/// time.
+pub fn settle_all(context: &Context, settings: &Settings, manner: Manner) {
     for record in freeze::list(context.paths()) {
         let attempts = freeze::attempts(&record);
         if matches!(manner, Manner::Until(until) if attempts > 0 || Instant::now() > until) {
-            all = false;
             continue;
         }
+        freeze::note_attempt(&record);
         if let Err(error) = settle_one(context, &record, attempts, manner) {
             settings.log.error(format_args!("cannot settle {}: {error}", record.display()));
         }
+        // Only what ended the process counts: a full disk may say no as often as it likes.
+        freeze::forget_attempts(&record);
     }
-    all
 }
 
 fn settle_one(context: &Context, record: &Path, attempts: u64, manner: Manner) -> anyhow::Result<()> {
     let paths = context.paths();
     let rows_path = record.with_extension(freeze::ROWS);
     let aside = |why: String| {
-        freeze::forget_attempts(record);
         fs::rename(record, record.with_extension(freeze::DAMAGED))?;
         Err(anyhow::anyhow!(why))
     };
     if attempts >= MAX_ATTEMPTS {
         return aside(format!("it was begun {attempts} times and never done"));
     }
-    freeze::note_attempt(record);
     let content = match file::read_bounded(record, MAX_RECORD_BYTES) {
         Ok(Some(content)) => content,
         Ok(None) => return Ok(()),
@@ -94,7 +92,6 @@ fn settle_one(context: &Context, record: &Path, attempts: u64, manner: Manner) -
         }
         put(context, &closing, rows::read(&rows_path))?;
     }
-    freeze::forget_attempts(record);
     fs::remove_file(record)?;
     let _ = fs::remove_file(rows_path);
     Ok(())

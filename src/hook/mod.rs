@@ -177,6 +177,10 @@ fn deliver(hook: &Hook, budget: Duration) {
     }
     match hook.settings().export_mode {
         ExportMode::Background => handover::start(hook.context, hook.settings()),
+        ExportMode::Sync if handover::has_heavy_work(hook.context) => {
+            handover::start(hook.context, hook.settings());
+            handover::wait_until_delivered(hook.context, budget);
+        }
         ExportMode::Sync => {
             handover::run(hook.context, hook.settings(), Budget::within(budget));
         }

@@ -262,6 +262,24 @@ fn what_a_hook_could_not_settle_in_time_is_left_to_a_process_of_its_own() {
 }
 
 #[test]
+fn a_turn_that_cannot_be_settled_for_long_is_not_given_up() {
+    let lab = Lab::new("target: local, export_mode: sync");
+    let session = Session::start(&lab, 1);
+    std::fs::remove_dir_all(lab.paths().outbox()).ok();
+    std::fs::write(lab.paths().outbox(), "in the way").unwrap();
+    session.turn(0, 1);
+    for turn in 1..30 {
+        session.turn(turn, 0);
+    }
+    std::fs::remove_file(lab.paths().outbox()).unwrap();
+    lab.flush();
+    let listed = lab.run(&["list", "--json", "--limit", "0"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed.as_array().map(Vec::len), Some(30), "{}", lab.log());
+    lab.assert_at_rest();
+}
+
+#[test]
 fn in_a_dry_run_nothing_is_sent_however_a_turn_ends() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&phoenix(&collector.url()));
