@@ -26,10 +26,8 @@ pub struct Found {
 pub fn save(document: &Document, paths: &Paths) -> anyhow::Result<Option<PathBuf>> {
     let old = read(paths)?
         .filter(|text| text.lines().any(|line| line.trim_start().starts_with('#') || line.contains(" #")));
-    let copy =
-        old.map(|text| codex_config::back_up(NAME, &text, &codex_config::backups(paths))).transpose()?;
-    let path = paths.config_yaml();
-    document.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let copy = copy(old, paths)?;
+    write(document, paths)?;
     Ok(copy)
 }
 
@@ -40,13 +38,9 @@ pub fn save(document: &Document, paths: &Paths) -> anyhow::Result<Option<PathBuf
 pub fn save_for_install(document: &Document, paths: &Paths, found: &mut Option<Found>) -> anyhow::Result<()> {
     let copy = match found {
         Some(found) => found.copy.clone(),
-        None => {
-            let old = read(paths)?;
-            old.map(|text| codex_config::back_up(NAME, &text, &codex_config::backups(paths))).transpose()?
-        }
+        None => copy(read(paths)?, paths)?,
     };
-    let path = paths.config_yaml();
-    document.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    write(document, paths)?;
     *found = Some(Found { copy, written: digest(&read(paths)?.unwrap_or_default()) });
     Ok(())
 }
@@ -68,6 +62,16 @@ pub fn put_back(paths: &Paths, found: &Found) -> anyhow::Result<bool> {
     let real = std::fs::canonicalize(&path).unwrap_or(path);
     file::write_atomic(&real, &before).with_context(|| real.display().to_string())?;
     Ok(true)
+}
+
+fn copy(text: Option<String>, paths: &Paths) -> anyhow::Result<Option<PathBuf>> {
+    let copy = text.map(|text| codex_config::back_up(NAME, &text, &codex_config::backups(paths)));
+    Ok(copy.transpose()?)
+}
+
+fn write(document: &Document, paths: &Paths) -> anyhow::Result<()> {
+    let path = paths.config_yaml();
+    document.save(&path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn read(paths: &Paths) -> anyhow::Result<Option<String>> {
