@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::io::Read;
+use std::sync::OnceLock;
 
 /// A process, by number and start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,8 +57,13 @@ impl CodexProcess {
     }
 }
 
-/// This machine and namespace as a number: FNV-1a over the host's name and the namespace's inode.
+/// This machine and namespace as a number, worked out once: FNV-1a over the host's name and the namespace's inode.
 fn here() -> u64 {
+    static HERE: OnceLock<u64> = OnceLock::new();
+    *HERE.get_or_init(work_out_here)
+}
+
+fn work_out_here() -> u64 {
     let namespace = rustix::fs::stat("/proc/self/ns/pid").map_or(0, |s| s.st_ino);
     let uname = rustix::system::uname();
     let bytes = uname.nodename().to_bytes().iter().copied().chain(namespace.to_ne_bytes());

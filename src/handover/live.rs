@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::codex::ids::ThreadId;
 use crate::codex::process::{CodexProcess, Life};
@@ -67,6 +68,15 @@ pub fn orphans(paths: &Paths) -> Vec<Marker> {
     list(paths).into_iter().filter(|m| gone(m.process)).collect()
 }
 
+/// Forgets old markers of machines and containers whose processes cannot be seen from here.
+pub fn forget_elsewhere(paths: &Paths, older: Duration) {
+    for marker in list(paths).iter().filter(|m| m.process.life() == Life::Elsewhere) {
+        if fs::metadata(marker.path(paths)).is_ok_and(|m| file::age(&m) > older) {
+            marker.remove(paths);
+        }
+    }
+}
+
 /// Whether hooks have told of any thread of a process.
 pub fn is_hook_fed(paths: &Paths, process: CodexProcess) -> bool {
     list(paths).iter().any(|m| m.process == process)
@@ -78,6 +88,27 @@ const MAX_LOOKED_AT: usize = 2000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_container_left_is_forgotten_when_it_is_old() {
+        let home = tempfile::tempdir().unwrap();
+        let vars = [("HOME".to_string(), home.path().to_str().unwrap().to_string())].into();
+        let context = crate::context::Context::given(vec![], vars);
+        let paths = context.paths();
+        let here = CodexProcess::calling().unwrap();
+        let place = |process| {
+            let marker = Marker { process, thread: ThreadId::parse("t").unwrap() };
+            marker.place(paths).unwrap();
+            let old = std::time::SystemTime::now() - Duration::from_secs(100);
+            fs::File::options().append(true).open(marker.path(paths)).unwrap().set_modified(old).unwrap();
+        };
+        place(here);
+        place(CodexProcess { place: !here.place, ..here });
+        forget_elsewhere(paths, Duration::from_secs(200));
+        assert_eq!(list(paths).len(), 2);
+        forget_elsewhere(paths, Duration::from_secs(50));
+        assert_eq!(list(paths).iter().map(|m| m.process).collect::<Vec<_>>(), [here]);
+    }
 
     #[test]
     fn only_names_of_ours_are_markers() {

@@ -60,6 +60,7 @@ fn sweep(paths: &Paths, settings: &Settings) {
     file::remove_stale_temporaries(&paths.state());
     file::remove_stale_temporaries(&paths.closing());
     freeze::remove_orphaned_rows(paths, IDLE);
+    live::forget_elsewhere(paths, KEPT_ELSEWHERE);
     remove_damaged(&paths.state());
     remove_damaged(&paths.closing());
     let Ok(entries) = fs::read_dir(paths.state()) else { return };
@@ -139,4 +140,6 @@ fn due(paths: &Paths) -> bool {
 const PATIENCE: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(24 * 3600);
 const KEPT_DAMAGED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longer than a session in a container lasts.
+const KEPT_ELSEWHERE: Duration = Duration::from_secs(7 * 24 * 3600);
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
