@@ -10,7 +10,7 @@ use super::usage;
 use crate::context::Context;
 use crate::git::without_credentials;
 use crate::settings::document::{Document, scalar_text};
-use crate::settings::{CODEX_PREFIX, keys, load_document};
+use crate::settings::{CODEX_PREFIX, ExportMode, Protocol, SpanTree, Target, keys, load_document};
 use crate::trace::outline::printable;
 
 /// Read or change config.yaml.
@@ -175,12 +175,12 @@ fn check(key: &str, value: &str) -> anyhow::Result<()> {
 }
 
 /// What a setting may be, where that can be listed.
-fn choices_of(name: &str) -> Option<&'static [&'static str]> {
+fn choices_of(name: &str) -> Option<Vec<&'static str>> {
     match name {
-        "target" => Some(&["phoenix", "arize", "otlp", "local"]),
-        "span_tree" => Some(&["turn", "calls"]),
-        "export_mode" => Some(&["background", "sync"]),
-        "protocol" => Some(&["grpc", "http/protobuf"]),
+        "target" => Some(Target::NAMES.map(|(name, _)| name).to_vec()),
+        "span_tree" => Some(SpanTree::NAMES.map(|(name, _)| name).to_vec()),
+        "export_mode" => Some(ExportMode::NAMES.map(|(name, _)| name).to_vec()),
+        "protocol" => Some(Protocol::NAMES.map(|(name, _)| name).to_vec()),
         _ => None,
     }
 }

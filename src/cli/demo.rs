@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use super::exit::DONE;
 use crate::context::{Context, var};
 use crate::export::{archive, entry::Entry};
+use crate::settings::SpanTree;
 use crate::trace::outline;
 
 /// Replay a recorded session through the real hooks and print its tree.
@@ -26,7 +27,7 @@ pub struct Demo {
 /// # Errors
 /// When the temporary home cannot be made or the turn does not come out of it.
 pub fn run(demo: Demo, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if !matches!(demo.span_tree.as_str(), "turn" | "calls") {
+    if SpanTree::parse(&demo.span_tree).is_none() {
         return Err(super::usage("--span-tree is turn or calls"));
     }
     let home = Scratch::make()?;

@@ -47,11 +47,7 @@ pub struct PreviewArgs {
 }
 
 fn span_tree(text: &str) -> Result<SpanTree, String> {
-    match text {
-        "turn" => Ok(SpanTree::Turn),
-        "calls" => Ok(SpanTree::Calls),
-        _ => Err("--span-tree is turn or calls".to_owned()),
-    }
+    SpanTree::parse(text).ok_or_else(|| "--span-tree is turn or calls".to_owned())
 }
 
 fn target(text: &str) -> Result<Target, String> {

@@ -202,11 +202,7 @@ impl Settings {
             user_id: resolver.text("user_id"),
             attributes: resolver.pairs("attributes"),
             tags: resolver.list("tags"),
-            span_tree: resolver.choice(
-                "span_tree",
-                &[("turn", SpanTree::Turn), ("calls", SpanTree::Calls)],
-                &mut problems,
-            ),
+            span_tree: resolver.choice("span_tree", &SpanTree::NAMES, &mut problems),
             logging,
             redact_secrets,
             redact_patterns: resolver.list("redact_patterns"),
@@ -222,11 +218,7 @@ impl Settings {
             protocol: resolver.protocol(target, &mut problems),
             allow_insecure,
             profile,
-            export_mode: resolver.choice(
-                "export_mode",
-                &[("background", ExportMode::Background), ("sync", ExportMode::Sync)],
-                &mut problems,
-            ),
+            export_mode: resolver.choice("export_mode", &ExportMode::NAMES, &mut problems),
             archive_days,
             archive_mb,
             outbox_mb,
@@ -281,6 +273,24 @@ fn absolute(named: Option<PathBuf>, paths: &Paths) -> PathBuf {
 
 fn home_of(paths: &Paths) -> PathBuf {
     home::home_dir().unwrap_or_else(|| paths.harness().to_path_buf())
+}
+
+impl SpanTree {
+    pub const NAMES: [(&'static str, SpanTree); 2] = [("turn", SpanTree::Turn), ("calls", SpanTree::Calls)];
+
+    pub fn parse(name: &str) -> Option<SpanTree> {
+        SpanTree::NAMES.iter().find(|(n, _)| *n == name).map(|(_, tree)| *tree)
+    }
+}
+
+impl ExportMode {
+    pub const NAMES: [(&'static str, ExportMode); 2] =
+        [("background", ExportMode::Background), ("sync", ExportMode::Sync)];
+}
+
+impl Protocol {
+    pub const NAMES: [(&'static str, Protocol); 2] =
+        [("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];
 }
 
 impl Target {

@@ -229,17 +229,15 @@ impl Resolver {
             Some(Target::Otlp) => {}
             _ => return Protocol::HttpProtobuf,
         }
-        match self.text("protocol").as_deref() {
-            Some("grpc") => Protocol::Grpc,
-            Some("http/protobuf") => Protocol::HttpProtobuf,
-            other => {
-                if other.is_some() {
-                    problems.push("protocol is neither grpc nor http/protobuf".to_owned());
-                }
-                let endpoint = self.backend_text("endpoint", target).unwrap_or_default();
-                if looks_like_http(&endpoint) { Protocol::HttpProtobuf } else { Protocol::Grpc }
-            }
+        let named = self.text("protocol");
+        if let Some((_, protocol)) = Protocol::NAMES.iter().find(|(n, _)| named.as_deref() == Some(n)) {
+            return *protocol;
         }
+        if named.is_some() {
+            problems.push("protocol is neither grpc nor http/protobuf".to_owned());
+        }
+        let endpoint = self.backend_text("endpoint", target).unwrap_or_default();
+        if looks_like_http(&endpoint) { Protocol::HttpProtobuf } else { Protocol::Grpc }
     }
 
     pub(super) fn headers(&self, target: Option<Target>) -> Vec<(String, Secret)> {

@@ -250,11 +250,7 @@ fn parse_target(name: &str) -> anyhow::Result<Target> {
 }
 
 fn parse_span_tree(name: &str) -> anyhow::Result<SpanTree> {
-    match name {
-        "turn" => Ok(SpanTree::Turn),
-        "calls" => Ok(SpanTree::Calls),
-        _ => Err(usage(format!("--span-tree {name} is neither turn nor calls"))),
-    }
+    SpanTree::parse(name).ok_or_else(|| usage(format!("--span-tree {name} is neither turn nor calls")))
 }
 
 fn default_endpoint(target: Target) -> Option<String> {
