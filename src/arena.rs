@@ -104,7 +104,7 @@ pub fn end_quietly_without_memory() {
 
 fn checked(pointer: *mut u8) -> *mut u8 {
     if pointer.is_null() && QUIET.load(Relaxed) {
-        crate::os::exit_quietly();
+        crate::platform::exit_quietly();
     }
     pointer
 }

@@ -187,6 +187,16 @@ impl Paths {
         self.state().join("sent")
     }
 
+    /// Held by the one process that delivers.
+    pub fn flush_lock(&self) -> PathBuf {
+        self.state().join("flush.lock")
+    }
+
+    /// Left by a user's flush for the process whose lock it waits for.
+    pub fn flush_wish(&self) -> PathBuf {
+        self.state().join("flush.wish")
+    }
+
     /// The other notify program once more, for when config.yaml cannot be read.
     pub fn notify_chain(&self) -> PathBuf {
         self.state().join("notify_chain.json")

@@ -2,37 +2,39 @@
 //!
 //! # The way through
 //! `main` → [`run`] takes the role from the program's own name or the command line. A role ([`hook`]) writes what
-//! Codex tells it into the thread's state and rows ([`trace::state`], [`trace::rows`]). The hook that ends a turn
-//! freezes it and starts a detached process ([`handover`]), which reads the rollout ([`codex::rollout`]), folds
-//! everything into a [`trace::turn::Turn`] ([`trace::fold`]), builds spans ([`trace::spans`]), puts them into the
-//! outbox and delivers them ([`export`]). People use the commands in [`cli`].
+//! Codex reports into the thread's state and rows ([`turn::state`], [`turn::rows`]). The hook that ends a turn closes
+//! it ([`delivery::close`]) and starts a detached process, which reads the rollout ([`codex::rollout`]), folds
+//! everything into a [`turn::Turn`] ([`turn::fold`]), builds spans ([`otel::spans`]), puts them into the outbox and
+//! delivers them ([`delivery::flush`]). People use the commands in [`cli`].
 //!
 //! # Layers
-//! An arrow may point down, never up; a test holds the `use crate::` lines against this table.
+//! An arrow points down, never up and never in a circle; a test holds every `crate::` path against this table.
 //!
 //! | layer | may use |
 //! |---|---|
 //! | `hook`, `cli` | everything below, not each other |
-//! | `handover` | everything below: the one place where turns, rollouts and the outbox meet |
-//! | `trace` | `codex`, `settings`, and of `export` the entry it builds |
-//! | `export` | `settings`, and of `codex` the ids and the cutting of long values |
+//! | `delivery` | everything below: the one driver that closes, assembles, sends and archives |
+//! | `otel` | `turn`, `codex`, `settings`: spans, redaction, the file of a finished turn |
+//! | `turn` | `codex`, `settings`: state, rows, the fold |
 //! | `codex`, `settings`, `git` | the ground |
-//! | `context`, `file`, `log`, `os`, `time`, `arena` | the ground: std and each other |
+//! | `arena`, `context`, `file`, `ids`, `log`, `platform`, `time`, `truncate` | the ground: std and each other |
 
 pub mod arena;
 pub mod cli;
 pub mod codex;
 pub mod context;
-pub mod export;
+pub mod delivery;
 pub mod file;
 pub mod git;
-pub mod handover;
 pub mod hook;
+pub mod ids;
 pub mod log;
-pub mod os;
+pub mod otel;
+pub mod platform;
 pub mod settings;
 pub mod time;
-pub mod trace;
+pub mod truncate;
+pub mod turn;
 
 use std::path::Path;
 

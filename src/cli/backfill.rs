@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 
 use super::view::text::{grouped, lasted};
 use super::{exit, session, since};
-use crate::codex::ids::ThreadId;
 use crate::codex::rollout::locate;
 use crate::context::Context;
-use crate::export::archive;
-use crate::export::flush::{self, Budget};
-use crate::export::ledger::Ledger;
-use crate::export::outbox;
-use crate::handover::past::{self, Found, Wanted};
+use crate::delivery::archive;
+use crate::delivery::budget::{Budget, Report};
+use crate::delivery::flush;
+use crate::delivery::key_set::Ledger;
+use crate::delivery::outbox;
+use crate::delivery::past_turns;
+use crate::delivery::past_turns::{Found, Wanted};
+use crate::ids::ThreadId;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -49,7 +51,7 @@ pub fn run(args: &BackfillArgs, context: &Context, out: &mut dyn Write) -> anyho
             "no backend is set: run `arize-codex install`, or `arize-codex config set harnesses.codex.target local`"
         );
     }
-    let rollouts = past::rollouts(context.paths().codex(), &args.paths)?;
+    let rollouts = past_turns::rollouts(context.paths().codex(), &args.paths)?;
     let thread = args.thread.as_deref().map(|beginning| session(&rollouts, beginning)).transpose()?;
     let mut work = Work::new(args, context, &settings, thread, rollouts.len());
     let mut stopped = None;
@@ -157,7 +159,7 @@ impl<'a> Work<'a> {
         }
         let (context, profile, wanted) = (self.context, &self.settings.profile, self.wanted.clone());
         let mut failed = None;
-        let scanned = past::scan(context, profile, path, &wanted, &mut |found| {
+        let scanned = past_turns::scan(context, profile, path, &wanted, &mut |found| {
             let took = self.take(found);
             failed = took.as_ref().err().map(ToString::to_string);
             took
@@ -220,12 +222,12 @@ impl<'a> Work<'a> {
         }
         let (count, progress) = (&mut self.count, &mut self.progress);
         let before = count.delivered;
-        let mut watch = |report: &flush::Report| {
+        let mut watch = |report: &Report| {
             count.delivered = before + report.delivered;
             progress.tick(count);
         };
         let budget = Budget::asked(PATIENCE);
-        let report = flush::run_watched(self.context.paths(), self.settings, &mut || {}, budget, &mut watch);
+        let report = flush::run_watched(self.context, self.settings, budget, &mut watch);
         count.delivered = before + report.delivered;
         match report.last_error {
             Some(error) => bail!("{error}"),

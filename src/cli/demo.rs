@@ -9,9 +9,10 @@ use std::process::{Command, Stdio};
 
 use super::exit::DONE;
 use crate::context::{Context, var};
-use crate::export::{archive, entry::Entry};
+use crate::delivery::archive;
+use crate::otel::entry::Entry;
+use crate::otel::text_tree;
 use crate::settings::SpanTree;
-use crate::trace::outline;
 
 /// Replay a recorded session through the real hooks and print its tree.
 #[derive(FromArgs)]
@@ -51,7 +52,7 @@ pub fn run(demo: Demo, out: &mut dyn Write) -> anyhow::Result<u8> {
     let context = Context::given(Vec::new(), home.variables(&demo).into_iter().collect());
     for item in archive::items(context.paths()) {
         let entry = Entry::decode(&fs::read(&item.path)?)?;
-        write!(out, "{}", outline::tree(&entry.spans))?;
+        write!(out, "{}", text_tree::tree(&entry.spans))?;
     }
     Ok(DONE)
 }

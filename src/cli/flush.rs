@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::exit;
 use crate::context::Context;
-use crate::export::flush::{self, Budget, Report};
+use crate::delivery::budget::{Budget, Report};
+use crate::delivery::flush;
 use crate::settings::Settings;
 
 /// Deliver the outbox now; succeeds when it is empty afterwards.
@@ -15,28 +16,14 @@ pub struct FlushArgs {
     /// seconds to keep trying while the backend does not answer (default 30)
     #[argh(option, default = "30")]
     pub wait: u64,
-
-    /// work for a hook: unattended, without output
-    #[argh(switch, hidden_help)]
-    pub background: bool,
 }
 
-/// Delivers the outbox. `refill` turns closed turns into entries.
+/// Delivers the outbox.
 ///
 /// # Errors
 /// When the settings cannot be read or nothing can be printed.
-pub fn run(
-    args: &FlushArgs,
-    context: &Context,
-    refill: &mut dyn FnMut(&Settings),
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
+pub fn run(args: &FlushArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     let settings = Settings::load(context)?;
-    let mut refill = || refill(&settings);
-    if args.background {
-        flush::run(context.paths(), &settings, &mut refill, Budget::background());
-        return Ok(exit::DONE);
-    }
     let terminal = std::io::stderr().is_terminal();
     let mut watch = |report: &Report| {
         if terminal {
@@ -44,7 +31,7 @@ pub fn run(
         }
     };
     let budget = Budget::asked(Duration::from_secs(args.wait));
-    let report = flush::run_watched(context.paths(), &settings, &mut refill, budget, &mut watch);
+    let report = flush::run_watched(context, &settings, budget, &mut watch);
     if terminal && report.delivered > 0 {
         eprint!("\r");
     }

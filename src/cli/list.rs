@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::time::Duration;
 
-use super::view::pick::{self, Trace};
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, pad, pad_left, short, short_id, width};
 use super::{exit, since};
+use crate::cli::view::selection;
+use crate::cli::view::selection::Trace;
 use crate::context::Context;
-use crate::export::archive::Place;
-use crate::export::entry::{Head, Summary};
+use crate::delivery::archive::Place;
+use crate::otel::entry::{Head, Summary};
 use crate::time;
 
 /// List recent sessions and turns, newest first.
@@ -37,7 +38,7 @@ pub fn run(args: &ListArgs, context: &Context, out: &mut dyn Write) -> anyhow::R
     let now = time::now();
     let recent = |t: &Trace| args.since.is_none_or(|since| now.since(t.head().ended_at) <= since);
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
-    let traces: Vec<Trace> = pick::traces(context.paths()).filter(recent).take(limit).collect();
+    let traces: Vec<Trace> = selection::traces(context.paths()).filter(recent).take(limit).collect();
     if args.json {
         let list: Vec<Value> = traces.iter().map(as_json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
@@ -193,9 +194,9 @@ pub fn folder_name(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codex::ids::{ThreadId, TurnId};
-    use crate::export::archive::Item;
-    use crate::export::entry::EntryKey;
+    use crate::delivery::archive::Item;
+    use crate::ids::{ThreadId, TurnId};
+    use crate::otel::entry::EntryKey;
     use crate::time::Timestamp;
 
     fn trace(thread: &str, turn: &str) -> Trace {

@@ -7,7 +7,6 @@ mod backfill;
 mod config;
 mod demo;
 mod doctor;
-mod exposed;
 mod flush;
 mod html;
 mod install;
@@ -27,9 +26,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::context::Context;
-use crate::handover;
-use crate::settings::Settings;
-use crate::trace::outline::printable;
+use crate::otel::text_tree::printable;
 
 /// What a command leaves behind for the shell.
 pub mod exit {
@@ -156,7 +153,6 @@ pub fn run(context: &Context) -> u8 {
 
 fn execute(command: Option<Command>, context: &Context) -> anyhow::Result<u8> {
     let out = &mut std::io::stdout().lock();
-    let mut refill = |settings: &Settings| handover::gather(context, settings);
     match command {
         Some(Command::Demo(demo)) => demo::run(demo, out),
         Some(Command::Doctor(args)) => doctor::run(&args, context, out),
@@ -166,10 +162,10 @@ fn execute(command: Option<Command>, context: &Context) -> anyhow::Result<u8> {
         Some(Command::Stats(args)) => stats::run(&args, context, out),
         Some(Command::Config(config)) => config::run(config, context, &mut Unheeded(out)),
         Some(Command::Install(args)) => install::run(&args, context, &mut Unheeded(out)),
-        Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut refill, &mut Unheeded(out)),
+        Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut Unheeded(out)),
         Some(Command::Backfill(args)) => backfill::run(&args, context, &mut Unheeded(out)),
-        Some(Command::Flush(args)) => flush::run(&args, context, &mut refill, &mut Unheeded(out)),
-        Some(Command::Resend(args)) => resend::run(&args, context, &mut refill, &mut Unheeded(out)),
+        Some(Command::Flush(args)) => flush::run(&args, context, &mut Unheeded(out)),
+        Some(Command::Resend(args)) => resend::run(&args, context, &mut Unheeded(out)),
         // The dispatcher takes every named role before the command line is parsed.
         Some(Command::Hook(_)) | None => {
             Err(usage(format!("{PROGRAM} hook takes one of: session, tool, stop, notify")))

@@ -12,21 +12,24 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::exit;
-use super::view::marks::{self, Marks};
-use super::view::pick::{self, Trace};
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{grouped, lasted, local};
+use crate::cli::view::redaction_marks;
+use crate::cli::view::redaction_marks::Marks;
+use crate::cli::view::selection;
+use crate::cli::view::selection::Trace;
 use crate::codex::rollout::locate;
 use crate::context::Context;
-use crate::export::archive::Item;
-use crate::export::decorate::Decoration;
-use crate::export::endpoint::Endpoint;
-use crate::export::entry::Entry;
-use crate::export::json;
-use crate::handover::past::{self, Found, Wanted};
+use crate::delivery::archive::Item;
+use crate::delivery::past_turns;
+use crate::delivery::past_turns::{Found, Wanted};
+use crate::delivery::transport::endpoint::Endpoint;
+use crate::otel::entry::Entry;
+use crate::otel::json;
+use crate::otel::resource::Decoration;
+use crate::otel::text_tree::printable;
 use crate::settings::{Settings, SpanTree, Target};
 use crate::time::Timestamp;
-use crate::trace::outline::printable;
 
 /// Show exactly what is sent for a turn: after redaction, scrubbing and cutting, for the backend in force.
 #[derive(FromArgs, Debug)]
@@ -68,7 +71,7 @@ pub fn run(args: &PreviewArgs, context: &Context, out: &mut dyn Write) -> anyhow
         }
         settings.target = Some(target);
     }
-    let traces = pick::wanted(context.paths(), args.what.as_deref())?;
+    let traces = selection::wanted(context.paths(), args.what.as_deref())?;
     let mut previews = Vec::new();
     for item in traces.iter().flat_map(|t: &Trace| &t.items) {
         previews.push(Preview::of(item, args, context, &before, &settings)?);
@@ -112,7 +115,7 @@ impl Preview {
         before: &Settings,
         settings: &Settings,
     ) -> anyhow::Result<Preview> {
-        let stored = pick::read(item)?;
+        let stored = selection::read(item)?;
         let entry = match args.span_tree {
             None => stored.clone(),
             Some(tree) => rebuild(item, tree, context, settings)?,
@@ -123,7 +126,7 @@ impl Preview {
         Ok(Preview {
             name: entry.head.summary.name.clone(),
             project: entry.head.project_name.clone(),
-            marks: marks::count(&request),
+            marks: redaction_marks::count(&request),
             request,
             differences,
             rebuilt: args.span_tree.is_some(),
@@ -204,7 +207,7 @@ fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) 
         .with_context(|| format!("the rollout of {} is gone; another tree is built from it", key.thread))?;
     let wanted = Wanted { turn: Some(key.clone()), ..Wanted::default() };
     let mut entry = None;
-    past::scan(context, &profile, &path, &wanted, &mut |found| {
+    past_turns::scan(context, &profile, &path, &wanted, &mut |found| {
         if let Found::Turn(found) = found {
             entry = Some(*found);
         }
@@ -235,7 +238,7 @@ fn span_text(out: &mut String, terminal: Terminal, span: &Span) {
     attributes(out, terminal, span.attributes.iter());
     if let Some(status) = span.status.as_ref().filter(|s| !s.message.is_empty()) {
         terminal.paint_into(out, Style::Bad, "  status ");
-        marks::paint(out, terminal, &status.message, "         ");
+        redaction_marks::paint(out, terminal, &status.message, "         ");
     }
     for event in &span.events {
         terminal.paint_into(out, Style::Bad, &format!("  event {}\n", printable(&event.name)));
@@ -248,7 +251,7 @@ fn attributes<'a>(out: &mut String, terminal: Terminal, list: impl Iterator<Item
         terminal.paint_into(out, Style::Tool, &format!("  {}", printable(&attribute.key)));
         out.push_str(" = ");
         let value = attribute.value.as_ref().map(text_of).unwrap_or_default();
-        marks::paint(out, terminal, &value, "    ");
+        redaction_marks::paint(out, terminal, &value, "    ");
     }
 }
 

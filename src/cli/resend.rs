@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::flush::FlushArgs;
 use super::{exit, flush, session, since};
-use crate::codex::ids::ThreadId;
 use crate::context::{Context, Paths};
-use crate::export::archive::{self, Item, Place};
-use crate::export::outbox;
-use crate::settings::Settings;
+use crate::delivery::archive;
+use crate::delivery::archive::{Item, Place};
+use crate::delivery::outbox;
+use crate::ids::ThreadId;
 use crate::time;
 
 /// Deliver archived turns again, and those set aside; ids stay the same, so nothing is doubled.
@@ -30,12 +30,7 @@ pub struct ResendArgs {
 ///
 /// # Errors
 /// When a turn cannot be moved, the settings cannot be read, or nothing can be printed.
-pub fn run(
-    args: &ResendArgs,
-    context: &Context,
-    refill: &mut dyn FnMut(&Settings),
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
+pub fn run(args: &ResendArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     let paths = context.paths();
     let mut moved = 0;
     let thread = args.thread.as_deref().map(|beginning| session(paths, beginning)).transpose()?;
@@ -47,7 +42,7 @@ pub fn run(
         writeln!(out, "nothing that left the outbox ended in that time; --since 7d looks further back")?;
         return Ok(exit::DONE);
     }
-    flush::run(&FlushArgs { wait: WAIT_SECONDS, background: false }, context, refill, out)
+    flush::run(&FlushArgs { wait: WAIT_SECONDS }, context, out)
 }
 
 impl ResendArgs {

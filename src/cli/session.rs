@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use crate::codex::ids::ThreadId;
+use crate::ids::ThreadId;
 
 /// The one thread of `known` whose id begins like this.
 ///

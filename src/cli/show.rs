@@ -8,14 +8,16 @@ use std::time::{Duration, SystemTime};
 
 use super::list::{folder_name, place_name};
 use super::view::draw;
-use super::view::pick::{self, Trace};
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, short_id};
 use super::{exit, html};
+use crate::cli::view::selection;
+use crate::cli::view::selection::Trace;
 use crate::context::{Context, Paths};
-use crate::export::decorate::Decoration;
-use crate::export::entry::EntryKey;
-use crate::export::{json, outbox};
+use crate::delivery::outbox;
+use crate::otel::entry::EntryKey;
+use crate::otel::json;
+use crate::otel::resource::Decoration;
 use crate::settings::Settings;
 
 /// Show a turn or a session as a tree.
@@ -50,7 +52,7 @@ pub fn run(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::R
         }
         return follow(args, context, out);
     }
-    let traces = pick::wanted(context.paths(), args.what.as_deref())?;
+    let traces = selection::wanted(context.paths(), args.what.as_deref())?;
     if let Some(path) = &args.html {
         html::write(&traces, path)?;
         writeln!(out, "{}", path.display())?;
@@ -78,7 +80,7 @@ fn write_json(traces: &[Trace], context: &Context, out: &mut dyn Write) -> anyho
     write!(out, "{{\"resourceSpans\":[")?;
     for (n, item) in traces.iter().flat_map(|t| &t.items).enumerate() {
         let decoration = Decoration::new(&settings, &item.head);
-        let spans = pick::read(item)?.spans.into_iter().map(|s| decoration.span(s)).collect();
+        let spans = selection::read(item)?.spans.into_iter().map(|s| decoration.span(s)).collect();
         let document = json::request(&decoration.request(spans));
         write!(out, "{}{}", if n > 0 { "," } else { "" }, document["resourceSpans"][0])?;
     }
@@ -126,7 +128,7 @@ fn picture(trace: &Trace, terminal: Terminal, full: bool) -> anyhow::Result<Stri
 /// Prints each turn when it has ended, until the process is stopped or nobody reads on.
 fn follow(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     let paths = context.paths();
-    let mut known: BTreeSet<EntryKey> = pick::keys(paths).into_iter().collect();
+    let mut known: BTreeSet<EntryKey> = selection::keys(paths).into_iter().collect();
     let mut seen_at = changed_at(paths);
     loop {
         std::thread::sleep(LOOK_EVERY);
@@ -136,7 +138,7 @@ fn follow(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Re
         }
         seen_at = now;
         // Subagents are shown with the turn they belong to, or alone when they end after it.
-        let mut fresh: Vec<Trace> = pick::traces(paths)
+        let mut fresh: Vec<Trace> = selection::traces(paths)
             .take(LOOKED_AT)
             .filter(|t| t.has_root() && t.items.iter().any(|i| !known.contains(&i.head.key)))
             .filter(|t| wanted(args, t))
@@ -155,7 +157,7 @@ fn follow(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Re
 }
 
 fn wanted(args: &ShowArgs, trace: &Trace) -> bool {
-    let wanted = args.what.as_deref().filter(|w| *w != pick::LAST);
+    let wanted = args.what.as_deref().filter(|w| *w != selection::LAST);
     wanted.is_none_or(|w| trace.thread.as_str().starts_with(w))
 }
 

@@ -11,9 +11,10 @@ use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, grouped, lasted, local, pad, pad_left, short, width};
 use super::{exit, since, usage};
 use crate::context::Context;
-use crate::export::archive::{self, Item};
-use crate::export::reader::EntryReader;
-use crate::trace::outline::{printable, string};
+use crate::delivery::archive;
+use crate::delivery::archive::Item;
+use crate::otel::entry_reader::EntryReader;
+use crate::otel::text_tree::{printable, string};
 
 /// Count tokens, time, turns and failures, by day, project folder, model or tool.
 #[derive(FromArgs, Debug)]

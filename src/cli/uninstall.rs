@@ -11,13 +11,14 @@ use super::flush::{self, FlushArgs};
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::{self, Record};
 use super::setup::{describe, links, prompt, settings_file, skill};
-use crate::codex::config_toml::{self, Removed};
+use crate::codex::hooks_config;
+use crate::codex::hooks_config::Removed;
 use crate::context::{Context, Paths};
-use crate::export::outbox;
-use crate::handover::freeze;
-use crate::handover::live;
+use crate::delivery::close;
+use crate::delivery::outbox;
+use crate::delivery::processes;
 use crate::settings::document::Document;
-use crate::settings::{self, CODEX_PREFIX, Settings};
+use crate::settings::{self, CODEX_PREFIX};
 
 /// Take out what install has added.
 #[derive(FromArgs, Debug)]
@@ -38,12 +39,7 @@ pub struct Uninstall {
 ///
 /// # Errors
 /// When a configuration cannot be read, parsed or written, or `--purge` would lose turns unasked.
-pub fn run(
-    args: &Uninstall,
-    context: &Context,
-    refill: &mut dyn FnMut(&Settings),
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
+pub fn run(args: &Uninstall, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     let paths = context.paths();
     let mut record = Record::load(paths)?;
     let mut files: Vec<PathBuf> = record.configs.keys().cloned().collect();
@@ -54,9 +50,12 @@ pub fn run(
     for path in files {
         let config = CodexConfig::read(&path)?;
         let before = record.config(&path);
-        let removed =
-            config_toml::uninstall(config.text(), &codex_config::spellings(&path), before.notify.as_deref())
-                .with_context(|| format!("{} is left as it is", path.display()))?;
+        let removed = hooks_config::edit::uninstall(
+            config.text(),
+            &codex_config::spellings(&path),
+            before.notify.as_deref(),
+        )
+        .with_context(|| format!("{} is left as it is", path.display()))?;
         if removed.text != config.text() {
             config.check_writable()?;
         }
@@ -68,7 +67,7 @@ pub fn run(
         }
         return tell_removals(args, paths, &record, out);
     }
-    if !settle_undelivered(args, context, refill, out)? {
+    if !settle_undelivered(args, context, out)? {
         return Ok(FAILED);
     }
 
@@ -92,7 +91,7 @@ pub fn run(
     let found = record.settings.clone();
     record.save(paths)?;
     writeln!(out, "program   {}", if gone > 0 { "removed" } else { "was not there" })?;
-    if live::list(paths).iter().any(|marker| marker.process.is_running()) {
+    if processes::list(paths).iter().any(|marker| marker.process.is_running()) {
         writeln!(out, "note      Codex sessions that run now look for the hooks until they are restarted")?;
     }
     if args.purge {
@@ -154,13 +153,8 @@ fn apply(
 }
 
 /// Offers to deliver what waits; returns whether to go on.
-fn settle_undelivered(
-    args: &Uninstall,
-    context: &Context,
-    refill: &mut dyn FnMut(&Settings),
-    out: &mut dyn Write,
-) -> anyhow::Result<bool> {
-    let waiting = || outbox::list(context.paths()).len() + freeze::list(context.paths()).len();
+fn settle_undelivered(args: &Uninstall, context: &Context, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let waiting = || outbox::list(context.paths()).len() + close::list(context.paths()).len();
     let count = waiting();
     if count == 0 {
         return Ok(true);
@@ -168,7 +162,7 @@ fn settle_undelivered(
     let turns = if count == 1 { "1 turn waits".to_owned() } else { format!("{count} turns wait") };
     if !args.yes && prompt::is_possible() {
         if prompt::yes(&format!("{turns} to be delivered. Deliver now?"), true)? {
-            flush::run(&FlushArgs { wait: 30, background: false }, context, refill, out)?;
+            flush::run(&FlushArgs { wait: 30 }, context, out)?;
         }
         return Ok(waiting() == 0 || prompt::yes("Go on without delivering the rest?", !args.purge)?);
     }

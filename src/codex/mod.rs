@@ -3,14 +3,11 @@
 //! What is written here was observed (shared/CODEX.md) and is read tolerantly: an unknown field or event is
 //! harmless, a missing one is none. Nothing here writes anything but Codex's configuration.
 
-pub mod config_toml;
-pub mod hook_events;
-pub mod ids;
+pub mod events;
+pub mod hooks_config;
 mod lenient;
 pub mod notify_chain;
 pub mod payload;
 pub mod plugin;
 pub mod process;
 pub mod rollout;
-pub mod shorten;
-pub mod trust;

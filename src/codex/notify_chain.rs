@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::config_toml::is_notify;
+use crate::codex::hooks_config::is_notify;
 
 /// What became of a call.
 #[derive(Debug, PartialEq, Eq)]

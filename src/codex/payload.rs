@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ids::{ThreadId, TurnId};
 use super::lenient;
+use crate::ids::{ThreadId, TurnId};
 
 /// The payload of a hook.
 #[derive(Debug, Default, Deserialize)]

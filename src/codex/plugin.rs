@@ -8,9 +8,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::config_toml::Executables;
-use super::config_toml::survey::{EventGroups, Group, Handler, Survey};
-use super::trust::{self, HookState, OurHook};
+use crate::codex::hooks_config::Executables;
+use crate::codex::hooks_config::survey::{EventGroups, Group, Handler, Survey};
+use crate::codex::hooks_config::trust;
+use crate::codex::hooks_config::trust::{HookState, OurHook};
 use crate::file;
 
 /// A plugin that is switched on and registers hooks of ours.

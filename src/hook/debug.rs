@@ -7,8 +7,8 @@ use std::path::Path;
 use super::Hook;
 use crate::codex::payload::{HookPayload, NotifyPayload};
 use crate::file;
+use crate::otel::redact::{Class, Redactor};
 use crate::time;
-use crate::trace::redact::{Class, Redactor};
 
 /// Keeps a hook's payload, when asked to.
 pub(super) fn keep(hook: &Hook, payload: &HookPayload) {

@@ -15,16 +15,17 @@ use std::time::Duration;
 
 use crate::arena;
 use crate::codex::payload::{Event, HookPayload, json_fault};
-use crate::codex::shorten::Shortener;
 use crate::context::{Context, var};
-use crate::export::entry::Entry;
-use crate::export::flush::Budget;
+use crate::delivery;
+use crate::delivery::budget::Budget;
+use crate::delivery::hook_calls;
 use crate::file;
-use crate::handover::{self, seen};
 use crate::log::Log;
-use crate::os;
+use crate::otel::entry::Entry;
+use crate::otel::text_tree;
+use crate::platform;
 use crate::settings::{self, ExportMode, MAX_VALUE_BYTES, Settings};
-use crate::trace::outline;
+use crate::truncate::Shortener;
 
 /// A role of the executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +48,8 @@ impl Role {
 /// Runs a role. Returns, or ends the process with exit code 0: nothing that happens here is an error to Codex.
 pub fn run(role: Role, context: &Context) {
     let early = settings::early_log(context);
-    os::end_quietly_on_panic(move |message| early.error(message));
-    os::set_deadline(DEADLINE_SECONDS);
+    platform::end_quietly_on_panic(move |message| early.error(message));
+    platform::set_deadline(DEADLINE_SECONDS);
     arena::end_quietly_without_memory();
     let mut stdin = std::io::stdin().lock();
     if role != Role::Notify && stdin.is_terminal() {
@@ -75,14 +76,14 @@ pub fn serve(role: Role, context: &Context, input: &mut dyn Read) {
     let outcome = match role {
         Role::Notify => {
             let done = notify::run(&hook);
-            seen::note(context.paths(), seen::NOTIFY);
+            hook_calls::note(context.paths(), hook_calls::NOTIFY);
             done
         }
         Role::Session | Role::Tool | Role::Stop => on_event(&hook, input),
     };
     if let Err(error) = outcome {
         hook.log().error(format_args!("{error:#}"));
-        seen::note(context.paths(), seen::FAILED);
+        hook_calls::note(context.paths(), hook_calls::FAILED);
     }
 }
 
@@ -101,7 +102,7 @@ fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
         Event::Stop | Event::SubagentStop | Event::Interrupt => stop::turn(hook, &payload, event),
         Event::SessionEnd => stop::session(hook, &payload),
     };
-    seen::note(hook.context.paths(), event.name());
+    hook_calls::note(hook.context.paths(), event.name());
     done
 }
 
@@ -163,7 +164,7 @@ fn read_payload(mut input: &mut dyn Read) -> anyhow::Result<Option<HookPayload>>
 fn read_patiently(mut read: impl FnMut() -> std::io::Result<usize>) -> std::io::Result<usize> {
     loop {
         match read() {
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => os::let_stdin_wait()?,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => platform::let_stdin_wait()?,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             other => return other,
         }
@@ -176,13 +177,13 @@ fn deliver(hook: &Hook, budget: Duration) {
         return;
     }
     match hook.settings().export_mode {
-        ExportMode::Background => handover::start(hook.context, hook.settings()),
-        ExportMode::Sync if handover::has_heavy_work(hook.context) => {
-            handover::start(hook.context, hook.settings());
-            handover::wait_until_delivered(hook.context, budget);
+        ExportMode::Background => delivery::start(hook.context, hook.settings()),
+        ExportMode::Sync if delivery::has_heavy_work(hook.context) => {
+            delivery::start(hook.context, hook.settings());
+            delivery::wait_until_delivered(hook.context, budget);
         }
         ExportMode::Sync => {
-            handover::run(hook.context, hook.settings(), Budget::within(budget));
+            delivery::flush::run(hook.context, hook.settings(), Budget::within(budget));
         }
     }
 }
@@ -194,7 +195,7 @@ const SYNC_BUDGET: Duration = Duration::from_secs(15);
 fn print_dry_run(entry: &Entry, out: &mut dyn Write) -> anyhow::Result<()> {
     let name = entry.spans.first().map_or("", |s| s.name.as_str());
     writeln!(out, "[arize] DRY RUN: {name}")?;
-    write!(out, "{}", outline::tree(&entry.spans))?;
+    write!(out, "{}", text_tree::tree(&entry.spans))?;
     Ok(())
 }
 

@@ -5,19 +5,21 @@
 use std::ffi::OsStr;
 
 use super::{Hook, debug};
-use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::notify_chain;
 use crate::codex::payload::{NotifyPayload, json_fault};
 use crate::codex::process::CodexProcess;
 use crate::codex::rollout::locate;
-use crate::codex::shorten::Shortener;
 use crate::context::var;
-use crate::handover::{self, freeze, live};
+use crate::delivery;
+use crate::delivery::{close, processes};
+use crate::ids::{ThreadId, TurnId};
+use crate::otel::redact::{Class, Redactor};
 use crate::time::Timestamp;
-use crate::trace::closing::{Closing, Reason};
-use crate::trace::place::Place;
-use crate::trace::redact::{Class, Redactor};
-use crate::trace::state::{self, LockedState, Session, State};
+use crate::truncate::Shortener;
+use crate::turn::closed::{Closing, Reason};
+use crate::turn::owner::Place;
+use crate::turn::state;
+use crate::turn::state::{LockedState, Session, State};
 
 /// Reads the payload from the last argument, calls the person's other notify program, and does what is left to do.
 pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
@@ -100,7 +102,7 @@ fn known_to_hooks(
 /// Whether the thread is one that Codex runs for itself: it makes titles, or it belongs to a process whose hooks
 /// work and yet no hook told of it.
 fn is_internal(hook: &Hook, payload: &NotifyPayload) -> bool {
-    let hook_fed = CodexProcess::calling().is_some_and(|p| live::is_hook_fed(hook.context.paths(), p));
+    let hook_fed = CodexProcess::calling().is_some_and(|p| processes::is_hook_fed(hook.context.paths(), p));
     hook_fed || payload.is_title_thread()
 }
 
@@ -146,11 +148,11 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     };
     if settings.dry_run {
         return super::print_dry_run(
-            &handover::settle::entry_of(context, &closing, Vec::new()),
+            &delivery::assemble::entry_of(context, &closing, Vec::new()),
             &mut std::io::stdout(),
         );
     }
-    freeze::write(context.paths(), &closing, None)?;
+    close::write(context.paths(), &closing, None)?;
     super::deliver(hook, super::SYNC_BUDGET);
     Ok(())
 }

@@ -6,11 +6,12 @@ use super::thread::{Thread, root_of};
 use super::{Hook, debug};
 use crate::codex::payload::HookPayload;
 use crate::codex::process::Life;
-use crate::codex::shorten::cut_at_word;
-use crate::export::flush;
-use crate::handover::{self, freeze, live};
-use crate::trace::closing::Reason;
-use crate::trace::redact::{Class, Redactor};
+use crate::delivery;
+use crate::delivery::flush;
+use crate::delivery::{close, processes};
+use crate::otel::redact::{Class, Redactor};
+use crate::truncate::cut_at_word;
+use crate::turn::closed::Reason;
 
 /// A session starts, is resumed, cleared, or goes on after a compaction in the middle of a turn.
 pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
@@ -97,8 +98,8 @@ fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
 /// What an earlier run could not deliver, and turns whose Codex is gone, are tried now.
 fn deliver_leftovers(hook: &Hook) {
     let paths = hook.context.paths();
-    let waiting = handover::has_work(hook.context) && (flush::is_due(paths) || freeze::any_frozen(paths));
-    if waiting || !live::orphans(paths).is_empty() {
+    let waiting = delivery::has_work(hook.context) && (flush::is_due(paths) || close::any_closed(paths));
+    if waiting || !processes::orphans(paths).is_empty() {
         super::deliver(hook, LEFTOVER_BUDGET);
     }
 }

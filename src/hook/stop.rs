@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::thread::{Thread, root_of};
 use super::{Hook, debug};
-use crate::codex::ids::ThreadId;
 use crate::codex::payload::{Event, HookPayload};
 use crate::codex::process::CodexProcess;
-use crate::handover;
-use crate::handover::live::Marker;
-use crate::trace::closing::Reason;
-use crate::trace::redact::{Class, Redactor};
+use crate::delivery;
+use crate::delivery::processes::Marker;
+use crate::ids::ThreadId;
+use crate::otel::redact::{Class, Redactor};
+use crate::turn::closed::Reason;
 
 /// A turn of the session, or of a subagent, is over.
 pub(super) fn turn(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::Result<()> {
@@ -53,9 +53,9 @@ pub(super) fn session(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> 
     if let Some(process) = CodexProcess::calling() {
         Marker { process, thread: id }.remove(hook.context.paths());
     }
-    if handover::has_work(hook.context) && !hook.settings().dry_run {
+    if delivery::has_work(hook.context) && !hook.settings().dry_run {
         super::deliver(hook, CLAMPED_BUDGET);
-        handover::wait_until_delivered(hook.context, CLAMPED_BUDGET);
+        delivery::wait_until_delivered(hook.context, CLAMPED_BUDGET);
     }
     Ok(())
 }

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use super::Hook;
-use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::payload::HookPayload;
 use crate::codex::process::CodexProcess;
-use crate::codex::shorten::cut;
 use crate::context::var;
+use crate::delivery::processes::Marker;
+use crate::delivery::{assemble, close};
 use crate::file;
-use crate::handover::live::Marker;
-use crate::handover::{freeze, settle};
+use crate::ids::{ThreadId, TurnId};
 use crate::settings::Settings;
 use crate::time::Timestamp;
-use crate::trace::closing::{Closing, Reason};
-use crate::trace::rows::{self, HookSettings, Kind, Row};
-use crate::trace::state::{LockedState, Root, State, StateError};
+use crate::truncate::cut;
+use crate::turn::closed::{Closing, Reason};
+use crate::turn::rows;
+use crate::turn::rows::{HookSettings, Kind, Row};
+use crate::turn::state::{LockedState, Root, State, StateError};
 
 /// A thread's state, locked and read.
 pub(super) struct Thread<'a> {
@@ -121,14 +122,14 @@ impl<'a> Thread<'a> {
             return self.show(reason, at);
         }
         let paths = self.hook.context.paths();
-        freeze::close_turn(paths, &settings.profile, &self.locked, &mut self.state, reason, at)
+        close::close_turn(paths, &settings.profile, &self.locked, &mut self.state, reason, at)
     }
 
     /// Prints the running turn instead of handing it over, and forgets it.
     fn show(&mut self, reason: Reason, at: Timestamp) -> Result<bool, StateError> {
         let profile = &self.hook.settings().profile;
         let Some(closing) = Closing::of(&self.state, reason, at, profile) else { return Ok(false) };
-        let entry = settle::entry_of(self.hook.context, &closing, rows::read(self.locked.rows()));
+        let entry = assemble::entry_of(self.hook.context, &closing, rows::read(self.locked.rows()));
         let _ = std::fs::remove_file(self.locked.rows());
         self.state.remember_closed(&closing.turn, None);
         self.state.turn = None;
@@ -174,7 +175,7 @@ pub(super) fn hook_settings(settings: &Settings) -> HookSettings {
 /// The session a subagent's payload belongs to; none for a payload of the session itself.
 pub(super) fn root_of(hook: &Hook, payload: &HookPayload) -> Option<Root> {
     let thread = payload.root_thread().filter(|_| payload.is_subagent())?;
-    let root = crate::trace::state::peek(hook.context.paths(), &thread).ok().flatten();
+    let root = crate::turn::state::peek(hook.context.paths(), &thread).ok().flatten();
     let running = root.as_ref().and_then(|s| s.turn.as_ref().map(|t| t.id.clone()));
     let turn = running.or_else(|| root.as_ref()?.closed.last().map(|c| c.id.clone()));
     Some(Root { thread, turn, agent_type: payload.agent_type.clone() })

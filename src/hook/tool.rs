@@ -7,15 +7,16 @@ use std::io::{Read, Write};
 
 use super::thread::{LOCK_PATIENCE, Thread, hook_settings, root_of};
 use super::{Hook, debug};
-use crate::codex::ids::{ThreadId, TurnId};
 use crate::codex::payload::{Event, HookPayload};
-use crate::codex::shorten::cut;
 use crate::file;
+use crate::ids::{ThreadId, TurnId};
+use crate::otel::redact::{Class, Redactor};
 use crate::time::Timestamp;
-use crate::trace::closing::Reason;
-use crate::trace::redact::{Class, Redactor};
-use crate::trace::rows::{self, HookSettings, Kind, Row};
-use crate::trace::state::LockedState;
+use crate::truncate::cut;
+use crate::turn::closed::Reason;
+use crate::turn::rows;
+use crate::turn::rows::{HookSettings, Kind, Row};
+use crate::turn::state::LockedState;
 
 /// Appends what the payload says to the rows of its turn.
 pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::Result<()> {
@@ -73,7 +74,7 @@ fn append_to_begun(
     turn: Option<&TurnId>,
     make: impl FnOnce(&HookSettings) -> Row,
 ) -> anyhow::Result<Option<HookSettings>> {
-    let path = crate::trace::state::rows_path(hook.context.paths(), id);
+    let path = crate::turn::state::rows_path(hook.context.paths(), id);
     if !path.exists() {
         return Ok(None);
     }

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use arize_codex::codex::config_toml::{self, Executables};
+use arize_codex::codex::hooks_config;
+use arize_codex::codex::hooks_config::Executables;
 use arize_codex::context::Context;
-use arize_codex::export::archive::{self, Place};
-use arize_codex::export::entry::Entry;
+use arize_codex::delivery::archive;
+use arize_codex::delivery::archive::Place;
+use arize_codex::otel::entry::Entry;
 use serde_json::Value;
 
 #[path = "terminal.rs"]
@@ -106,7 +108,7 @@ impl Codex {
              base_url = \"http://127.0.0.1:{port}/v1\"\nwire_api = \"responses\"\nenv_key = \"MOCK_KEY\"\n{extra}\n"
         );
         let executables = Executables::in_folder(bin.to_str().unwrap());
-        let installed = config_toml::install(&config, &executables).unwrap();
+        let installed = hooks_config::edit::install(&config, &executables).unwrap();
         fs::write(self.path(".codex/config.toml"), installed.text).unwrap();
     }
 

@@ -7,8 +7,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arize_codex::context::Context;
-use arize_codex::export::flush::{self, Budget};
-use arize_codex::export::outbox;
+use arize_codex::delivery::budget::Budget;
+use arize_codex::delivery::flush;
+use arize_codex::delivery::outbox;
 use arize_codex::settings::Settings;
 
 use crate::collector::{Answer, HttpCollector, spans_of};
@@ -62,7 +63,7 @@ fn flushes_and_tells_its_memory() {
     let context = Context::given(vec![], vars.into());
     let settings = Settings::load(&context).unwrap();
     let budget = Budget::within(std::time::Duration::from_secs(600));
-    let report = flush::run(context.paths(), &settings, &mut || {}, budget);
+    let report = flush::run(&context, &settings, budget);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     println!("left={} \n{status}", report.left);
 }

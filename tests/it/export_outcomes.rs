@@ -1,10 +1,11 @@
 //! What becomes of turns whatever a backend answers.
 
 use arize_codex::context::{Context, Paths};
-use arize_codex::export::entry::{Entry, EntryKey, Head, Summary};
-use arize_codex::export::flush::{self, Budget, Report};
-use arize_codex::export::status::Status;
-use arize_codex::export::{archive, outbox};
+use arize_codex::delivery::budget::{Budget, Report};
+use arize_codex::delivery::flush;
+use arize_codex::delivery::status::Status;
+use arize_codex::delivery::{archive, outbox};
+use arize_codex::otel::entry::{Entry, EntryKey, Head, Summary};
 use arize_codex::settings::Settings;
 use arize_codex::time::Timestamp;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -53,7 +54,7 @@ impl Home {
 
     pub fn flush(&self, seconds: u64) -> Report {
         let budget = Budget::within(Duration::from_secs(seconds));
-        flush::run(self.paths(), &self.settings(), &mut || {}, budget)
+        flush::run(&self.context, &self.settings(), budget)
     }
 
     pub fn log(&self) -> String {
@@ -63,8 +64,8 @@ impl Home {
 
 pub fn entry(turn: &str, spans: Vec<Span>) -> Entry {
     let key = EntryKey {
-        turn: arize_codex::codex::ids::TurnId::parse(turn).unwrap(),
-        thread: arize_codex::codex::ids::ThreadId::parse("thread").unwrap(),
+        turn: arize_codex::ids::TurnId::parse(turn).unwrap(),
+        thread: arize_codex::ids::ThreadId::parse("thread").unwrap(),
         part: 0,
     };
     let head = Head {
@@ -330,7 +331,7 @@ fn retry_after_is_waited_for_and_outlives_the_flusher() {
     let report = home.flush(10);
     assert_eq!((report.left, collector.book.seen().len()), (1, 2), "not before the server's time");
     assert!(report.last_error.is_some() && began.elapsed() < Duration::from_secs(5));
-    let asked = flush::run(home.paths(), &home.settings(), &mut || {}, Budget::asked(Duration::from_secs(5)));
+    let asked = flush::run(&home.context, &home.settings(), Budget::asked(Duration::from_secs(5)));
     assert_eq!(asked.delivered, 1, "a person's wish comes first");
 }
 
@@ -426,14 +427,15 @@ fn a_second_flusher_goes_away_and_the_first_delivers_what_it_left() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let home = Home::new(&phoenix(&collector.url()));
     let mut calls = 0;
-    let mut refill = || {
+    let mut watch = |_: &Report| {
         calls += 1;
-        if calls <= 3 {
+        if calls <= 2 {
             home.put(&format!("turn-{calls}"), vec![span(calls, 1)]);
-            let second = flush::run(home.paths(), &home.settings(), &mut || {}, Budget::background());
+            let second = flush::run(&home.context, &home.settings(), Budget::background());
             assert!(second.busy && second.delivered == 0);
         }
     };
-    let report = flush::run(home.paths(), &home.settings(), &mut refill, Budget::background());
+    home.put("turn-0", vec![span(0, 1)]);
+    let report = flush::run_watched(&home.context, &home.settings(), Budget::background(), &mut watch);
     assert_eq!((report.delivered, report.left), (3, 0));
 }

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use std::time::{Duration, Instant};
 
 use crate::export_outcomes::{Home, span};
-use arize_codex::export::{archive, outbox};
+use arize_codex::delivery::{archive, outbox};
 
 #[test]
 #[ignore = "needs a Phoenix"]

@@ -130,8 +130,8 @@ fn flushes_the_home_it_is_told() {
     let vars = [("HOME".to_owned(), "/nonexistent".to_owned()), ("ARIZE_HARNESS_HOME".to_owned(), harness)];
     let context = Context::given(vec![], vars.into());
     let settings = arize_codex::settings::Settings::load(&context).unwrap();
-    let budget = arize_codex::export::flush::Budget::within(std::time::Duration::from_secs(5));
-    let report = arize_codex::export::flush::run(context.paths(), &settings, &mut || {}, budget);
+    let budget = arize_codex::delivery::budget::Budget::within(std::time::Duration::from_secs(5));
+    let report = arize_codex::delivery::flush::run(&context, &settings, budget);
     println!("left={} ", report.left);
 }
 

@@ -170,7 +170,7 @@ fn a_turn_that_goes_on_after_stop_is_told_once_however_late_it_is_settled() {
     let spans = collector.book.spans();
     let tokens = |name: &str| {
         let turn = spans.iter().find(|s| s.trace_id == session.trace(1) && s.name == name);
-        turn.and_then(|s| arize_codex::trace::outline::number(s, "llm.token_count.prompt"))
+        turn.and_then(|s| arize_codex::otel::text_tree::number(s, "llm.token_count.prompt"))
     };
     assert_eq!((tokens("Turn 2"), tokens("Turn 2 (continued)")), (Some(1000), Some(1001)));
 }

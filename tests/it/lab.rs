@@ -1,8 +1,8 @@
 //! A home of its own in which the real executable is called as Codex calls it.
 
-use arize_codex::codex::ids::{ThreadId, TurnId};
 use arize_codex::context::{Context, Paths};
-use arize_codex::trace::ids::trace_id;
+use arize_codex::ids::{ThreadId, TurnId};
+use arize_codex::otel::ids::trace_id;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -127,7 +127,7 @@ impl Lab {
         let outbox: Vec<_> = names(self.paths().outbox()).into_iter().filter(|n| n != "rejected").collect();
         assert_eq!(outbox, [""; 0], "the outbox is not empty");
         assert_eq!(
-            names(arize_codex::export::outbox::rejected(self.paths())),
+            names(arize_codex::delivery::outbox::rejected(self.paths())),
             [""; 0],
             "turns were set aside"
         );

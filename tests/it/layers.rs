@@ -2,20 +2,19 @@
 //! libraries for foreign formats and networks stay in the files that are there for them, and so does the opening of
 //! files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const GROUND: &[&str] = &["context", "file", "log", "os", "time", "arena"];
+const GROUND: &[&str] = &["arena", "context", "file", "ids", "log", "platform", "time", "truncate"];
 
 /// What a module of the crate may use, beside the ground and itself.
 fn allowed(module: &str) -> &'static [&'static str] {
     match module {
-        "hook" => &["codex", "trace", "export", "settings", "git", "handover"],
-        "cli" => &["codex", "trace", "export", "settings", "git", "handover"],
-        "handover" => &["codex", "trace", "export", "settings", "git"],
-        "trace" => &["codex", "settings", "export::entry"],
-        "export" => &["settings", "codex::ids", "codex::shorten"],
+        "hook" | "cli" => &["delivery", "otel", "turn", "codex", "settings", "git"],
+        "delivery" => &["otel", "turn", "codex", "settings", "git"],
+        "otel" => &["turn", "codex", "settings"],
+        "turn" => &["codex", "settings"],
         "lib" | "main" => &["hook", "cli"],
         _ => &[],
     }
@@ -27,11 +26,9 @@ fn arrows_between_layers_point_down() {
     for (name, code) in sources() {
         let first = name.split('/').next().unwrap();
         let module = first.strip_suffix(".rs").unwrap_or(first);
-        for used in code.split("crate::").skip(1).map(used_module) {
-            let ground = GROUND.iter().any(|g| used == *g || used.starts_with(&format!("{g}::")));
-            let own = used == module || used.starts_with(&format!("{module}::"));
-            let down = allowed(module).iter().any(|a| used == *a || used.starts_with(&format!("{a}::")));
-            if !(ground || own || down || used.is_empty()) {
+        for used in paths_in(&code, "crate").into_iter().filter_map(|path| path.into_iter().next()) {
+            let down = GROUND.contains(&used.as_str()) || allowed(module).contains(&used.as_str());
+            if used != module && !down {
                 wrong.insert(format!("{name} uses {used}"));
             }
         }
@@ -39,21 +36,129 @@ fn arrows_between_layers_point_down() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Files that use each other in a loop. A `mod.rs` that only declares a child does not use it.
+#[test]
+fn no_file_uses_itself_through_others() {
+    let sources = sources();
+    let files: BTreeMap<Vec<String>, &str> =
+        sources.iter().map(|(name, _)| (module_of(name), name.as_str())).collect();
+    let mut uses: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, code) in &sources {
+        let module = module_of(name);
+        let mut paths = paths_in(code, "crate");
+        for path in paths_in(code, "super") {
+            let ups = path.iter().take_while(|part| *part == "super").count();
+            let base = module.len().saturating_sub(1 + ups);
+            paths.push(module[..base].iter().chain(&path[ups..]).cloned().collect());
+        }
+        paths.extend(
+            paths_in(code, "self").into_iter().map(|path| module.iter().cloned().chain(path).collect()),
+        );
+        let found = paths.iter().filter_map(|path| {
+            (1..=path.len())
+                .rev()
+                .find_map(|len| files.get(&path[..len]).map(|file| (len == path.len(), *file)))
+        });
+        // The name of a folder alone, as an import to call its children by, is no use of what its mod.rs holds.
+        let used = found.filter(|(whole, file)| !(*whole && file.ends_with("mod.rs"))).map(|(_, file)| file);
+        uses.insert(name, used.filter(|file| file != name).collect());
+    }
+    let circles: BTreeSet<String> =
+        uses.keys().filter_map(|start| path_back(&uses, start)).map(|circle| circle.join(" -> ")).collect();
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+/// The shortest way from a file back to itself.
+fn path_back<'a>(uses: &BTreeMap<&'a str, BTreeSet<&'a str>>, start: &'a str) -> Option<Vec<&'a str>> {
+    let mut seen = BTreeSet::new();
+    let mut ways = VecDeque::from([vec![start]]);
+    while let Some(way) = ways.pop_front() {
+        for next in uses.get(way.last()?)? {
+            let mut longer = way.clone();
+            longer.push(next);
+            if *next == start {
+                return Some(longer);
+            }
+            if seen.insert(*next) {
+                ways.push_back(longer);
+            }
+        }
+    }
+    None
+}
+
+fn module_of(name: &str) -> Vec<String> {
+    let stem = name.strip_suffix("/mod.rs").or(name.strip_suffix(".rs")).unwrap_or(name);
+    if stem == "lib" { Vec::new() } else { stem.split('/').map(str::to_owned).collect() }
+}
+
+/// Every path of code that begins with `root::`, the names in braces each for itself.
+fn paths_in(code: &str, root: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let start = format!("{root}::");
+    for (at, _) in code.match_indices(&start) {
+        let before = &code[..at];
+        let comment = before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with("//"));
+        if comment || before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &code[at + if root == "super" { 0 } else { start.len() }..];
+        let is_use = before.trim_end().ends_with("use");
+        expand(rest, is_use, &mut Vec::new(), &mut paths);
+    }
+    paths
+}
+
+/// Reads a path, or a tree of them, from the beginning of `rest`; returns how much of it was read.
+fn expand(rest: &str, is_use: bool, prefix: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> usize {
+    let depth = prefix.len();
+    let mut at = 0;
+    loop {
+        let name = rest[at..].find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len() - at);
+        if name > 0 {
+            prefix.push(rest[at..at + name].to_owned());
+            at += name;
+        }
+        if is_use && rest[at..].starts_with('{') {
+            at += 1;
+            while !rest[at..].starts_with('}') {
+                at += expand(&rest[at..], true, prefix, paths);
+                at += rest[at..].find(|c: char| !(c.is_whitespace() || c == ',')).unwrap_or(0);
+            }
+            prefix.truncate(depth);
+            return at + 1;
+        }
+        if !rest[at..].starts_with("::") {
+            break;
+        }
+        at += 2;
+    }
+    if prefix.last().is_some_and(|last| last == "self") {
+        prefix.pop();
+    }
+    paths.push(prefix.clone());
+    prefix.truncate(depth);
+    at + rest[at..].find([',', '}', ';', '\n']).filter(|_| rest[at..].starts_with(" as ")).unwrap_or(0)
+}
+
 /// Where a library is used: a file, or a folder with all below it.
 const LIBRARIES: &[(&str, &[&str])] = &[
     // The state is YAML for people to read; the commands below change or ask for what is in config.yaml.
-    ("serde_yml", &["settings/", "trace/state.rs", "cli/config.rs", "cli/install/", "cli/uninstall.rs"]),
-    ("toml_edit", &["codex/config_toml/", "cli/setup/codex_cli.rs"]),
-    ("ureq", &["export/http.rs"]),
-    ("flate2", &["export/http.rs"]),
-    ("tonic", &["export/grpc.rs"]),
-    ("tokio", &["export/grpc.rs"]),
-    ("hyper_util", &["export/client.rs", "export/grpc.rs", "export/http.rs"]),
-    ("rustls", &["export/client.rs", "export/grpc.rs"]),
-    ("rustls_native_certs", &["export/client.rs"]),
+    ("serde_yml", &["settings/", "turn/state.rs", "cli/config.rs", "cli/install/", "cli/uninstall.rs"]),
+    ("toml_edit", &["codex/hooks_config/", "cli/setup/codex_cli.rs"]),
+    ("ureq", &["delivery/transport/http.rs"]),
+    ("flate2", &["delivery/transport/http.rs"]),
+    ("tonic", &["delivery/transport/grpc.rs"]),
+    ("tokio", &["delivery/transport/grpc.rs"]),
+    (
+        "hyper_util",
+        &["delivery/transport/connection.rs", "delivery/transport/grpc.rs", "delivery/transport/http.rs"],
+    ),
+    ("rustls", &["delivery/transport/connection.rs", "delivery/transport/grpc.rs"]),
+    ("rustls_native_certs", &["delivery/transport/connection.rs"]),
     ("ruzstd", &["codex/rollout/reader.rs"]),
     ("argh", &["cli/"]),
-    ("libc", &["file.rs", "os.rs"]),
+    ("libc", &["file/", "platform/"]),
 ];
 
 #[test]
@@ -103,16 +208,16 @@ const BARE_ALLOWED: &[(&str, &str, &str)] = &[
     ("cli/doctor/ours.rs", "fs::read(", "the environment of a process, in /proc"),
     ("cli/install/choices.rs", "File::open(", "the file a person names for a key may be a pipe"),
     ("cli/setup/links.rs", "fs::copy(", "this executable"),
-    ("cli/view/pick.rs", "fs::read(", "a turn of the archive whose head was read, as a file, before"),
+    ("cli/view/selection.rs", "fs::read(", "a turn of the archive whose head was read, as a file, before"),
     ("codex/process.rs", "File::open(", "the state of a process, in /proc"),
-    ("os.rs", "File::options(", "/dev/null"),
+    ("platform/mod.rs", "File::options(", "/dev/null"),
 ];
 
 #[test]
 fn files_are_opened_where_pipes_and_devices_are_refused() {
     let mut wrong = BTreeSet::new();
     let mut unused: BTreeSet<_> = BARE_ALLOWED.iter().collect();
-    for (name, code) in sources().into_iter().filter(|(name, _)| name != "file.rs") {
+    for (name, code) in sources().into_iter().filter(|(name, _)| !name.starts_with("file/")) {
         for bare in BARE.into_iter().filter(|bare| code.contains(bare)) {
             match BARE_ALLOWED.iter().find(|(file, call, _)| *file == name && *call == bare) {
                 Some(allowed) => drop(unused.remove(allowed)),
@@ -137,12 +242,6 @@ fn sources() -> Vec<(String, String)> {
         files(&source).into_iter().map(read).filter(|(name, _)| !name.contains("tests")).collect();
     assert!(all.len() > 80, "{}", all.len());
     all
-}
-
-/// The path behind `crate::`, as far as it names modules.
-fn used_module(rest: &str) -> String {
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
-    rest[..end].trim_end_matches(':').to_owned()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -1,7 +1,7 @@
 //! The outbox protocol as a model, checked in every state it can reach.
 //!
 //! Hooks freeze turns and start flushers; flushers take the lock, settle, deliver, let go and look again
-//! (`handover::freeze`, `handover::settle`, `export::flush`). Each step below is one operation on the file system
+//! (`delivery::close`, `delivery::assemble`, `delivery::flush`). Each step below is one operation on the file system
 //! or one request, between any two of which every other process may act, be killed, or the backend fail. At the end
 //! comes what always comes: one more hook, whose flusher nobody kills.
 //!
@@ -173,7 +173,7 @@ impl State {
         }
     }
 
-    /// One step of `export::flush::run`.
+    /// One step of `delivery::flush::run`.
     fn flush(&mut self, which: usize, rules: Rules) {
         let mut own = self.flushers[which].clone();
         match own.step {

@@ -155,7 +155,7 @@ fn hooks_that_are_registered_twice_tell_of_everything_once() {
 
 #[test]
 fn what_a_stop_hook_told_the_model_is_what_its_next_response_answers() {
-    use arize_codex::trace::outline::string;
+    use arize_codex::otel::text_tree::string;
     let replayed = fixture("0.169.0", "stop-hook-continues").unwrap().replay("calls");
     let mut calls: Vec<_> = replayed
         .entries
@@ -175,7 +175,7 @@ fn what_a_stop_hook_told_the_model_is_what_its_next_response_answers() {
 
 #[test]
 fn images_are_shown_where_they_fit_and_named_where_they_do_not() {
-    use arize_codex::trace::outline::string;
+    use arize_codex::otel::text_tree::string;
     let replayed = fixture("0.169.0", "images").unwrap().replay("calls");
     let spans: Vec<_> = replayed.entries.iter().flat_map(|e| &e.spans).collect();
     let shown = |key: &str| {

@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arize_codex::context::Context;
-use arize_codex::export::archive;
-use arize_codex::export::entry::Entry;
+use arize_codex::delivery::archive;
 use arize_codex::hook::{self, Role};
+use arize_codex::otel::entry::Entry;
+use arize_codex::otel::ids;
+use arize_codex::otel::ids::Role as SpanRole;
+use arize_codex::otel::text_tree::{number, string};
 use arize_codex::time::Timestamp;
-use arize_codex::trace::ids::{self, Role as SpanRole};
-use arize_codex::trace::outline::{number, string};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
@@ -116,13 +117,13 @@ impl Recording {
         }
         // The turns of a Codex that was killed are found by the next hook of any thread.
         rollouts.write_until(i64::MAX);
-        for marker in arize_codex::handover::live::list(context.paths()) {
+        for marker in arize_codex::delivery::processes::list(context.paths()) {
             let settings = arize_codex::settings::Settings::load(context).unwrap();
-            arize_codex::handover::reap::close_thread(context.paths(), &settings, &marker).unwrap();
+            arize_codex::delivery::orphans::close_thread(context.paths(), &settings, &marker).unwrap();
         }
         let settings = arize_codex::settings::Settings::load(context).unwrap();
-        let budget = arize_codex::export::flush::Budget::within(std::time::Duration::from_secs(20));
-        arize_codex::handover::run(context, &settings, budget);
+        let budget = arize_codex::delivery::budget::Budget::within(std::time::Duration::from_secs(20));
+        arize_codex::delivery::flush::run(context, &settings, budget);
         let log = fs::read_to_string(context.paths().log_file()).unwrap_or_default();
         assert_eq!(log, "", "{}", self.name);
         look();
@@ -421,7 +422,7 @@ impl Replayed {
 
     /// The span a tool call must have, in hex, when it is there.
     pub fn tool_span(&self, thread: &str, turn: &str, call: &str) -> Option<String> {
-        use arize_codex::codex::ids::{ThreadId, TurnId};
+        use arize_codex::ids::{ThreadId, TurnId};
         let (thread_id, turn_id) = (ThreadId::parse(thread).ok()?, TurnId::parse(turn).ok()?);
         let id = ids::span_id(&thread_id, &turn_id, SpanRole::Tool, call);
         let there = self.entries_of(thread, turn).iter().any(|e| e.spans.iter().any(|s| s.span_id == id));

@@ -7,12 +7,14 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use arize_codex::context::Context;
-use arize_codex::export::archive::{self, Item};
-use arize_codex::export::entry::{Entry, EntryKey};
-use arize_codex::export::outbox;
-use arize_codex::handover::past::{self, Found, Wanted};
+use arize_codex::delivery::archive;
+use arize_codex::delivery::archive::Item;
+use arize_codex::delivery::outbox;
+use arize_codex::delivery::past_turns;
+use arize_codex::delivery::past_turns::{Found, Wanted};
+use arize_codex::otel::entry::{Entry, EntryKey};
+use arize_codex::otel::text_tree::{number, string};
 use arize_codex::settings::Settings;
-use arize_codex::trace::outline::{number, string};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 
@@ -214,10 +216,10 @@ fn given(home: &Path) -> Context {
 fn backfill(context: &Context) -> Vec<Entry> {
     let settings = Settings::load(context).unwrap();
     let mut added = Vec::new();
-    for path in past::rollouts(context.paths().codex(), &[]).unwrap() {
+    for path in past_turns::rollouts(context.paths().codex(), &[]).unwrap() {
         let long_ago = SystemTime::now() - Duration::from_secs(48 * 3600);
         File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
-        past::scan(context, &settings.profile, &path, &Wanted::default(), &mut |found| {
+        past_turns::scan(context, &settings.profile, &path, &Wanted::default(), &mut |found| {
             if let Found::Turn(entry) = found
                 && outbox::put(context.paths(), &entry)?
             {

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use arize_codex::export::{archive, outbox};
-use arize_codex::handover::past;
+use arize_codex::delivery::past_turns;
+use arize_codex::delivery::{archive, outbox};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -43,7 +43,7 @@ fn backfill_sends_each_turn_once_whatever_becomes_of_the_archive() {
         Recording::load(&folder).lay_rollouts(home.paths().codex());
     }
     let long_ago = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
-    for path in past::rollouts(home.paths().codex(), &[]).unwrap() {
+    for path in past_turns::rollouts(home.paths().codex(), &[]).unwrap() {
         File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
     }
     let (code, counted) = run(&home, &["backfill", "--dry-run"]);
@@ -80,7 +80,7 @@ fn backfill_tells_only_of_what_was_asked_for_and_goes_on_where_it_stopped() {
     for folder in [&wanted, &wanted.parent().unwrap().join("chat"), &wanted.parent().unwrap().join("tools")] {
         Recording::load(folder).lay_rollouts(home.paths().codex());
     }
-    let rollouts = past::rollouts(home.paths().codex(), &[]).unwrap();
+    let rollouts = past_turns::rollouts(home.paths().codex(), &[]).unwrap();
     let long_ago = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
     for path in &rollouts {
         File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
@@ -189,7 +189,7 @@ fn preview_counts_what_redaction_did_and_says_what_another_tree_would_change() {
     let folder = recordings().into_iter().find(|f| f.ends_with("codex-0.169.0/tools")).unwrap();
     let context = Recording::load(&folder).context(home.context.var("HOME").unwrap().as_ref(), "turn");
     Recording::load(&folder).lay_rollouts(context.paths().codex());
-    for path in past::rollouts(context.paths().codex(), &[]).unwrap() {
+    for path in past_turns::rollouts(context.paths().codex(), &[]).unwrap() {
         let long_ago = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
         let whole = fs::read_to_string(&path).unwrap();
         let secret = ["ghp_16C7e42F292c69", "12E7e10c838347Ae178B4a"].concat();

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use arize_codex::codex::ids::{ThreadId, TurnId};
-use arize_codex::export::entry::{Entry, EntryKey, Head, Summary};
-use arize_codex::export::outbox;
+use arize_codex::delivery::outbox;
+use arize_codex::ids::{ThreadId, TurnId};
+use arize_codex::otel::entry::{Entry, EntryKey, Head, Summary};
 use arize_codex::time::Timestamp;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};

@@ -6,11 +6,12 @@ use std::path::Path;
 use super::Finding;
 use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS, Version};
 use crate::cli::setup::codex_config::{self, CodexConfig};
-use crate::codex::config_toml::survey::Survey;
-use crate::codex::config_toml::{Executables, is_notify};
-use crate::codex::hook_events::{EVENTS, HookEvent};
+use crate::codex::events::{EVENTS, HookEvent};
+use crate::codex::hooks_config::survey::Survey;
+use crate::codex::hooks_config::trust;
+use crate::codex::hooks_config::trust::{HookState, OurHook};
+use crate::codex::hooks_config::{Executables, is_notify};
 use crate::codex::plugin::{self, Plugin};
-use crate::codex::trust::{self, HookState, OurHook};
 use crate::context::Context;
 use crate::settings::Settings;
 

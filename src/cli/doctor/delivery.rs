@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime};
 use super::{Finding, state};
 use crate::cli::setup::backend::{self, Test};
 use crate::context::{Context, Paths};
-use crate::export::{outbox, status::Status};
+use crate::delivery;
+use crate::delivery::outbox;
+use crate::delivery::status::Status;
+use crate::delivery::{close, hook_calls, orphans, processes};
 use crate::git::without_credentials;
-use crate::handover::{self, freeze, live, reap, seen};
+use crate::otel::text_tree::seconds;
 use crate::settings::{Settings, Target};
 use crate::time;
-use crate::trace::outline::seconds;
 
 pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     // A config.yaml that cannot be read has been told already.
@@ -38,13 +40,13 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
 /// Turns whose Codex is gone are closed here and now, and handed to a process that tells of them.
 fn orphans(context: &Context, settings: &Settings) -> Option<Finding> {
     let paths = context.paths();
-    let count = live::orphans(paths).len();
+    let count = processes::orphans(paths).len();
     if count == 0 || settings.dry_run {
         return None;
     }
-    reap::reap(context, settings);
-    if freeze::any_frozen(paths) {
-        handover::start(context, settings);
+    orphans::close_all(context, settings);
+    if close::any_closed(paths) {
+        delivery::start(context, settings);
     }
     let text =
         format!("{} of a Codex that is gone: unfinished turns are told now", counted(count as u64, "thread"));
@@ -87,9 +89,9 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
 
 /// When Codex last called, how often each event has, and whether hooks of a running Codex have.
 fn calls(paths: &Paths) -> Vec<Finding> {
-    let running = live::list(paths).iter().filter(|m| m.process.is_running()).count() as u64;
+    let running = processes::list(paths).iter().filter(|m| m.process.is_running()).count() as u64;
     let ago = |at: Option<SystemTime>| at.and_then(|at| at.elapsed().ok());
-    let seen = seen::list(paths);
+    let seen = hook_calls::list(paths);
     let Some(last) = ago(seen.iter().filter_map(|s| s.last).max()) else {
         return vec![Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`")];
     };
@@ -99,7 +101,7 @@ fn calls(paths: &Paths) -> Vec<Finding> {
     let never: Vec<&str> = seen.iter().filter(|s| s.calls == 0).map(|s| s.event).collect();
     let never = if never.is_empty() { String::new() } else { format!("; never {}", never.join(", ")) };
     findings.push(Finding::ok("calls", called.collect::<Vec<_>>().join(", ") + &never));
-    let failed = seen::failures(paths);
+    let failed = hook_calls::failures(paths);
     if let Some(ago) = ago(failed.last).filter(|ago| *ago < FAILURES_TOLD) {
         let calls = counted(failed.calls, "call");
         let text = format!("{calls} of Codex went wrong, the last {} ago", ago_text(ago));
@@ -114,7 +116,7 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
         // What went wrong with another backend, or another key, is over.
         status.turn_to(settings);
     }
-    let waiting = outbox::list(paths).len() + freeze::list(paths).len();
+    let waiting = outbox::list(paths).len() + close::list(paths).len();
     let mut findings = Vec::new();
     let last = progress(&status, settings.and_then(|s| s.target));
     findings.push(match &status.last_error {

@@ -12,7 +12,7 @@ use std::io::{IsTerminal, Write};
 
 use super::exit::{DONE, FAILED};
 use crate::context::{Context, var};
-use crate::trace::outline::printable;
+use crate::otel::text_tree::printable;
 
 /// Check the setup and say what is wrong and what to do.
 #[derive(FromArgs, Debug)]

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use super::{Finding, misspelt};
 use crate::cli::setup::links;
 use crate::context::{Context, var};
+use crate::delivery::processes;
 use crate::file;
 use crate::git::without_credentials;
-use crate::handover::live;
 use crate::settings::document::DocumentError;
 use crate::settings::keys::Key;
 use crate::settings::{Resolver, Settings, keys};
@@ -94,7 +94,7 @@ fn settings(context: &Context) -> Vec<Finding> {
 /// (seen on Codex 0.169.0): a variable set since then does not reach them.
 fn environments(context: &Context) -> Vec<Finding> {
     let names: Vec<&str> = keys::KEYS.iter().flat_map(|k| k.variables).copied().collect();
-    let mut running: Vec<u32> = live::list(context.paths())
+    let mut running: Vec<u32> = processes::list(context.paths())
         .iter()
         .filter(|m| m.process.is_running())
         .map(|m| m.process.pid)

@@ -9,7 +9,7 @@ use rustix::fs::Access;
 
 use super::Finding;
 use crate::context::Paths;
-use crate::export::outbox;
+use crate::delivery::outbox;
 use crate::file::{self, Lock};
 
 /// Does in each of our folders what hooks and deliveries do there.

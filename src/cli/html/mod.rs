@@ -11,12 +11,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-use super::exposed;
 use super::list::folder_name;
-use super::view::pick::Trace;
 use super::view::text::{first_line, local};
 use super::view::tree::{self, Node};
-use crate::export::json::hex;
+use crate::cli::view::selection::Trace;
+use crate::file::replace;
+use crate::otel::json::hex;
 
 /// Writes the page.
 ///
@@ -27,7 +27,7 @@ pub fn write(traces: &[Trace], path: &Path) -> anyhow::Result<()> {
     for trace in traces {
         loaded.push((trace, trace.spans()?));
     }
-    exposed::write(path, page(&loaded).as_bytes())
+    replace::write(path, page(&loaded).as_bytes())
         .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
 }
 

@@ -14,9 +14,11 @@ use super::exit::{DONE, FAILED};
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::Record;
 use super::setup::{backend, codex_cli, describe, links, prompt, settings_file, skill};
-use crate::codex::config_toml::survey::Survey;
-use crate::codex::config_toml::{self, Executables, Installed};
-use crate::codex::trust::{self, HookState};
+use crate::codex::hooks_config;
+use crate::codex::hooks_config::survey::Survey;
+use crate::codex::hooks_config::trust;
+use crate::codex::hooks_config::trust::HookState;
+use crate::codex::hooks_config::{Executables, Installed};
 use crate::context::{Context, var};
 use crate::git::without_credentials;
 use crate::settings::document::Document;
@@ -74,7 +76,7 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
     let bin = paths.bin();
     let bin = bin.to_str().context("the path of the harness folder is not Unicode")?;
     let config = CodexConfig::read(&paths.codex_config())?;
-    let installed = config_toml::install(config.text(), &Executables::in_folder(bin))
+    let installed = hooks_config::edit::install(config.text(), &Executables::in_folder(bin))
         .with_context(|| format!("{} is left as it is", config.path.display()))?;
     if installed.text != config.text() {
         config.check_writable()?;

@@ -7,14 +7,15 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use crate::codex::ids::{IdError, ThreadId, TurnId};
-use crate::export::client::Client;
-use crate::export::decorate::Decoration;
-use crate::export::entry::{EntryKey, Head, Summary};
-use crate::export::retry::{Cause, Failure};
+use crate::delivery::transport::client::Client;
+use crate::delivery::transport::retry::{Cause, Failure};
+use crate::ids::{IdError, ThreadId, TurnId};
+use crate::otel::entry::{EntryKey, Head, Summary};
+use crate::otel::ids;
+use crate::otel::ids::Role;
+use crate::otel::resource::Decoration;
 use crate::settings::{Settings, Target};
 use crate::time;
-use crate::trace::ids::{self, Role};
 
 /// Sends an empty request: what answers it well is an OTLP backend that takes our key.
 ///

@@ -91,7 +91,7 @@ fn problems_in(text: &str) -> Vec<String> {
         problems.push("it switches hooks off (features.hooks = false)".to_owned());
     }
     let notify = document.get("notify").and_then(|n| n.get(0)).and_then(Item::as_str);
-    if notify.is_some_and(|program| !crate::codex::config_toml::is_notify(program)) {
+    if notify.is_some_and(|program| !crate::codex::hooks_config::is_notify(program)) {
         problems.push("it has a notify program of its own, so ours is not called".to_owned());
     }
     problems

@@ -5,9 +5,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CONFIG_PROGRAM, PROGRAM, exposed};
+use crate::cli::{CONFIG_PROGRAM, PROGRAM};
 use crate::context::Paths;
 use crate::file;
+use crate::file::replace;
 
 /// The names under which Codex and people call the executable.
 pub const LINKS: [&str; 5] = [
@@ -94,11 +95,11 @@ fn link(target: &Path, at: &Path) -> std::io::Result<()> {
     if fs::read_link(at).is_ok_and(|found| found == target) {
         return Ok(());
     }
-    exposed::put(at, |temporary| symlink(target, temporary))
+    replace::put(at, |temporary| symlink(target, temporary))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    exposed::put(to, |temporary| {
+    replace::put(to, |temporary| {
         fs::copy(from, temporary)?;
         fs::set_permissions(temporary, fs::Permissions::from_mode(0o755))
     })

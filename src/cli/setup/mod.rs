@@ -9,7 +9,7 @@ pub mod record;
 pub mod settings_file;
 pub mod skill;
 
-use crate::codex::config_toml::Change;
+use crate::codex::hooks_config::Change;
 
 /// How many of the twelve hooks and what else a change of config.toml concerns, in words.
 pub fn describe(changes: &[Change]) -> Vec<String> {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cli::exposed;
 use crate::file;
+use crate::file::replace;
 
 /// Writes the skill into the person's skill folder and returns where.
 ///
@@ -17,7 +17,7 @@ pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
         anyhow::bail!("{} is another skill of that name", path.display());
     }
     fs::create_dir_all(&folder)?;
-    exposed::write(&path, SKILL.as_bytes())?;
+    replace::write(&path, SKILL.as_bytes())?;
     Ok(path)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::terminal::{Style, Terminal};
 use super::text::{first_line, fit, grouped, lasted, pad, pad_left, short, width};
 use super::tree::{Kind, Node, Tokens, build};
-use crate::trace::outline::string;
+use crate::otel::text_tree::string;
 
 /// Draws the tree of a trace's spans. Of many siblings that went well only some are shown, unless `full`.
 pub fn tree(spans: &[Span], terminal: Terminal, full: bool) -> String {
@@ -241,7 +241,7 @@ pub fn quote(terminal: Terminal, span: &Span, key: &str, mark: &str, lines: usiz
     let said = text.lines().filter(|l| !l.trim().is_empty());
     for (n, line) in said.clone().take(lines).enumerate() {
         terminal.paint_into(&mut out, Style::Quiet, if n == 0 { mark } else { "  " });
-        out.push_str(&fit(&crate::trace::outline::printable(line), terminal.width.saturating_sub(2)));
+        out.push_str(&fit(&crate::otel::text_tree::printable(line), terminal.width.saturating_sub(2)));
         end_line(&mut out);
     }
     let more = said.count().saturating_sub(lines);

@@ -2,8 +2,8 @@
 //! to write for the terminal that is there.
 
 pub mod draw;
-pub mod marks;
-pub mod pick;
+pub mod redaction_marks;
+pub mod selection;
 pub mod terminal;
 pub mod text;
 pub mod tree;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::otel::text_tree::printable;
 use crate::time::Timestamp;
-use crate::trace::outline::printable;
 
 /// The first line of a text that says something, made harmless for a terminal.
 pub fn first_line(text: &str) -> String {

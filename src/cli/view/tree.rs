@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::text::first_line;
-use crate::trace::outline::{number, printable, string};
+use crate::otel::text_tree::{number, printable, string};
 
 /// A span and its place in the tree.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::reader::{Reader, read_range};
 use super::{Fact, SessionMeta};
-use crate::codex::ids::ThreadId;
 use crate::file::open_regular;
+use crate::ids::ThreadId;
 use crate::time::Timestamp;
 
 /// The rollout of a thread: in the folder of the day inside its id, plain or compressed, or archived.

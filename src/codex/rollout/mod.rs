@@ -6,6 +6,7 @@
 //! for a turn is decided in `trace`.
 
 pub mod locate;
+pub mod numbering;
 pub mod reader;
 pub mod spawn;
 pub mod turns;

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::{Record, wire};
-use crate::codex::shorten::Shortener;
 use crate::file::open_regular;
+use crate::truncate::Shortener;
 
 /// The records of a rollout, in the file's order.
 pub struct Reader {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::reader::Reader;
 use super::{Fact, ModelOutput, Record, SessionMeta, TurnEnd};
-use crate::codex::ids::{ThreadId, TurnId};
+use crate::ids::{ThreadId, TurnId};
 use crate::time::Timestamp;
 
 /// A rollout on the way from turn to turn.

@@ -3,22 +3,24 @@
 use std::path::Path;
 use std::time::Duration;
 
-use arize_codex::codex::config_toml::{self, Executables};
+use arize_codex::codex::hooks_config;
+use arize_codex::codex::hooks_config::Executables;
 use arize_codex::codex::payload::{HookPayload, NotifyPayload};
 use arize_codex::codex::rollout::{locate, reader::Reader};
-use arize_codex::codex::shorten::{Shortener, cut, cut_at_word};
-use arize_codex::export::endpoint::Endpoint;
-use arize_codex::export::entry::Entry;
-use arize_codex::export::reader::EntryReader;
-use arize_codex::export::retry::parse_retry_after;
+use arize_codex::truncate::{Shortener, cut, cut_at_word};
+use arize_codex::delivery::transport::endpoint::Endpoint;
+use arize_codex::otel::entry::Entry;
+use arize_codex::otel::entry_reader::EntryReader;
+use arize_codex::delivery::transport::retry::parse_retry_after;
 use arize_codex::settings::{SpanTree, document::Document, env_file};
 use arize_codex::time::Timestamp;
-use arize_codex::trace::closing::Closing;
-use arize_codex::trace::fold::{Evidence, fold};
-use arize_codex::trace::redact::{Class, Redactor};
-use arize_codex::trace::scrub::Scrubber;
-use arize_codex::trace::turn::Git;
-use arize_codex::trace::{ids, outline, rows, spans};
+use arize_codex::turn::closed::Closing;
+use arize_codex::turn::fold::{Evidence, fold};
+use arize_codex::otel::redact::{Class, Redactor};
+use arize_codex::otel::scrub::Scrubber;
+use arize_codex::turn::Git;
+use arize_codex::otel::{ids, spans, text_tree};
+use arize_codex::turn::rows;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
@@ -94,7 +96,7 @@ fn build(
     let entry = spans::build(&turn, &closing.profile);
     assert_eq!(spans::build(&turn, &closing.profile), entry, "the same turn gives the same spans");
     assert_eq!(Entry::decode(&entry.encode()).ok().as_ref(), Some(&entry), "an entry survives its file");
-    let tree = outline::tree(&entry.spans);
+    let tree = text_tree::tree(&entry.spans);
     assert!(!tree.chars().any(|c| c.is_control() && c != '\n'), "no control characters");
 }
 
@@ -117,19 +119,19 @@ fn closing(tree: SpanTree, data: &[u8]) -> Option<Closing> {
 }
 
 fn ids_parse(id: &str) -> bool {
-    arize_codex::codex::ids::TurnId::parse(id).is_ok()
+    arize_codex::ids::TurnId::parse(id).is_ok()
 }
 
 /// Codex's configuration: what was put in comes out again, and twice is once.
 fn codex_config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let ours = Executables::in_folder("/home/dev/.arize/harness/bin");
-    let Ok(installed) = config_toml::install(text, &ours) else { return };
-    let again = config_toml::install(&installed.text, &ours).expect("what was written can be read");
+    let Ok(installed) = hooks_config::edit::install(text, &ours) else { return };
+    let again = hooks_config::edit::install(&installed.text, &ours).expect("what was written can be read");
     assert_eq!(again.text, installed.text, "installing twice is installing once");
     let source = installed.replaced_notify.as_ref().map(|n| n.source.as_str());
     let removed =
-        config_toml::uninstall(&installed.text, &["/home/dev/.codex/config.toml".to_owned()], source);
+        hooks_config::edit::uninstall(&installed.text, &["/home/dev/.codex/config.toml".to_owned()], source);
     let removed = removed.expect("what was written can be taken out").text;
     if !text.contains("arize-hook-codex") {
         assert_eq!(removed, text, "taken out again, nothing is left");
@@ -162,7 +164,7 @@ fn outbox(data: &[u8]) {
     let decoded = Entry::decode(data).ok();
     if let Some(entry) = &decoded {
         assert_eq!(Entry::decode(&entry.encode()).ok().as_ref(), Some(entry));
-        let _ = outline::tree(&entry.spans);
+        let _ = text_tree::tree(&entry.spans);
     }
     let Ok(mut reader) = EntryReader::open(&scratch("entry.turn", data)) else { return };
     let mut spans = 0;

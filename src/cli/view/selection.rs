@@ -1,0 +1,182 @@
+//! Which turns a person means: the newest, a session, or the turn whose id begins like this.
+
+use anyhow::bail;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use std::fs;
+
+use crate::context::Paths;
+use crate::delivery::archive;
+use crate::delivery::archive::{Item, Place};
+use crate::ids::{ThreadId, TurnId};
+use crate::otel::entry::{Entry, EntryKey, Head, Summary};
+use crate::time::Timestamp;
+
+/// A turn with its continuations and the subagents it set to work: one trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    pub thread: ThreadId,
+    pub turn: TurnId,
+    /// The turn itself first, then what belongs to it, oldest first.
+    pub items: Vec<Item>,
+}
+
+impl Trace {
+    /// The turn's own head; a subagent's while the turn itself is not over.
+    pub fn head(&self) -> &Head {
+        // A trace is made of at least one item.
+        &self.items[0].head
+    }
+
+    /// Whether the turn itself is there, and not only a subagent of it.
+    pub fn has_root(&self) -> bool {
+        self.head().key.thread == self.thread
+    }
+
+    /// Where most remains to be done.
+    pub fn place(&self) -> Place {
+        let any = |place| self.items.iter().any(|i| i.place == place);
+        match (any(Place::SetAside), any(Place::Waiting)) {
+            (true, _) => Place::SetAside,
+            (_, true) => Place::Waiting,
+            _ => Place::Sent,
+        }
+    }
+
+    /// The line of the turn, its continuations added up.
+    pub fn summary(&self) -> Summary {
+        let mut sum = self.head().summary.clone();
+        let own = &self.head().key;
+        for item in self.items.iter().skip(1).filter(|i| i.head.key.thread == own.thread) {
+            let more = &item.head.summary;
+            let add = |sum: &mut Option<u64>, more: Option<u64>| {
+                *sum = sum.map_or(more, |s| Some(s.saturating_add(more.unwrap_or(0))));
+            };
+            add(&mut sum.prompt_tokens, more.prompt_tokens);
+            add(&mut sum.completion_tokens, more.completion_tokens);
+            add(&mut sum.cached_tokens, more.cached_tokens);
+            add(&mut sum.reasoning_tokens, more.reasoning_tokens);
+            sum.tool_calls += more.tool_calls;
+            sum.failed_tool_calls += more.failed_tool_calls;
+            sum.model_calls += more.model_calls;
+            sum.status.clone_from(&more.status);
+        }
+        sum
+    }
+
+    /// When the last of its own parts ended.
+    pub fn ended_at(&self) -> Timestamp {
+        let own = self.items.iter().filter(|i| i.head.key.thread == self.head().key.thread);
+        own.map(|i| i.head.ended_at).max().unwrap_or(self.head().ended_at)
+    }
+
+    /// How many subagents' turns belong to it.
+    pub fn agents(&self) -> usize {
+        self.items.iter().filter(|i| i.head.key.thread != self.thread).count()
+    }
+
+    /// All its spans, read from the files.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged.
+    pub fn spans(&self) -> anyhow::Result<Vec<Span>> {
+        let mut spans = Vec::new();
+        for item in &self.items {
+            spans.extend(read(item)?.spans);
+        }
+        Ok(spans)
+    }
+
+    fn sort(&mut self) {
+        let root = self.thread.clone();
+        self.items.sort_by_key(|i| (i.head.key.thread != root, i.head.key.clone()));
+    }
+}
+
+/// Reads a turn's file. It may have been delivered, and so moved, since it was listed.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub fn read(item: &Item) -> anyhow::Result<Entry> {
+    let content = fs::read(&item.path).or_else(|error| {
+        let moved = item.path.file_name().and_then(|name| {
+            let folder = item.path.parent()?.parent()?.join("sent");
+            fs::read(folder.join(name)).ok()
+        });
+        moved.ok_or(error)
+    })?;
+    Ok(Entry::decode(&content)?)
+}
+
+/// The traces kept on this machine, newest first, as far as they are asked for.
+pub fn traces(paths: &Paths) -> impl Iterator<Item = Trace> + use<> {
+    let mut items = archive::items(paths).fuse();
+    // A subagent begins later than the turn it belongs to and is so met before it.
+    let mut open: Vec<Trace> = Vec::new();
+    std::iter::from_fn(move || {
+        loop {
+            let Some(item) = items.next() else {
+                return (!open.is_empty()).then(|| open.remove(0));
+            };
+            let (thread, turn) = (item.head.root_thread.clone(), item.head.root_turn.clone());
+            let own = item.head.key.thread == thread && item.head.key.part == 0;
+            let at = match open.iter().position(|t| t.thread == thread && t.turn == turn) {
+                Some(at) => at,
+                None => {
+                    open.push(Trace { thread, turn, items: Vec::new() });
+                    open.len() - 1
+                }
+            };
+            open[at].items.push(item);
+            open[at].sort();
+            if own {
+                return Some(open.remove(at));
+            }
+        }
+    })
+}
+
+/// The traces `wanted` names, oldest first: the newest for none or `last`, a session for the beginning of a
+/// thread's id, one turn for the beginning of a turn's.
+///
+/// # Errors
+/// When there is none, or the beginning fits several sessions.
+pub fn wanted(paths: &Paths, wanted: Option<&str>) -> anyhow::Result<Vec<Trace>> {
+    let wanted = wanted.unwrap_or(LAST);
+    if wanted == LAST {
+        return match traces(paths).next() {
+            Some(trace) => Ok(vec![trace]),
+            None => bail!("no turn has been recorded yet in {}", paths.state().display()),
+        };
+    }
+    let is_turn = |t: &Trace| t.turn.as_str().starts_with(wanted);
+    let is_session = |t: &Trace| {
+        t.thread.as_str().starts_with(wanted)
+            || t.items.iter().any(|i| i.head.key.thread.as_str().starts_with(wanted))
+    };
+    let mut found: Vec<Trace> = traces(paths).filter(|t| is_turn(t) || is_session(t)).collect();
+    // Ids begin with their time, so a session's first turn may begin like its session.
+    if found.iter().any(is_session) {
+        found.retain(is_session);
+    }
+    let mut threads: Vec<&ThreadId> = found.iter().map(|t| &t.thread).collect();
+    threads.sort();
+    threads.dedup();
+    match threads.len() {
+        0 => bail!("no session or turn begins with {wanted}; `arize-codex list` shows what there is"),
+        1 => {}
+        _ => {
+            let names: Vec<&str> = threads.iter().take(5).map(|t| t.as_str()).collect();
+            bail!("{wanted} fits {} sessions: {}", threads.len(), names.join(", "));
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// The keys of the turns kept on this machine.
+pub fn keys(paths: &Paths) -> Vec<EntryKey> {
+    archive::items(paths).map(|i| i.head.key).collect()
+}
+
+/// The word for the newest turn.
+pub const LAST: &str = "last";

@@ -1,0 +1,176 @@
+//! The archive: delivered turns, kept a while for `show`, `list` and `resend`, bounded by age and size.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::context::Paths;
+use crate::delivery::key_set::Ledger;
+use crate::delivery::{checkpoint, outbox};
+use crate::file;
+use crate::ids::ThreadId;
+use crate::log::Log;
+use crate::otel::entry::{EntryKey, Head};
+use crate::otel::entry_reader;
+use crate::settings::Settings;
+
+/// A turn in the archive or in the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub head: Head,
+    pub place: Place,
+    pub path: PathBuf,
+}
+
+/// Where a turn lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Delivered.
+    Sent,
+    /// In the outbox, to be delivered.
+    Waiting,
+    /// Refused by the backend, or set aside because the outbox was full.
+    SetAside,
+}
+
+/// The turns kept on this machine, newest first. Heads are read as they are asked for; files that cannot be read
+/// are passed over.
+pub fn items(paths: &Paths) -> impl Iterator<Item = Item> + use<> {
+    let mut found: Vec<(EntryKey, Place, PathBuf)> = Vec::new();
+    for (folder, place) in folders(paths) {
+        for key in outbox::keys_in(&folder) {
+            let path = folder.join(key.file_name());
+            found.push((key, place, path));
+        }
+    }
+    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.into_iter().filter_map(|(_, place, path)| {
+        let head = entry_reader::read_head(&path).ok()?;
+        Some(Item { head, place, path })
+    })
+}
+
+/// The turns of a thread and of the subagents under it, newest first.
+pub fn of_thread<'a>(paths: &Paths, thread: &'a ThreadId) -> impl Iterator<Item = Item> + use<'a> {
+    items(paths).filter(move |i| i.head.root_thread == *thread || i.head.key.thread == *thread)
+}
+
+/// One turn by its key.
+pub fn find(paths: &Paths, key: &EntryKey) -> Option<Item> {
+    folders(paths).into_iter().find_map(|(folder, place)| {
+        let path = folder.join(key.file_name());
+        let head = entry_reader::read_head(&path).ok()?;
+        Some(Item { head, place, path })
+    })
+}
+
+fn folders(paths: &Paths) -> [(PathBuf, Place); 3] {
+    [
+        (paths.outbox(), Place::Waiting),
+        (paths.sent(), Place::Sent),
+        (outbox::rejected(paths), Place::SetAside),
+    ]
+}
+
+/// Deletes what is older than `archive_days`, then the oldest beyond `archive_mb`; in the archive, and likewise
+/// in what was set aside, where the loss is logged. Also clears what killed processes left lying about.
+pub fn prune(paths: &Paths, settings: &Settings) {
+    let days = Duration::from_secs(settings.archive_days.saturating_mul(24 * 3600));
+    let bytes = settings.archive_mb.saturating_mul(1024 * 1024);
+    let delivered = Ledger::delivered(paths);
+    prune_folder(&paths.sent(), days, bytes, &|names| delivered.add(names));
+    // What was never delivered may come again, from its rollout.
+    let lost = prune_folder(&outbox::rejected(paths), days, bytes, &|_| Ok(()));
+    report_loss(lost, &settings.log);
+    checkpoint::remove_orphans(paths);
+    for (folder, _) in folders(paths) {
+        file::remove_stale_temporaries(&folder);
+    }
+    file::remove_stale_temporaries(&paths.state());
+}
+
+fn report_loss(lost: u64, log: &Log) {
+    if lost > 0 {
+        log.error(format!("{lost} turns set aside earlier were deleted (archive_days, archive_mb)"));
+    }
+}
+
+/// Deletes the files over the limits once `note` has taken down their names.
+fn prune_folder(
+    folder: &Path,
+    days: Duration,
+    bytes: u64,
+    note: &dyn Fn(&mut dyn Iterator<Item = &str>) -> io::Result<()>,
+) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let mut files: Vec<(Duration, u64, PathBuf)> = Vec::new();
+    for entry in entries.flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(file::TEMPORARY_PREFIX.as_bytes());
+        if metadata.is_file() && !hidden {
+            files.push((file::age(&metadata), metadata.len(), entry.path()));
+        }
+    }
+    // The latest turns first, by the time in their names: what `backfill` has just brought makes no room for itself.
+    files.sort_by(|a, b| b.2.cmp(&a.2));
+    let mut kept = 0u64;
+    files.retain(|(age, len, _)| {
+        kept = kept.saturating_add(*len);
+        *age > days || kept > bytes
+    });
+    let mut names = files.iter().filter_map(|(_, _, path)| path.file_name()?.to_str());
+    if note(&mut names).is_err() {
+        return 0;
+    }
+    files.iter().filter(|(_, _, path)| fs::remove_file(path).is_ok()).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otel::testing;
+
+    #[test]
+    fn turns_are_listed_newest_first_with_the_place_they_lie_in() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        for turn in ["turn-1", "turn-2", "turn-3"] {
+            outbox::put(&paths, &testing::entry(turn, 1)).unwrap();
+        }
+        let keys = outbox::list(&paths);
+        outbox::move_to_sent(&paths, &keys[0]).unwrap();
+        outbox::move_aside(&paths, &keys[2]).unwrap();
+        fs::write(paths.sent().join("turn-0.thread.0.turn"), b"damaged").unwrap();
+        let listed: Vec<_> = items(&paths).map(|i| (i.head.key.turn.to_string(), i.place)).collect();
+        let expected = [("turn-3", Place::SetAside), ("turn-2", Place::Waiting), ("turn-1", Place::Sent)];
+        assert_eq!(listed, expected.map(|(turn, place)| (turn.to_owned(), place)));
+        assert_eq!(find(&paths, &keys[0]).unwrap().place, Place::Sent);
+        assert_eq!(of_thread(&paths, &keys[0].thread).count(), 3);
+        assert_eq!(of_thread(&paths, &ThreadId::parse("other").unwrap()).count(), 0);
+    }
+
+    #[test]
+    fn the_archive_is_bounded_by_age_and_size_and_the_outbox_is_not_touched() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        for turn in ["turn-1", "turn-2", "turn-3", "turn-4"] {
+            outbox::put(&paths, &testing::entry(turn, 40)).unwrap();
+        }
+        let keys = outbox::list(&paths);
+        for key in &keys[..3] {
+            outbox::move_to_sent(&paths, key).unwrap();
+        }
+        let old = std::time::SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
+        let first = fs::File::options().append(true).open(outbox::delivered(&paths, &keys[0])).unwrap();
+        first.set_modified(old).unwrap();
+        let mut settings = testing::settings(home.path(), "target: local");
+        prune(&paths, &settings);
+        assert!(find(&paths, &keys[0]).is_none() && find(&paths, &keys[1]).is_some());
+        assert!(!outbox::put(&paths, &testing::entry("turn-1", 40)).unwrap(), "it was delivered");
+        settings.archive_mb = 0;
+        prune(&paths, &settings);
+        let left: Vec<_> = items(&paths).map(|i| i.head.key).collect();
+        assert_eq!(left, [keys[3].clone()]);
+    }
+}

@@ -1,0 +1,272 @@
+//! Settles frozen turns: rollout, fold, build, outbox. Runs in the detached process, or in place when asked to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::codex::payload::json_fault;
+use crate::codex::rollout::reader::Reader;
+use crate::codex::rollout::spawn::{self, Sought, SpawnCall};
+use crate::codex::rollout::{Fact, Record, SessionMeta};
+use crate::codex::rollout::{locate, numbering};
+use crate::context::Context;
+use crate::delivery::close;
+use crate::delivery::close::key_of;
+use crate::delivery::outbox;
+use crate::file;
+use crate::git;
+use crate::ids::{ThreadId, TurnId};
+use crate::otel::entry::Entry;
+use crate::otel::spans;
+use crate::settings::Settings;
+use crate::time::{self, Timestamp};
+use crate::turn::closed::{Closing, Reason};
+use crate::turn::fold::{Evidence, fold};
+use crate::turn::rows;
+use crate::turn::state::{LockedState, State, StateError};
+use crate::turn::{Git, Turn};
+
+/// How long assembling a turn may take.
+#[derive(Debug, Clone, Copy)]
+pub enum Hurry {
+    /// Nobody waits.
+    None,
+    /// Codex waits for this very process until then: it does not write a turn's last line meanwhile, and what was
+    /// not done in time once is left to a process of its own.
+    Until(Instant),
+}
+
+/// Assembles every closed turn. One that cannot be settled now, or takes too long for whoever waits, stays for the next
+/// time.
+pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) {
+    for record in close::list(context.paths()) {
+        let attempts = close::attempts(&record);
+        if matches!(hurry, Hurry::Until(until) if attempts > 0 || Instant::now() > until) {
+            continue;
+        }
+        close::note_attempt(&record);
+        if let Err(error) = assemble_one(context, &record, attempts, hurry) {
+            settings.log.error(format_args!("cannot assemble {}: {error}", record.display()));
+        }
+        // Only what ended the process counts: a full disk may say no as often as it likes.
+        close::forget_attempts(&record);
+    }
+}
+
+fn assemble_one(context: &Context, record: &Path, attempts: u64, hurry: Hurry) -> anyhow::Result<()> {
+    let paths = context.paths();
+    let rows_path = record.with_extension(close::ROWS);
+    let aside = |why: String| {
+        fs::rename(record, record.with_extension(close::DAMAGED))?;
+        Err(anyhow::anyhow!(why))
+    };
+    if attempts >= MAX_ATTEMPTS {
+        return aside(format!("it was begun {attempts} times and never done"));
+    }
+    let content = match file::read_bounded(record, MAX_RECORD_BYTES) {
+        Ok(Some(content)) => content,
+        Ok(None) => return Ok(()),
+        Err(e) => return aside(e.to_string()),
+    };
+    let mut closing: Closing = match serde_json::from_slice(&content) {
+        Ok(closing) => closing,
+        Err(error) => return aside(json_fault(&error)),
+    };
+    if !outbox::contains(paths, &key_of(&closing)) {
+        if matches!(hurry, Hurry::None) {
+            wait_for_end(context, &closing);
+        }
+        if closing.turn.uncounted {
+            count(context, &mut closing)?;
+        }
+        for unseen in unseen_turns(context, &closing) {
+            put(context, &unseen, Vec::new())?;
+        }
+        put(context, &closing, rows::read(&rows_path))?;
+    }
+    fs::remove_file(record)?;
+    let _ = fs::remove_file(rows_path);
+    Ok(())
+}
+
+fn put(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> std::io::Result<()> {
+    let turn = read_turn(context, closing, rows);
+    if is_worth_telling(&turn) {
+        outbox::put(context.paths(), &spans::build(&turn, &closing.profile))?;
+    }
+    Ok(())
+}
+
+/// Turns between the one closed before and this one, which no hook told of: commands a person ran with `!`, and
+/// what a release has no hook for.
+fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
+    let (Some(from), None) = (closing.turn.unseen_from, &closing.root) else { return Vec::new() };
+    let Some(path) = rollout_path(context, closing).filter(|p| p.extension().is_some_and(|e| e == "jsonl"))
+    else {
+        return Vec::new();
+    };
+    let own = locate::find_turn_start(&path, closing.turn.id.as_str()).ok().flatten();
+    if own.is_none_or(|own| own <= from) {
+        return Vec::new();
+    }
+    let Ok(reader) = Reader::open_at(&path, from) else { return Vec::new() };
+    let mut found: Vec<Closing> = Vec::new();
+    for record in reader {
+        let Fact::TurnStarted { .. } = record.fact else { continue };
+        let Some(id) = record.turn.and_then(|t| TurnId::parse(&t).ok()) else { continue };
+        if id == closing.turn.id || found.len() >= MAX_UNSEEN {
+            break;
+        }
+        let mut state = State::new(closing.thread.clone());
+        let mut turn = state.begin_turn(id, record.at).clone();
+        turn.number = 0;
+        turn.traceparent.clone_from(&closing.turn.traceparent);
+        found.push(Closing { turn, rollout_to: None, reason: Reason::Unseen, ..closing.clone() });
+    }
+    found
+}
+
+/// Gives a turn the number its rollout tells, and counts on from there: hooks have not seen the session's beginning.
+fn count(context: &Context, closing: &mut Closing) -> Result<(), StateError> {
+    let number =
+        rollout_path(context, closing).and_then(|path| numbering::number_of(&path, &closing.turn.id));
+    let Some(number) = number else { return Ok(()) };
+    let before = number.saturating_sub(closing.turn.number);
+    closing.turn.number = number;
+    let locked = LockedState::lock(context.paths(), &closing.thread, LOCK_PATIENCE)?;
+    match locked.read()? {
+        Some(mut state) if state.uncounted => {
+            state.count_in(before);
+            locked.write(&state)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The entry of a turn, without settling it.
+pub fn entry_of(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Entry {
+    spans::build(&read_turn(context, closing, rows), &closing.profile)
+}
+
+/// A continuation in which nothing happened is a repeated Stop.
+fn is_worth_telling(turn: &Turn) -> bool {
+    turn.part == 0 || !turn.calls.is_empty() || !turn.tools.is_empty()
+}
+
+/// Codex writes a turn's last line right after its hooks have returned; it says how long the turn took, and how
+/// an interrupted one ended. Nobody waits for this process, so it waits for the line.
+fn wait_for_end(context: &Context, closing: &Closing) {
+    if !matches!(closing.reason, Reason::Stop | Reason::Interrupt | Reason::Compacted | Reason::NotifyOnly) {
+        return;
+    }
+    let Some(path) = rollout_path(context, closing) else { return };
+    let until = closing.at.plus(END_PATIENCE);
+    while time::now() < until && closing.at <= time::now() {
+        if locate::has_ended(&path, closing.turn.id.as_str()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Reads what the rollout says and folds it with what hooks and notify said.
+pub fn read_turn(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Turn {
+    let path = rollout_path(context, closing);
+    let mut meta = path.as_deref().and_then(locate::read_session_meta);
+    if let Some(remote) = meta.as_mut().and_then(|m| m.git_remote.as_mut()) {
+        *remote = git::without_credentials(remote);
+    }
+    let records = path.as_deref().and_then(|p| records_of(p, closing));
+    let spawn = spawn_call(context, closing, meta.as_ref());
+    let cwd = closing.session.cwd.as_deref().or(meta.as_ref().and_then(|m| m.cwd.as_deref()));
+    let live = !matches!(closing.reason, Reason::Backfill);
+    let git = cwd.filter(|_| live).map(|cwd| read_git(Path::new(cwd))).unwrap_or_default();
+    fold(Evidence { closing, rows, meta, records: records.into_iter().flatten(), spawn, git })
+}
+
+/// Folds a turn of the past from its own records.
+pub fn past_turn(
+    context: &Context,
+    closing: &Closing,
+    meta: &SessionMeta,
+    records: impl Iterator<Item = Record>,
+) -> Turn {
+    let spawn = spawn_call(context, closing, Some(meta));
+    let meta = Some(meta.clone());
+    fold(Evidence { closing, rows: Vec::new(), meta, records, spawn, git: Git::default() })
+}
+
+/// The thread's rollout: the one Codex named, or the one its id leads to.
+fn rollout_path(context: &Context, closing: &Closing) -> Option<PathBuf> {
+    let named = closing.session.transcript_path.as_deref().map(PathBuf::from);
+    let named = named.filter(|p| p.is_absolute() && p.is_file());
+    named.or_else(|| locate::find_rollout(context.paths().codex(), &closing.thread))
+}
+
+/// What the rollout says from the turn's beginning on, or a little earlier: the counts of tokens before it are the
+/// base of its own.
+fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Record>> {
+    let compressed = path.extension().is_some_and(|e| e == "zst");
+    let from = match closing.turn.rollout_from {
+        Some(from) => from,
+        None if compressed => 0,
+        None => match locate::find_turn_start(path, closing.turn.id.as_str()).ok().flatten() {
+            Some(start) => start.saturating_sub(BASE_BYTES),
+            None => fs::metadata(path).map_or(0, |m| m.len()).saturating_sub(locate::MAX_LOOK_BACK_BYTES),
+        },
+    };
+    let mut reader = Reader::open_at(path, from).ok()?;
+    let to = closing.rollout_to.filter(|_| !compressed);
+    // What the model does after a Stop is told as the turn's next part, however late this one is settled.
+    let goes_on = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::Output(_)
+                | Fact::User(_)
+                | Fact::AgentMessage { .. }
+                | Fact::ResponseUsage { .. }
+                | Fact::TurnStarted { .. }
+        )
+    };
+    Some(std::iter::from_fn(move || {
+        let record = reader.next()?;
+        let beyond = to.is_some_and(|to| reader.line_at() >= to);
+        (!beyond || !goes_on(&record.fact)).then_some(record)
+    }))
+}
+
+/// The call that set a subagent to work, from its parent's rollout.
+fn spawn_call(context: &Context, closing: &Closing, meta: Option<&SessionMeta>) -> Option<SpawnCall> {
+    let root = closing.root.as_ref()?;
+    let told = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.clone());
+    let parent = told.and_then(|t| ThreadId::parse(&t).ok()).unwrap_or_else(|| root.thread.clone());
+    // Beside the agent's own, where somebody has moved both.
+    let beside = || locate::find_beside(Path::new(closing.session.transcript_path.as_deref()?), &parent);
+    let path = locate::find_rollout(context.paths().codex(), &parent).or_else(beside)?;
+    let agent = Sought {
+        thread: closing.thread.as_str(),
+        path: meta.and_then(|m| m.subagent.as_ref()?.path.as_deref()),
+        started: Timestamp::of_uuid_v7(closing.turn.id.as_str()).unwrap_or(closing.turn.started),
+    };
+    spawn::find_call(&path, &agent)
+}
+
+fn read_git(cwd: &Path) -> Git {
+    let Some(found) = git::read(cwd) else { return Git::default() };
+    let dirty = git::is_dirty(cwd, GIT_PATIENCE);
+    Git { branch: found.branch, commit: found.commit, remote: found.remote, dirty }
+}
+
+/// Hooks hold a thread's lock for milliseconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How far before a turn the last count of tokens stands, with what little lies between.
+const BASE_BYTES: u64 = 64 * 1024;
+/// How long the last line of a turn is waited for.
+const END_PATIENCE: Duration = Duration::from_millis(400);
+/// More turns than this were never begun and not told of; a rollout that says so is not Codex's.
+const MAX_UNSEEN: usize = 64;
+/// A turn that ends the process that settles it must not end every later one as well.
+const MAX_ATTEMPTS: u64 = 20;
+/// More than any record of ours holds.
+const MAX_RECORD_BYTES: u64 = 32 * 1024 * 1024;
+const GIT_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,140 @@
+//! How far the delivery of one turn has come, so that what a backend has acknowledged is not sent again.
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::context::Paths;
+use crate::delivery::outbox;
+use crate::file;
+use crate::otel::entry::EntryKey;
+
+/// The spans of an entry, by their place in it, that are done with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Acknowledged: half-open ranges, ascending, apart from each other.
+    accepted: Vec<(u64, u64)>,
+    /// Refused for their content.
+    refused: Vec<u64>,
+}
+
+impl Progress {
+    /// Reads the progress of an entry; a missing or damaged file means none.
+    pub fn load(paths: &Paths, key: &EntryKey) -> Progress {
+        let content = file::read_bounded(&path(paths, key), MAX_BYTES).ok().flatten();
+        content.and_then(|c| serde_json::from_slice(&c).ok()).unwrap_or_default()
+    }
+
+    /// Writes the progress, or removes the file when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, paths: &Paths, key: &EntryKey) -> io::Result<()> {
+        if *self == Progress::default() {
+            return Ok(());
+        }
+        // Numbers always serialise.
+        file::write_atomic(&path(paths, key), &serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    pub fn accept(&mut self, index: u64) {
+        match self.accepted.iter_mut().find(|(_, end)| *end == index) {
+            Some(range) => range.1 += 1,
+            None => self.accepted.push((index, index + 1)),
+        }
+        self.accepted.sort_unstable();
+        self.accepted.dedup_by(|next, range| {
+            let joined = next.0 <= range.1;
+            if joined {
+                range.1 = range.1.max(next.1);
+            }
+            joined
+        });
+    }
+
+    pub fn refuse(&mut self, index: u64) {
+        self.refused.push(index);
+    }
+
+    /// Whether a span is done with.
+    pub fn covers(&self, index: u64) -> bool {
+        self.accepted.iter().any(|(start, end)| (*start..*end).contains(&index)) || self.is_refused(index)
+    }
+
+    pub fn is_refused(&self, index: u64) -> bool {
+        self.refused.contains(&index)
+    }
+
+    pub fn refused(&self) -> u64 {
+        self.refused.len() as u64
+    }
+
+    pub fn any_accepted(&self) -> bool {
+        !self.accepted.is_empty()
+    }
+}
+
+/// Forgets the progress of an entry. It must be gone before the entry leaves the outbox, or a later resend would
+/// take it for its own.
+pub fn forget(paths: &Paths, key: &EntryKey) {
+    let _ = fs::remove_file(path(paths, key));
+}
+
+/// Removes progress whose entry has left the outbox.
+pub fn remove_orphans(paths: &Paths) {
+    let Ok(entries) = fs::read_dir(paths.outbox()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().and_then(|n| n.strip_suffix(SUFFIX)) else { continue };
+        if EntryKey::from_file_name(name).is_some_and(|key| !outbox::waiting(paths, &key).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn path(paths: &Paths, key: &EntryKey) -> PathBuf {
+    paths.outbox().join(format!("{}{SUFFIX}", key.file_name()))
+}
+
+const SUFFIX: &str = ".progress";
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otel::testing;
+
+    #[test]
+    fn ranges_grow_and_join_whatever_the_order() {
+        let mut progress = Progress::default();
+        for index in [5, 6, 0, 2, 1, 9, 4, 3] {
+            progress.accept(index);
+        }
+        progress.refuse(7);
+        assert_eq!(progress.accepted, [(0, 7), (9, 10)]);
+        let covered: Vec<u64> = (0..12).filter(|i| progress.covers(*i)).collect();
+        assert_eq!(covered, [0, 1, 2, 3, 4, 5, 6, 7, 9]);
+        assert_eq!(progress.refused(), 1);
+    }
+
+    #[test]
+    fn progress_is_kept_forgotten_and_never_outlives_its_entry() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let entry = testing::entry("turn-1", 3);
+        let key = &entry.head.key;
+        outbox::put(&paths, &entry).unwrap();
+        let mut progress = Progress::load(&paths, key);
+        progress.accept(1);
+        progress.save(&paths, key).unwrap();
+        assert_eq!(Progress::load(&paths, key), progress);
+        remove_orphans(&paths);
+        assert_eq!(Progress::load(&paths, key), progress);
+        outbox::move_to_sent(&paths, key).unwrap();
+        assert!(outbox::is_empty_quick(&paths));
+        remove_orphans(&paths);
+        assert_eq!(Progress::load(&paths, key), Progress::default());
+    }
+}

@@ -1,0 +1,77 @@
+//! From a hook that closes a turn to the backend that holds it.
+//!
+//! The hook only closes: it moves what it knows of the turn into `closing/` and returns to Codex ([`close`]). A
+//! detached process assembles what was closed, by reading the rollout, folding, building spans and putting the
+//! entry into the outbox ([`assemble`]), and drains the outbox ([`flush`], [`drain`], [`send`]). So the rollout is
+//! read where nobody waits, a hook's time does not grow with the turn, and the lines Codex writes after Stop are
+//! there to be read. Turns nobody closed are found by [`orphans`], those of the past by [`past_turns`].
+
+pub mod archive;
+pub mod assemble;
+pub mod budget;
+mod checkpoint;
+pub mod close;
+mod drain;
+pub mod flush;
+pub mod hook_calls;
+pub mod key_set;
+pub mod orphans;
+pub mod outbox;
+pub mod past_turns;
+pub mod processes;
+mod send;
+pub mod status;
+pub mod transport;
+
+use std::time::{Duration, Instant};
+
+use crate::context::Context;
+use crate::platform;
+use crate::settings::Settings;
+
+use self::budget::Budget;
+
+/// Starts a detached process that assembles and delivers, and returns at once. Where no process can be started the
+/// work is left to the next hook.
+pub fn start(context: &Context, settings: &Settings) {
+    let started = platform::run_detached(|| {
+        flush::run(context, settings, Budget::background());
+    });
+    if let Err(error) = started {
+        settings
+            .log
+            .error(format_args!("cannot start the delivery, which the next hook tries again: {error}"));
+    }
+}
+
+/// Whether anything waits to be settled or delivered.
+pub fn has_work(context: &Context) -> bool {
+    let paths = context.paths();
+    !outbox::is_empty_quick(paths) || close::any_closed(paths)
+}
+
+/// Whether a turn waits that took longer to settle than a hook may, or ended the process that did it.
+pub fn has_heavy_work(context: &Context) -> bool {
+    close::list(context.paths()).iter().any(|record| close::attempts(record) > 0)
+}
+
+/// Waits until everything is delivered, or nobody works on it any more, or the backend turned out not to answer, or
+/// `patience` is over.
+pub fn wait_until_delivered(context: &Context, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    let mut last_seen_running = Instant::now();
+    while has_work(context) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(4));
+        if !flush::is_due(context.paths()) {
+            break;
+        }
+        if flush::is_running(context.paths()) {
+            last_seen_running = Instant::now();
+        } else if last_seen_running.elapsed() > START_PATIENCE {
+            break;
+        }
+    }
+}
+
+/// How long a process that was just started may take to begin.
+const START_PATIENCE: Duration = Duration::from_millis(200);

@@ -1,0 +1,226 @@
+//! The outbox: one file for each turn that is to be delivered, and what becomes of it.
+//!
+//! An entry is in exactly one of three folders: `outbox/` until it is delivered, `sent/` afterwards,
+//! `outbox/rejected/` when no backend takes it or the outbox has grown too large. It moves by rename alone, so a
+//! killed process leaves it in one of them.
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use std::borrow::Borrow;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::context::Paths;
+use crate::delivery::key_set::Ledger;
+use crate::file;
+use crate::log::Log;
+use crate::otel::entry;
+use crate::otel::entry::{Entry, EntryKey, Head, SUFFIX};
+
+/// Puts a turn into the outbox, on the disk when this returns. Returns false, and writes nothing, when the turn
+/// is known already: waiting, delivered or set aside.
+///
+/// # Errors
+/// When the folder cannot be made or the file cannot be written.
+pub fn put(paths: &Paths, entry: &Entry) -> io::Result<bool> {
+    put_spans(paths, &entry.head, &entry.spans)
+}
+
+/// Does what [`put`] does with spans that are made as they are written, for turns too large for the memory.
+///
+/// # Errors
+/// When the folder cannot be made or the file cannot be written.
+pub fn put_spans<S: Borrow<Span>>(
+    paths: &Paths,
+    head: &Head,
+    spans: impl IntoIterator<Item = S>,
+) -> io::Result<bool> {
+    if contains(paths, &head.key) {
+        return Ok(false);
+    }
+    make(&paths.outbox())?;
+    let path = waiting(paths, &head.key);
+    let written = file::write_atomic_with(&path, |file| {
+        let mut out = BufWriter::with_capacity(64 * 1024, &mut *file);
+        entry::write(&mut out, head, spans)?;
+        out.flush()?;
+        drop(out);
+        // What the turn was made of is deleted next, so it must outlive a loss of power.
+        file.sync_all()
+    });
+    written.map(|()| true).map_err(|e| file::named(&path, e))
+}
+
+/// Whether a turn is waiting, delivered (however long ago) or set aside.
+pub fn contains(paths: &Paths, key: &EntryKey) -> bool {
+    // In the order in which an entry moves, so that one that moves meanwhile is not missed.
+    [waiting(paths, key), delivered(paths, key), set_aside(paths, key)].iter().any(|path| path.exists())
+        || Ledger::delivered(paths).contains(&key.file_name())
+}
+
+/// The turns that wait, oldest first.
+pub fn list(paths: &Paths) -> Vec<EntryKey> {
+    let mut keys = keys_in(&paths.outbox());
+    keys.sort();
+    keys
+}
+
+/// The turns in a folder, in no order.
+pub fn keys_in(folder: &Path) -> Vec<EntryKey> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().filter_map(|e| EntryKey::from_file_name(e.file_name().to_str()?)).collect()
+}
+
+/// Whether nothing waits, at a cost that does not grow with the outbox.
+pub fn is_empty_quick(paths: &Paths) -> bool {
+    let Ok(entries) = fs::read_dir(paths.outbox()) else { return true };
+    let mut seen = 0;
+    for entry in entries.flatten() {
+        seen += 1;
+        if entry.file_name().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) || seen > LOOKED_AT {
+            return false;
+        }
+    }
+    true
+}
+
+/// Where a turn waits.
+pub fn waiting(paths: &Paths, key: &EntryKey) -> PathBuf {
+    paths.outbox().join(key.file_name())
+}
+
+/// Where a delivered turn lies.
+pub fn delivered(paths: &Paths, key: &EntryKey) -> PathBuf {
+    paths.sent().join(key.file_name())
+}
+
+/// Where a turn lies that was set aside.
+pub fn set_aside(paths: &Paths, key: &EntryKey) -> PathBuf {
+    rejected(paths).join(key.file_name())
+}
+
+/// The folder of what was set aside.
+pub fn rejected(paths: &Paths) -> PathBuf {
+    paths.outbox().join("rejected")
+}
+
+/// Moves a delivered turn into the archive.
+///
+/// # Errors
+/// When the archive cannot be made or the file cannot be moved.
+pub fn move_to_sent(paths: &Paths, key: &EntryKey) -> io::Result<()> {
+    make(&paths.sent())?;
+    rename(&waiting(paths, key), &delivered(paths, key))
+}
+
+/// Sets a turn aside.
+///
+/// # Errors
+/// When the folder cannot be made or the file cannot be moved.
+pub fn move_aside(paths: &Paths, key: &EntryKey) -> io::Result<()> {
+    make(&rejected(paths))?;
+    rename(&waiting(paths, key), &set_aside(paths, key))
+}
+
+/// Moves a turn from the archive, or from where it was set aside, back into the outbox. Returns false when it
+/// has moved meanwhile.
+///
+/// # Errors
+/// When the outbox cannot be made or the file cannot be moved.
+pub fn move_back(paths: &Paths, key: &EntryKey) -> io::Result<bool> {
+    make(&paths.outbox())?;
+    for from in [delivered(paths, key), set_aside(paths, key)] {
+        match rename(&from, &waiting(paths, key)) {
+            Ok(()) => return Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(false)
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    file::create_private_dir(folder).map_err(|e| file::named(folder, e))
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to).map_err(|e| file::named(to, e))
+}
+
+/// Sets the oldest turns aside until the rest takes at most `limit` bytes; returns how many. The newest stays
+/// whatever its size.
+pub fn enforce_limit(paths: &Paths, limit: u64, log: &Log) -> u64 {
+    let keys = list(paths);
+    let size = |key: &EntryKey| fs::metadata(waiting(paths, key)).map_or(0, |m| m.len());
+    let sizes: Vec<u64> = keys.iter().map(size).collect();
+    let mut total: u64 = sizes.iter().sum();
+    let mut count = 0;
+    for (key, size) in keys.iter().zip(sizes).take(keys.len().saturating_sub(1)) {
+        if total <= limit {
+            break;
+        }
+        if move_aside(paths, key).is_ok() {
+            total -= size;
+            count += 1;
+        }
+    }
+    if count > 0 {
+        let folder = rejected(paths);
+        let folder = folder.display();
+        log.error(format!("outbox over outbox_mb: {count} oldest turns set aside in {folder}"));
+    }
+    count
+}
+
+/// More files of other kinds than ever lie in an outbox.
+const LOOKED_AT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otel::testing;
+    use std::os::unix::fs::MetadataExt;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_turn_is_taken_once_wherever_it_has_got_to() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let entry = testing::entry("turn-1", 2);
+        let key = &entry.head.key;
+        assert!(is_empty_quick(&paths) && list(&paths).is_empty());
+        assert!(put(&paths, &entry).unwrap());
+        assert_eq!((mode(&waiting(&paths, key)), mode(&paths.outbox())), (0o600, 0o700));
+        assert!(!put(&paths, &entry).unwrap() && !is_empty_quick(&paths));
+        move_to_sent(&paths, key).unwrap();
+        assert!(!put(&paths, &entry).unwrap() && is_empty_quick(&paths));
+        assert!(move_back(&paths, key).unwrap());
+        move_aside(&paths, key).unwrap();
+        assert!(!put(&paths, &entry).unwrap() && is_empty_quick(&paths));
+        assert!(move_back(&paths, key).unwrap() && !move_back(&paths, key).unwrap());
+        assert_eq!(list(&paths), std::slice::from_ref(key));
+    }
+
+    #[test]
+    fn the_oldest_come_first_and_are_the_first_to_be_set_aside() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let log = Log::new(paths.log_file(), false);
+        for turn in ["turn-3", "turn-1", "turn-2"] {
+            put(&paths, &testing::entry(turn, 10)).unwrap();
+        }
+        let turns = || list(&paths).iter().map(|k| k.turn.to_string()).collect::<Vec<_>>();
+        assert_eq!(turns(), ["turn-1", "turn-2", "turn-3"]);
+        let one = fs::metadata(waiting(&paths, &list(&paths)[0])).unwrap().len();
+        assert_eq!(enforce_limit(&paths, 3 * one, &log), 0);
+        assert!(!log.path().exists());
+        assert_eq!(enforce_limit(&paths, 2 * one, &log), 1);
+        assert_eq!(turns(), ["turn-2", "turn-3"]);
+        assert_eq!(enforce_limit(&paths, 0, &log), 1);
+        assert_eq!(turns(), ["turn-3"], "the newest stays");
+        assert_eq!(fs::read_to_string(log.path()).unwrap().lines().count(), 2);
+    }
+}

@@ -1,0 +1,177 @@
+//! `delivery.json`: how delivery has been going, for the next flusher and for `doctor`.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::context::Paths;
+use crate::delivery::transport::retry::LONGEST_ASKED;
+use crate::file;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+
+/// How delivery has been going.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    version: u32,
+    /// Which backend and key the rest is about, as a digest.
+    backend: String,
+    pub last_success: Option<Timestamp>,
+    pub consecutive_failures: u64,
+    pub last_error: Option<LastError>,
+    /// The server asked not to be called before.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Entries delivered, since the file was made.
+    pub delivered: u64,
+    /// Entries filed away on this machine alone, since the file was made.
+    pub kept: u64,
+    /// Spans that a backend refused, since the file was made.
+    pub refused_spans: u64,
+    /// Entries set aside, since the file was made.
+    pub set_aside: u64,
+    /// When the archive was last pruned.
+    pub pruned_at: Option<Timestamp>,
+}
+
+/// The state that delivery is in since its last success.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastError {
+    pub at: Timestamp,
+    /// The first time this very error came up.
+    pub since: Timestamp,
+    pub text: String,
+    pub advice: String,
+}
+
+impl Status {
+    /// Reads the status; a missing or damaged one, or one of another version, is a fresh one.
+    pub fn load(paths: &Paths) -> Status {
+        let content = file::read_bounded(&path(paths), MAX_BYTES).ok().flatten();
+        let status: Option<Status> = content.and_then(|c| serde_json::from_slice(&c).ok());
+        status.filter(|s| s.version == VERSION).unwrap_or(Status { version: VERSION, ..Status::default() })
+    }
+
+    /// Writes the status.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, paths: &Paths) -> io::Result<()> {
+        // Numbers, times and strings always serialise.
+        let path = path(paths);
+        let written = file::write_atomic(&path, &serde_json::to_vec(self).unwrap_or_default());
+        written.map_err(|e| file::named(&path, e))
+    }
+
+    /// Forgets what was learnt of another backend, or with another key.
+    pub fn turn_to(&mut self, settings: &Settings) {
+        let backend = digest(settings);
+        if self.backend != backend {
+            self.backend = backend;
+            self.last_success = None;
+            self.consecutive_failures = 0;
+            self.last_error = None;
+            self.next_attempt_at = None;
+        }
+    }
+
+    /// Notes a success.
+    pub fn succeeded(&mut self, now: Timestamp) {
+        self.last_success = Some(now);
+        self.consecutive_failures = 0;
+        self.last_error = None;
+        self.next_attempt_at = None;
+    }
+
+    /// Notes a failure, and returns whether it is another state than before and so worth a line in the log.
+    pub fn failed(&mut self, now: Timestamp, text: &str, advice: &str, wait: Option<Duration>) -> bool {
+        let known = self.last_error.as_ref().filter(|e| e.text == text).map(|e| e.since);
+        self.consecutive_failures += 1;
+        self.next_attempt_at = wait.map(|w| now.plus(w.min(LONGEST_ASKED)));
+        self.last_error = Some(LastError {
+            at: now,
+            since: known.unwrap_or(now),
+            text: text.to_owned(),
+            advice: advice.to_owned(),
+        });
+        known.is_none()
+    }
+
+    /// How long the server still wants to be left alone. A clock that was set back does not prolong it: what
+    /// was asked for before `now` was ever reached counts no more.
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        let asked_in_the_future = self.last_error.as_ref().is_some_and(|e| e.at > now);
+        match self.next_attempt_at {
+            Some(at) if !asked_in_the_future => at.since(now),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+fn digest(settings: &Settings) -> String {
+    let mut hash = Sha256::new();
+    hash.update(settings.target.map_or("none", |t| t.name()));
+    for part in [settings.endpoint.as_deref(), settings.space_id.as_deref()] {
+        hash.update([0]);
+        hash.update(part.unwrap_or_default());
+    }
+    let key = settings.api_key.iter().chain(settings.headers.iter().map(|(_, value)| value));
+    for secret in key {
+        hash.update([0]);
+        hash.update(secret.expose());
+    }
+    hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+fn path(paths: &Paths) -> PathBuf {
+    paths.state().join("delivery.json")
+}
+
+const VERSION: u32 = 1;
+const MAX_BYTES: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otel::testing;
+
+    #[test]
+    fn a_state_is_worth_a_line_once_and_a_success_ends_it() {
+        let mut status = Status::default();
+        let at = Timestamp::from_millis;
+        assert!(status.failed(at(1), "HTTP status 401", "", None));
+        assert!(!status.failed(at(2), "HTTP status 401", "", None));
+        assert_eq!(status.last_error.as_ref().unwrap().since, at(1));
+        assert!(status.failed(at(3), "HTTP status 403", "", None));
+        assert_eq!(status.consecutive_failures, 3);
+        status.succeeded(at(4));
+        assert!(status.failed(at(5), "HTTP status 403", "", None));
+    }
+
+    #[test]
+    fn a_clock_set_back_or_forward_never_blocks_delivery_for_long() {
+        let mut status = Status::default();
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        status.failed(at(1000), "HTTP status 503", "", Some(Duration::from_secs(60)));
+        assert_eq!(status.wait(at(1010)), Duration::from_secs(50));
+        assert_eq!(status.wait(at(1)), Duration::ZERO, "set back");
+        assert_eq!(status.wait(at(9000)), Duration::ZERO);
+        status.failed(at(1000), "HTTP status 503", "", Some(Duration::from_secs(1 << 40)));
+        assert!(status.wait(at(1000)) <= LONGEST_ASKED);
+    }
+
+    #[test]
+    fn the_file_survives_damage_and_holds_no_key() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        file::create_private_dir(&paths.state()).unwrap();
+        let mut status = Status::load(&paths);
+        status.failed(Timestamp::from_millis(5), "x", "y", None);
+        status.save(&paths).unwrap();
+        assert_eq!(Status::load(&paths), status);
+        std::fs::write(path(&paths), b"{").unwrap();
+        assert_eq!(Status::load(&paths).consecutive_failures, 0);
+    }
+}

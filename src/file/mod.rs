@@ -1,0 +1,369 @@
+//! Files as the only shared state: private folders, whole-file replacement, appends, locks, bounded reads.
+//!
+//! Folders and files that are a link or belong to another user are refused: somebody else may have laid them there.
+//!
+//! Every function leaves either the old or the new content behind, whenever the process is killed. Nothing here
+//! knows what the files mean.
+
+pub mod replace;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Makes `path` and its missing parents, mode 0700 each. Cheap for a folder that exists, so that it can be asked for
+/// before each use.
+///
+/// # Errors
+/// When it cannot be made, is a symbolic link, or belongs to another user.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => return check_private_dir(path, &found),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    check_private_dir(path, &fs::symlink_metadata(path)?)
+}
+
+fn check_private_dir(path: &Path, found: &fs::Metadata) -> io::Result<()> {
+    let refused = |why: &str| io::Error::other(format!("{} {why}", path.display()));
+    if found.file_type().is_symlink() {
+        return Err(refused("is a symbolic link"));
+    }
+    if !found.is_dir() {
+        return Err(refused("is not a folder"));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(refused("belongs to another user"));
+    }
+    if found.mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Checks the folder everything of ours lies in, if there is one. It may be a link, as people keep their dotfiles
+/// behind, to a folder of their own; others may look into it and not write.
+///
+/// # Errors
+/// When it belongs to another user, or the `state` in it is a link or another user's.
+pub fn check_home(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_dir() => {
+            return Err(io::Error::other(format!("{} is not a folder", path.display())));
+        }
+        Ok(found) => check_owner(path, &found)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    }
+    let state = path.join("state");
+    match fs::symlink_metadata(&state) {
+        Ok(found) => check_private_dir(&state, &found),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Refuses what another user owns, and takes away others' right to write.
+fn check_owner(path: &Path, found: &fs::Metadata) -> io::Result<()> {
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("{} belongs to another user", path.display())));
+    }
+    if found.mode() & 0o022 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(found.mode() & 0o7755))?;
+    }
+    Ok(())
+}
+
+/// Makes a file that may hold keys private again when others may read or write it. Returns what the person should
+/// hear of: that others could change it, or read a key in it.
+///
+/// # Errors
+/// When another user owns it: what it says is not the person's word. Root's files are taken as the machine's.
+pub fn make_private(path: &Path) -> io::Result<Option<String>> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let own = rustix::process::geteuid().as_raw();
+    if found.uid() != own {
+        let trusted = found.uid() == 0 && found.mode() & 0o022 == 0;
+        let refused = || io::Error::other(format!("{} belongs to another user", path.display()));
+        return if trusted { Ok(None) } else { Err(refused()) };
+    }
+    if found.mode() & 0o077 == 0 || !found.is_file() {
+        return Ok(None);
+    }
+    let written = found.mode() & 0o022 != 0;
+    let holds_key = || {
+        let content = read_bounded(path, MAX_KEY_FILE_BYTES).ok().flatten().unwrap_or_default();
+        ["api_key", "API_KEY", "headers", "HEADERS"]
+            .iter()
+            .any(|name| memchr::memmem::find(&content, name.as_bytes()).is_some())
+    };
+    let tell = written || holds_key();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let how = if written { "written" } else { "read" };
+    Ok(tell.then(|| format!("{} could be {how} by other users; it is private now", path.display())))
+}
+
+/// Replaces `path` by `content`, mode 0600, through a temporary sibling.
+///
+/// # Errors
+/// When the sibling cannot be written or renamed; `path` is then as it was.
+pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_atomic_with(path, |file| file.write_all(content))
+}
+
+/// Replaces `path` by what `write` writes, as [`write_atomic`] does.
+///
+/// # Errors
+/// When `write` fails, or the sibling cannot be made or renamed; `path` is then as it was.
+pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let temporary = temporary_sibling(path)?;
+    let written = private_options().create_new(true).write(true).open(&temporary).and_then(|mut file| {
+        write(&mut file)?;
+        replace(&temporary, path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Puts `from` in the place of `to`.
+///
+/// On ext4 a rename over an existing file waits for the new content to reach the disk; exchanging the two names
+/// and dropping the old content does not (CRATES.md). A crash in between leaves a temporary file, which
+/// [`remove_stale_temporaries`] finds.
+#[cfg(target_os = "linux")]
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE) {
+        Ok(()) => fs::remove_file(from),
+        Err(_) => fs::rename(from, to),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// A name beside `path` that no other process makes: by number, count and clock. The folder is private, so it need
+/// not be a secret, and a hook is spared the system's random numbers.
+fn temporary_sibling(path: &Path) -> io::Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = path.file_name().ok_or_else(|| io::Error::other("path without a file name"))?;
+    let mut sibling = std::ffi::OsString::from(TEMPORARY_PREFIX);
+    sibling.push(name);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = crate::time::now().as_nanos();
+    sibling.push(format!(".{}-{count}-{now:016x}", std::process::id()));
+    Ok(path.with_file_name(sibling))
+}
+
+/// Fills `buffer` with unpredictable bytes; on a system without a source of them, with the clock's.
+pub fn fill_random(buffer: &mut [u8; 8]) {
+    let read = File::open("/dev/urandom").and_then(|mut f| f.read_exact(buffer));
+    if read.is_err() {
+        *buffer = (crate::time::now().as_nanos()).to_ne_bytes();
+    }
+}
+
+/// Deletes the temporary files that killed processes left in `folder` more than an hour ago.
+pub fn remove_stale_temporaries(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let stale = entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+            && entry.metadata().is_ok_and(|m| age(&m) > Duration::from_secs(3600));
+        if stale {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// How long ago a file was last written; zero when its time lies in the future.
+pub fn age(metadata: &fs::Metadata) -> Duration {
+    metadata.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default()
+}
+
+/// Options that open or make a file of ours: mode 0600, symbolic links refused, never waiting for a pipe's other end.
+pub fn private_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
+    options
+}
+
+/// Opens a file for reading, links followed.
+///
+/// # Errors
+/// When it cannot be opened or is no regular file: a pipe or a device could be read for ever.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("{} is not a file", path.display())));
+    }
+    Ok(file)
+}
+
+/// Appends `line`, which ends with its newline, in one write.
+///
+/// # Errors
+/// When the file cannot be opened or the write falls short; a later reader skips the torn line.
+pub fn append_line(path: &Path, line: &[u8]) -> io::Result<()> {
+    let mut file = private_options().create(true).append(true).open(path)?;
+    file.write_all(line)
+}
+
+/// Reads a file of at most `limit` bytes; `None` when there is none.
+///
+/// # Errors
+/// When it cannot be read, is no regular file, or is larger than `limit`.
+pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match open_regular(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let size = file.metadata()?.len();
+    if size > limit {
+        return Err(too_large(path, limit));
+    }
+    let mut content = Vec::with_capacity(size as usize);
+    file.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(too_large(path, limit));
+    }
+    Ok(Some(content))
+}
+
+fn too_large(path: &Path, limit: u64) -> io::Error {
+    let message = format!("{} is larger than {limit} bytes", path.display());
+    io::Error::new(io::ErrorKind::FileTooLarge, message)
+}
+
+/// An error that names the file once: what the system says does not, what is said here does.
+pub fn named(path: &Path, error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(_) => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+        None => error,
+    }
+}
+
+/// An exclusive lock on a file made for it; dropped, or its process gone, it is free again.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, waiting at most `patience`.
+    ///
+    /// # Errors
+    /// `TimedOut` when another process holds it all the while; else what opening it gave.
+    pub fn acquire(path: &Path, patience: Duration) -> io::Result<Lock> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let file = private_options().create(true).append(true).open(path)?;
+            if !lock_within(&file, deadline.saturating_duration_since(Instant::now()))? {
+                break;
+            }
+            // One that was deleted while it was waited for keeps nobody out.
+            if file.metadata()?.nlink() > 0 {
+                return Ok(Lock { _file: file });
+            }
+        }
+        let held = format!("{} is held by another process", path.display());
+        Err(io::Error::new(io::ErrorKind::TimedOut, held))
+    }
+
+    /// Takes the lock if it is free now; `None` when another process holds it.
+    ///
+    /// # Errors
+    /// What opening or locking it gave.
+    pub fn try_acquire(path: &Path) -> io::Result<Option<Lock>> {
+        match Lock::acquire(path, Duration::ZERO) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// Locks an open file for this process alone, waiting at most `patience`; false when another one holds it all the
+/// while. The lock goes with the file.
+///
+/// # Errors
+/// What the system says of a file that cannot be locked.
+pub fn lock_within(file: &File, patience: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + patience;
+    let mut pause = Duration::from_micros(100);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(e)) => return Err(e),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Ok(false),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+        }
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
+/// What the names of temporary files begin with.
+pub const TEMPORARY_PREFIX: &str = ".tmp-";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_replaces_the_whole_file_and_keeps_it_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.yaml");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_linked_folder_is_refused_and_an_open_one_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("real");
+        create_private_dir(&real.join("deep")).unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o755)).unwrap();
+        create_private_dir(&real).unwrap();
+        assert_eq!(fs::metadata(&real).unwrap().mode() & 0o777, 0o700);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(create_private_dir(&link).is_err());
+    }
+
+    #[test]
+    fn a_held_lock_is_waited_for_and_then_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let held = Lock::acquire(&path, Duration::ZERO).unwrap();
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_file_over_its_limit_is_an_error_and_a_missing_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        assert!(read_bounded(&path, 3).unwrap().is_none());
+        append_line(&path, b"abc\n").unwrap();
+        assert!(read_bounded(&path, 3).is_err());
+        assert_eq!(read_bounded(&path, 4).unwrap().unwrap(), b"abc\n");
+    }
+}

@@ -1,0 +1,209 @@
+//! One finished turn as a file: a line that names the format, a line of JSON about the turn, OTLP spans.
+//!
+//! The same file lies in the outbox until it is delivered and in the archive afterwards. It holds nothing of the
+//! backend: target, key and endpoint are read at delivery.
+
+use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::io::{self, Write};
+
+use crate::ids::{ThreadId, TurnId};
+use crate::time::Timestamp;
+
+/// A finished turn, or a later part of one, ready to be delivered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub head: Head,
+    /// After redaction and cutting; the span without a parent inside the entry comes first.
+    pub spans: Vec<Span>,
+}
+
+/// What identifies an entry. A turn continued after its end has parts 1, 2, …
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EntryKey {
+    pub turn: TurnId,
+    pub thread: ThreadId,
+    #[serde(default)]
+    pub part: u32,
+}
+
+/// What lists show of a turn without decoding its spans.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    #[serde(flatten)]
+    pub key: EntryKey,
+    /// The thread and turn whose trace this is part of; the turn's own unless it is a subagent's.
+    pub root_thread: ThreadId,
+    pub root_turn: TurnId,
+    pub project_name: String,
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
+    pub summary: Summary,
+}
+
+/// A turn in a line.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Summary {
+    /// `Turn 3`, `Turn`, or the subagent's path.
+    pub name: String,
+    /// The prompt's first line, redacted and cut.
+    pub prompt: String,
+    pub model: Option<String>,
+    pub cwd: Option<String>,
+    /// completed, failed or interrupted.
+    pub status: String,
+    pub tool_calls: u64,
+    pub failed_tool_calls: u64,
+    pub model_calls: u64,
+    pub prompt_tokens: Option<u64>,
+    pub cached_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
+    pub reasoning_tokens: Option<u64>,
+    /// live, notify or backfill.
+    pub origin: String,
+}
+
+/// Why a file is no entry.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    #[error("not a turn of arize-codex")]
+    Foreign,
+    #[error("written by a newer arize-codex (format {0})")]
+    Newer(u32),
+    #[error("damaged turn: {0}")]
+    Damaged(String),
+}
+
+impl EntryKey {
+    /// The name of the entry's file. Codex's turn ids begin with their time, so names sort by it.
+    pub fn file_name(&self) -> String {
+        format!("{}.{}.{}{SUFFIX}", self.turn, self.thread, self.part)
+    }
+
+    /// Reads a file's name back.
+    pub fn from_file_name(name: &str) -> Option<EntryKey> {
+        let mut parts = name.strip_suffix(SUFFIX)?.split('.');
+        let turn = TurnId::parse(parts.next()?).ok()?;
+        let thread = ThreadId::parse(parts.next()?).ok()?;
+        let part = parts.next()?.parse().ok()?;
+        parts.next().is_none().then_some(EntryKey { turn, thread, part })
+    }
+}
+
+impl Entry {
+    /// The content of the entry's file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // A vector takes every write.
+        let _ = write(&mut out, &self.head, &self.spans);
+        out
+    }
+
+    /// Reads a file's content.
+    ///
+    /// # Errors
+    /// When it is another format, a newer one, or damaged.
+    pub fn decode(content: &[u8]) -> Result<Entry, EntryError> {
+        let (head, rest) = Head::decode(content)?;
+        let spans = ScopeSpans::decode(rest).map_err(|e| EntryError::Damaged(e.to_string()))?.spans;
+        Ok(Entry { head, spans })
+    }
+}
+
+impl Head {
+    /// Reads the head of a file's content and returns the bytes of the spans behind it.
+    ///
+    /// # Errors
+    /// When it is another format, a newer one, or damaged.
+    pub fn decode(content: &[u8]) -> Result<(Head, &[u8]), EntryError> {
+        let rest = content.strip_prefix(MAGIC.as_bytes()).ok_or(EntryError::Foreign)?;
+        let (version, rest) = split_line(rest).ok_or(EntryError::Foreign)?;
+        let version =
+            std::str::from_utf8(version).ok().and_then(|v| v.parse().ok()).ok_or(EntryError::Foreign)?;
+        if version != VERSION {
+            return Err(EntryError::Newer(version));
+        }
+        let (head, rest) = split_line(rest).ok_or_else(|| EntryError::Damaged("no head".to_owned()))?;
+        let head = serde_json::from_slice(head).map_err(|e| EntryError::Damaged(e.to_string()))?;
+        Ok((head, rest))
+    }
+}
+
+/// Writes an entry's file span by span, so that a large turn need not be in memory twice.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write<S: Borrow<Span>>(
+    out: &mut impl Write,
+    head: &Head,
+    spans: impl IntoIterator<Item = S>,
+) -> io::Result<()> {
+    writeln!(out, "{MAGIC}{VERSION}")?;
+    // A head holds strings and numbers only, which always serialise.
+    out.write_all(&serde_json::to_vec(head).unwrap_or_default())?;
+    out.write_all(b"\n")?;
+    let mut encoded = Vec::new();
+    for span in spans {
+        encoded.clear();
+        prost::encoding::message::encode(SPANS_FIELD, span.borrow(), &mut encoded);
+        out.write_all(&encoded)?;
+    }
+    Ok(())
+}
+
+fn split_line(content: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(b'\n', content)?;
+    Some((&content[..end], &content[end + 1..]))
+}
+
+const MAGIC: &str = "arize-codex turn ";
+const VERSION: u32 = 1;
+/// The number of `ScopeSpans.spans` (opentelemetry/proto/trace/v1/trace.proto).
+pub(super) const SPANS_FIELD: u32 = 2;
+/// How the names of entries end.
+pub const SUFFIX: &str = ".turn";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        let key = EntryKey {
+            turn: TurnId::parse("turn-1").unwrap(),
+            thread: ThreadId::parse("thread_2").unwrap(),
+            part: 0,
+        };
+        let head = Head {
+            root_thread: key.thread.clone(),
+            root_turn: key.turn.clone(),
+            key,
+            project_name: "codex".into(),
+            started_at: Timestamp::from_millis(1),
+            ended_at: Timestamp::from_millis(2),
+            summary: Summary { name: "Turn 1".into(), ..Summary::default() },
+        };
+        Entry { head, spans: vec![Span { name: "Turn 1\n".into(), ..Span::default() }] }
+    }
+
+    #[test]
+    fn an_entry_survives_its_file() {
+        let entry = entry();
+        assert_eq!(Entry::decode(&entry.encode()).unwrap(), entry);
+        assert_eq!(EntryKey::from_file_name(&entry.head.key.file_name()), Some(entry.head.key));
+    }
+
+    #[test]
+    fn foreign_newer_and_damaged_files_are_told_apart() {
+        let content = entry().encode();
+        assert!(matches!(Entry::decode(b"{}"), Err(EntryError::Foreign)));
+        let newer = String::from_utf8_lossy(&content).replacen("turn 1\n", "turn 9\n", 1);
+        assert!(matches!(Entry::decode(newer.as_bytes()), Err(EntryError::Newer(9))));
+        assert!(matches!(Entry::decode(&content[..content.len() - 3]), Err(EntryError::Damaged(_))));
+        for name in ["x", "a.b.turn", "a.b.c.turn", "../a.b.0.turn", ".tmp-a.b.0.turn", "a.b.0.1.turn"] {
+            assert_eq!(EntryKey::from_file_name(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! From a [`Turn`](crate::turn::Turn) to OpenTelemetry spans, and the file that holds them.
+//!
+//! [`spans`] is the pure step from a turn to OpenInference spans in either layout; [`redact`] decides what may be
+//! written and [`scrub`] replaces secrets. An [`entry`] is a finished turn as a file; [`resource`] adds what the
+//! backend in force asks for, [`size`] makes a span fit a request.
+
+pub mod entry;
+pub mod entry_reader;
+pub mod ids;
+pub mod json;
+pub mod redact;
+pub mod resource;
+pub mod scrub;
+pub mod size;
+pub mod spans;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod text_tree;

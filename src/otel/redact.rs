@@ -1,0 +1,171 @@
+//! What may be written at all: the logging switches, secrets, lengths. The one place where content is withheld.
+//!
+//! Hooks ask before they write state and rows, the span builder before it makes an attribute. Everything here may
+//! be applied twice without harm.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::otel::scrub::Scrubber;
+use crate::settings::{Logging, Profile};
+use crate::truncate::{Shortener, cut, cut_at_word, withheld};
+
+/// What a text is, which decides the switch that governs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Prompts, answers, reasoning.
+    Prompt,
+    /// What a tool was asked to do.
+    ToolDetail,
+    /// What a tool returned.
+    ToolContent,
+    /// Names, paths of folders, settings.
+    Plain,
+}
+
+/// Withholds, scrubs and cuts texts as the person's settings say.
+pub struct Redactor {
+    logging: Logging,
+    limit: usize,
+    scrubber: Option<Scrubber>,
+}
+
+impl Redactor {
+    /// For everything that leaves the hooks: spans, lists, debug files.
+    pub fn new(profile: &Profile) -> Redactor {
+        let valid: Vec<String> =
+            profile.redact_patterns.iter().filter(|p| is_valid_pattern(p)).cloned().collect();
+        let scrubber = if profile.redact_secrets { Scrubber::new(&valid).ok() } else { None };
+        Redactor { scrubber, ..Redactor::for_rows(profile) }
+    }
+
+    /// For what hooks keep until the turn is over: the switches and the limit alone.
+    pub fn for_rows(profile: &Profile) -> Redactor {
+        Redactor::of_switches(profile.logging, profile.max_value_bytes)
+    }
+
+    /// As [`Redactor::for_rows`], from the first row of a turn.
+    pub fn of_switches(logging: Logging, limit: usize) -> Redactor {
+        Redactor { logging, limit, scrubber: None }
+    }
+
+    /// The longest text that is written whole, in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether texts of a class may be recorded.
+    pub fn shows(&self, class: Class) -> bool {
+        match class {
+            Class::Prompt => self.logging.prompts,
+            Class::ToolDetail => self.logging.tool_details,
+            Class::ToolContent => self.logging.tool_content,
+            Class::Plain => true,
+        }
+    }
+
+    /// The text as it may be written.
+    pub fn text<'a>(&self, class: Class, text: &'a str) -> Cow<'a, str> {
+        if !self.shows(class) {
+            return withheld(text);
+        }
+        if self.scrubber.is_none() {
+            // A later redactor may look for secrets yet.
+            return cut_at_word(text, self.limit);
+        }
+        match self.scrubbed(text) {
+            Cow::Borrowed(text) => cut(text, self.limit),
+            Cow::Owned(text) => Cow::Owned(cut(&text, self.limit).into_owned()),
+        }
+    }
+
+    /// A JSON text as it may be written: withheld whole, or still JSON with its long strings cut.
+    pub fn json(&self, class: Class, json: &str) -> String {
+        if !self.shows(class) {
+            let inner = serde_json::from_str::<String>(json);
+            return quoted(&withheld(inner.as_deref().unwrap_or(json)));
+        }
+        let json = self.scrubbed(json);
+        if json.len() <= self.limit {
+            return json.into_owned();
+        }
+        let mut shortener = Shortener::new(self.limit);
+        shortener.push(json.as_bytes());
+        let short = shortener.finish().and_then(|bytes| String::from_utf8(bytes).ok());
+        // Numbers and brackets have no end that could be marked: what consists of them is cut as a text.
+        let short = short.filter(|json| json.len() <= self.limit.saturating_mul(MAX_STRINGS));
+        short.unwrap_or_else(|| quoted(&cut_at_word(&json, self.limit)))
+    }
+
+    /// A JSON value as it may be written.
+    pub fn value(&self, class: Class, value: Value) -> Value {
+        if !self.shows(class) {
+            return serde_json::from_str(&self.json(class, &value.to_string())).unwrap_or(Value::Null);
+        }
+        match value {
+            Value::String(text) => Value::String(self.text(class, &text).into_owned()),
+            Value::Array(list) => list.into_iter().map(|v| self.value(class, v)).collect(),
+            Value::Object(map) => {
+                let scrubbed = |key: String| self.scrubbed(&key).into_owned();
+                map.into_iter().map(|(k, v)| (scrubbed(k), self.value(class, v))).collect()
+            }
+            other => other,
+        }
+    }
+
+    fn scrubbed<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.scrubber.as_ref().map_or(Cow::Borrowed(text), |s| s.scrub(text))
+    }
+}
+
+/// Whether a pattern of the person's can be used; others are left out, and doctor names them.
+pub fn is_valid_pattern(pattern: &str) -> bool {
+    Scrubber::new(&[pattern.to_owned()]).is_ok()
+}
+
+/// How many texts of the greatest length a JSON value may hold and still be shown as JSON. One alone takes six times
+/// its length when each of its characters is escaped, and its mark.
+const MAX_STRINGS: usize = 8;
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(shown: bool, limit: usize) -> Redactor {
+        Redactor::of_switches(Logging { prompts: shown, tool_details: shown, tool_content: shown }, limit)
+    }
+
+    #[test]
+    fn a_withheld_text_keeps_its_length_and_nothing_else() {
+        let off = redactor(false, 100);
+        assert_eq!(off.text(Class::Prompt, "pässword"), "<redacted (8 chars)>");
+        assert_eq!(off.text(Class::Prompt, "<redacted (8 chars)>"), "<redacted (8 chars)>");
+        assert_eq!(off.text(Class::ToolContent, "abc… [cut: 7 of 10 bytes]"), "<redacted (10 chars)>");
+        assert_eq!(off.text(Class::Plain, "name"), "name");
+        assert_eq!(off.json(Class::ToolDetail, r#"{"command":"ls"}"#), r#""<redacted (16 chars)>""#);
+        assert_eq!(off.json(Class::ToolDetail, r#""ls""#), r#""<redacted (2 chars)>""#);
+    }
+
+    #[test]
+    fn a_list_without_end_is_cut_as_well() {
+        let on = redactor(true, 100);
+        let short = on.json(Class::ToolContent, &format!("[{}0]", "0, ".repeat(1000)));
+        assert!(short.len() < 200 && serde_json::from_str::<String>(&short).is_ok(), "{short}");
+        assert_eq!(on.json(Class::ToolContent, &short), short);
+    }
+
+    #[test]
+    fn long_json_stays_json() {
+        let on = redactor(true, 100);
+        let long = format!(r#"{{"command":"{}","n":1}}"#, "x".repeat(1000));
+        let short = on.json(Class::ToolDetail, &long);
+        let value: serde_json::Value = serde_json::from_str(&short).unwrap();
+        assert!(value["command"].as_str().unwrap().ends_with("of 1000 bytes]") && value["n"] == 1);
+    }
+}

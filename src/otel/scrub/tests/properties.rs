@@ -1,0 +1,223 @@
+//! What holds for any text at all.
+
+use std::time::Instant;
+
+use crate::otel::scrub::tests::carriers::CARRIERS;
+use crate::otel::scrub::tests::forms::{FORMS, generate};
+use crate::otel::scrub::tests::measure::survives;
+use crate::otel::scrub::tests::{Random, scrubber};
+use crate::otel::scrub::text::STEPS;
+
+/// Pieces that detectors react to, to be strung together at random.
+const PIECES: &[&str] = &[
+    "sk-",
+    "sk-ant-",
+    "ghp_",
+    "AKIA",
+    "eyJ",
+    "xoxb-",
+    "password",
+    "token",
+    "=",
+    ":",
+    " ",
+    "\"",
+    "\\\"",
+    "'",
+    "\n",
+    "\\n",
+    "\r\n",
+    "\\u0022",
+    "://",
+    "@",
+    "/",
+    "Bearer ",
+    "Authorization",
+    "Cookie: ",
+    "BEGIN ",
+    "PRIVATE KEY",
+    "-----",
+    "END ",
+    "a8Zk2LmQ9xTr4WvB",
+    "0123456789abcdef",
+    "Q~",
+    "8",
+    ":AA",
+    "AZDO",
+    "<secret:",
+    ">",
+    "<",
+    "é",
+    "\u{1F600}",
+    "\\",
+    "mysql -p",
+    "curl -u ",
+    "sig=",
+    "KEY---",
+    ".",
+    "_",
+    "-",
+    "MTIz",
+    "SK",
+    "hooks.slack.com/services/",
+    "api_key",
+    ",",
+    "(",
+    "%3D",
+    "\x1b[31m",
+];
+
+#[test]
+fn any_text_is_scrubbed_without_a_panic_and_only_once() {
+    let scrubber = scrubber();
+    let mut r = Random(11);
+    for round in 0..20_000 {
+        let text = if round % 4 == 0 {
+            let bytes: Vec<u8> = (0..r.below(200)).map(|_| r.next() as u8).collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        } else {
+            (0..r.below(60)).map(|_| r.pick(PIECES)).collect()
+        };
+        let once = scrubber.scrub(&text).into_owned();
+        assert_eq!(scrubber.scrub(&once), once, "from {text:?}");
+    }
+}
+
+#[test]
+fn secrets_side_by_side_are_all_gone_and_the_text_between_them_is_not() {
+    let scrubber = scrubber();
+    let mut r = Random(13);
+    for _ in 0..400 {
+        let mut text = String::new();
+        let mut cores = Vec::new();
+        for n in 0..4 {
+            let (_, template, names) = FORMS[r.below(FORMS.len())];
+            let name = if names.is_empty() { None } else { Some(r.pick(names)) };
+            let secret = generate(template, name, &mut r);
+            let (_, carry) = CARRIERS[2 + r.below(4)];
+            text += &format!("<<part {n}>>\n{}\n", carry(&secret, &mut r).expect("JSON carries everything"));
+            cores.push(secret.core);
+        }
+        let out = scrubber.scrub(&text);
+        for (n, core) in cores.iter().enumerate() {
+            assert!(!survives(core, &out), "{core:?} is left in {out:?}");
+            assert!(out.contains(&format!("<<part {n}>>")), "{out:?}");
+        }
+    }
+}
+
+#[test]
+fn findings_are_in_order_apart_and_on_character_boundaries() {
+    let scrubber = scrubber();
+    let mut r = Random(17);
+    for _ in 0..5_000 {
+        let text: String = (0..r.below(80)).map(|_| r.pick(PIECES)).collect();
+        let mut end = 0;
+        for f in scrubber.findings(&text) {
+            assert!(
+                f.range.start >= end && text.get(f.range.clone()).is_some_and(|s| !s.is_empty()),
+                "{text:?}"
+            );
+            end = f.range.end;
+        }
+    }
+}
+
+/// Texts made to be read over and over.
+fn adversaries() -> Vec<(&'static str, String)> {
+    let mut list: Vec<(&'static str, String)> = PIECES.iter().map(|p| (*p, (*p).to_owned())).collect();
+    for unit in [
+        "token=\"",
+        "token='a",
+        "password=",
+        "password:\"a ",
+        "sk-sk-sk-",
+        "ghp_a",
+        "eyJa.",
+        "eyJaaaaaaaaaaaa.eyJ",
+        "a://b:",
+        "a://b:c@",
+        "postgres://a:b/",
+        "mysql -pa ",
+        "curl -u a:",
+        "Cookie: a=",
+        "Cookie: a=b;",
+        "Authorization: Bearer ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY----- ",
+        "KEY---",
+        "BEGIN ",
+        "Private-Lines: 8\n",
+        "hooks.slack.com/services/a",
+        "LS0tLS1CRUdJTi",
+        "?sig=",
+        "123456789:AA",
+        "MTIzNDU2Nzg5MDEyMzQ1Njc4.",
+        "aaaaaaaaaa\n",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1\nb",
+        "AKIA\n",
+        "sk-proj-\n",
+        "token=\n",
+        "pass\nword=",
+        "<secret:a>",
+        "<secret:",
+        "\\\\\\\\",
+        "\\n",
+        "'token',",
+        "(\"token\",\"",
+        "token: a = ",
+        "api_key: String::from(",
+    ] {
+        list.push((unit, unit.to_owned()));
+    }
+    list
+}
+
+#[test]
+fn the_work_grows_with_the_text_and_no_faster() {
+    let scrubber = scrubber();
+    let steps = |text: &str| {
+        STEPS.with(|s| s.set(0));
+        scrubber.findings(text);
+        STEPS.with(std::cell::Cell::get)
+    };
+    let mut worst = (0.0, String::new());
+    for (name, unit) in adversaries() {
+        let small = unit.repeat((32 << 10) / unit.len());
+        let large = unit.repeat((256 << 10) / unit.len());
+        let (few, many) = (steps(&small), steps(&large));
+        assert!(many <= few * 10 + (256 << 10), "{name:?}: {few} steps for 32 KiB, {many} for 256 KiB");
+        let each = many as f64 / large.len() as f64;
+        if each > worst.0 {
+            worst = (each, name.to_owned());
+        }
+    }
+    println!("worst: {:.0} steps a byte, on {:?} repeated", worst.0, worst.1);
+    let start = Instant::now();
+    for unit in ["token=\"", "sk-proj-a1B2", "-----BEGIN PRIVATE KEY----- "] {
+        scrubber.scrub(&unit.repeat((1 << 20) / unit.len()));
+    }
+    assert!(start.elapsed().as_secs() < 60, "three adversarial mebibytes took {:?}", start.elapsed());
+}
+
+#[test]
+fn a_scrubber_costs_next_to_nothing_to_build() {
+    let start = Instant::now();
+    for _ in 0..1000 {
+        std::hint::black_box(scrubber());
+    }
+    let each = start.elapsed() / 1000;
+    println!("construction: {each:?}");
+    assert!(each.as_micros() < 100);
+}
+
+/// Each replacement here makes a secret of what follows it (found by the fuzzer).
+#[test]
+fn a_chain_of_replacements_comes_to_rest() {
+    let link = " otherwise. Preserve ticket refVrenced=6-7992-ba08-10f\0\x0013-38-56-8524444444444444ire";
+    let text =
+        format!("{{\"wd\":\"/home/dev\u{5}-sk-admin-90af-73d3-a65b-f4out-2026-11-23T13{}", link.repeat(12));
+    let once = scrubber().scrub(&text).into_owned();
+    assert_eq!(scrubber().scrub(&once), once);
+}

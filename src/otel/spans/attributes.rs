@@ -1,0 +1,223 @@
+//! The attributes of a span, each through the redactor, under OpenInference's names.
+
+use std::collections::HashMap;
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
+
+use crate::codex::payload::Usage;
+use crate::codex::rollout::Image;
+use crate::otel::redact::{Class, Redactor};
+use crate::turn::{Message, ModelCall, Output, Role, ToolCall};
+
+/// The calls of a turn by their ids.
+pub(super) type Tools<'a> = HashMap<&'a str, &'a ToolCall>;
+
+/// Collects the attributes of one span.
+pub(super) struct Attributes<'a> {
+    redactor: &'a Redactor,
+    list: Vec<KeyValue>,
+}
+
+impl<'a> Attributes<'a> {
+    pub fn new(redactor: &'a Redactor, kind: &str) -> Attributes<'a> {
+        let mut attributes = Attributes { redactor, list: Vec::with_capacity(24) };
+        attributes.plain("openinference.span.kind", kind);
+        attributes
+    }
+
+    pub fn finish(self) -> Vec<KeyValue> {
+        self.list
+    }
+
+    /// A name, an id, a setting.
+    pub fn plain(&mut self, key: impl Into<String>, value: &str) {
+        self.text(key, Class::Plain, value);
+    }
+
+    pub fn plain_if(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.plain(key, value);
+        }
+    }
+
+    /// An attribute of a person's own, which replaces none of ours.
+    pub fn plain_unless_set(&mut self, key: String, value: &str) {
+        if !self.list.iter().any(|known| known.key == key) {
+            self.plain(key, value);
+        }
+    }
+
+    pub fn flag(&mut self, key: &str, value: bool) {
+        self.push(key, Any::BoolValue(value));
+    }
+
+    pub fn text(&mut self, key: impl Into<String>, class: Class, value: &str) {
+        let value = self.redactor.text(class, value).into_owned();
+        self.push(key, Any::StringValue(value));
+    }
+
+    /// A JSON text that stays JSON when it is cut.
+    pub fn json(&mut self, key: &str, class: Class, json: &str) {
+        let value = self.redactor.json(class, json);
+        self.push(key, Any::StringValue(value));
+    }
+
+    pub fn number(&mut self, key: &str, value: u64) {
+        self.push(key, Any::IntValue(i64::try_from(value).unwrap_or(i64::MAX)));
+    }
+
+    pub fn integer(&mut self, key: &str, value: i64) {
+        self.push(key, Any::IntValue(value));
+    }
+
+    pub fn list(&mut self, key: &str, values: &[String]) {
+        let one = |v: &String| AnyValue {
+            value: Some(Any::StringValue(self.redactor.text(Class::Plain, v).into_owned())),
+        };
+        let values = values.iter().map(one).collect();
+        self.push(key, Any::ArrayValue(ArrayValue { values }));
+    }
+
+    fn push(&mut self, key: impl Into<String>, value: Any) {
+        let value = Some(AnyValue { value: Some(value) });
+        self.list.push(KeyValue { key: key.into(), value, ..KeyValue::default() });
+    }
+
+    /// `input.value` or `output.value` with its type.
+    pub fn value(&mut self, side: &str, class: Class, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let json = self.redactor.shows(class) && is_json(text);
+        self.text_or_json(format!("{side}.value"), class, text, json);
+        self.plain(format!("{side}.mime_type"), if json { "application/json" } else { "text/plain" });
+    }
+
+    /// JSON that stays JSON when it is cut, or a text.
+    fn text_or_json(&mut self, key: String, class: Class, text: &str, json: bool) {
+        if json { self.json(&key, class, text) } else { self.text(key, class, text) }
+    }
+
+    /// Token counts; zeros are kept, what is unknown stays absent.
+    pub fn usage(&mut self, usage: &Usage) {
+        self.number("llm.token_count.prompt", usage.input_tokens);
+        self.number("llm.token_count.completion", usage.output_tokens);
+        self.number("llm.token_count.total", usage.total_tokens);
+        self.number("llm.token_count.prompt_details.cache_read", usage.cached_input_tokens);
+        if let Some(written) = usage.cache_write_input_tokens {
+            self.number("llm.token_count.prompt_details.cache_write", written);
+        }
+        self.number("llm.token_count.completion_details.reasoning", usage.reasoning_output_tokens);
+    }
+
+    /// What was said to the model.
+    pub fn input_messages(&mut self, messages: &[Message], tools: &Tools) {
+        for (n, message) in messages.iter().enumerate() {
+            let prefix = format!("llm.input_messages.{n}.message");
+            let answered = message.call_id.as_ref().and_then(|id| tools.get(id.as_str()));
+            let (role, class) = match message.role {
+                Role::Tool => ("tool", Class::ToolContent),
+                Role::User | Role::Agent | Role::Summary => ("user", Class::Prompt),
+            };
+            self.plain(format!("{prefix}.role"), role);
+            if let Some(id) = &message.call_id {
+                let id = answered.map_or(id.as_str(), |tool| &tool.call_id);
+                self.plain(format!("{prefix}.tool_call_id"), id);
+            }
+            let (text, images) = match answered {
+                Some(tool) => (tool.output.as_deref().unwrap_or_default(), &tool.images),
+                None => (message.text.as_str(), &message.images),
+            };
+            self.message_content(&prefix, class, text, images);
+        }
+    }
+
+    fn message_content(&mut self, prefix: &str, class: Class, text: &str, images: &[Image]) {
+        if images.is_empty() {
+            self.text(format!("{prefix}.content"), class, text);
+            return;
+        }
+        let mut part = 0;
+        if !text.is_empty() {
+            self.content_part(prefix, &mut part, "text", class, text);
+        }
+        for image in images {
+            let whole = crate::truncate::split_mark(&image.0).0.len() == image.0.len();
+            if self.redactor.shows(class) && whole && image.0.len() <= self.redactor.limit() {
+                let at = format!("{prefix}.contents.{part}.message_content");
+                self.plain(format!("{at}.type"), "image");
+                self.text(format!("{at}.image.image.url"), class, &image.0);
+                part += 1;
+            } else {
+                self.content_part(prefix, &mut part, "text", class, &describe_image(image));
+            }
+        }
+    }
+
+    fn content_part(&mut self, prefix: &str, part: &mut usize, kind: &str, class: Class, text: &str) {
+        let at = format!("{prefix}.contents.{part}.message_content");
+        self.plain(format!("{at}.type"), kind);
+        self.text(format!("{at}.text"), class, text);
+        *part += 1;
+    }
+
+    /// What the model answered in one response.
+    pub fn output_message(&mut self, call: &ModelCall, tools: &Tools) {
+        if call.output.is_empty() {
+            return;
+        }
+        let prefix = "llm.output_messages.0.message";
+        self.plain(format!("{prefix}.role"), "assistant");
+        let only_text = match &call.output[..] {
+            [Output::Text(text)] => Some(text),
+            _ => None,
+        };
+        if let Some(text) = only_text {
+            self.text(format!("{prefix}.content"), Class::Prompt, text);
+        }
+        let (mut part, mut asked) = (0, 0);
+        for output in call.output.iter().filter(|_| only_text.is_none()) {
+            match output {
+                Output::Text(text) => self.content_part(prefix, &mut part, "text", Class::Prompt, text),
+                Output::Reasoning(text) => {
+                    self.content_part(prefix, &mut part, "reasoning", Class::Prompt, text);
+                }
+                Output::Tool(id) => {
+                    let tool = tools.get(id.as_str());
+                    let at = format!("{prefix}.tool_calls.{asked}.tool_call");
+                    self.plain(format!("{at}.id"), tool.map_or(id.as_str(), |t| &t.call_id));
+                    self.plain(format!("{at}.function.name"), tool.map_or("", |t| t.name.as_str()));
+                    let arguments = tool.map_or("", |t| t.arguments.as_str());
+                    let key = format!("{at}.function.arguments");
+                    self.text_or_json(key, Class::ToolDetail, arguments, is_json(arguments));
+                    asked += 1;
+                }
+            }
+        }
+    }
+
+    /// The assistant's answer as the only message.
+    pub fn answer(&mut self, answer: &str) {
+        self.plain("llm.output_messages.0.message.role", "assistant");
+        self.text("llm.output_messages.0.message.content", Class::Prompt, answer);
+    }
+}
+
+/// An image that is not shown, by its kind and size.
+pub(super) fn describe_image(image: &Image) -> String {
+    match image.0.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
+        Some((kind, data)) => {
+            let mime = kind.split(';').next().unwrap_or_default();
+            let (data, total) = crate::truncate::split_mark(data);
+            let encoded = total.max(data.len() as u64);
+            format!("[image {mime}, {} bytes]", encoded / 4 * 3)
+        }
+        None => format!("[image {}]", image.0),
+    }
+}
+
+/// Whether a text is a JSON object or array.
+pub(super) fn is_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}

@@ -1,0 +1,98 @@
+//! The model's part in a turn: one LLM span for each response, or one for all of them.
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use crate::otel::ids::Role;
+use crate::otel::redact::Class;
+use crate::otel::spans::Builder;
+use crate::otel::spans::attributes::Attributes;
+use crate::turn::{Compaction, ModelCall, Output};
+
+impl Builder<'_> {
+    /// One response of the model.
+    pub(super) fn model_call(&self, n: usize, call: &ModelCall) -> Span {
+        let mut a = Attributes::new(self.redactor, "LLM");
+        self.common(&mut a);
+        self.model(&mut a);
+        a.input_messages(&call.input, &self.tools);
+        a.output_message(call, &self.tools);
+        if let Some(last) = call.input.last() {
+            let tool = last.call_id.as_ref().and_then(|id| self.tools.get(id.as_str()));
+            match tool {
+                Some(tool) => {
+                    a.value("input", Class::ToolContent, tool.output.as_deref().unwrap_or_default());
+                }
+                None => a.value("input", Class::Prompt, &last.text),
+            }
+        }
+        let said: Vec<&str> = call
+            .output
+            .iter()
+            .filter_map(|o| if let Output::Text(text) = o { Some(text.as_str()) } else { None })
+            .collect();
+        if !said.is_empty() {
+            a.value("output", Class::Prompt, &said.join("\n\n"));
+        }
+        if let Some(usage) = &call.usage {
+            a.usage(usage);
+        }
+        a.plain("codex.response_id", &call.id);
+        let parent = match self.turn.compactions.iter().position(|c| call.compacts && within(call, c)) {
+            Some(at) => self.compaction_id(at),
+            None => self.root_id.clone(),
+        };
+        let error = call.error.clone().map(|e| ("ModelError", self.error_class(), e));
+        let name = format!("Model call {}", n + 1);
+        self.span(Some(parent), self.id(Role::Model, &call.id), name, (call.started, call.ended), a, error)
+    }
+
+    /// The model's whole part in the turn, where single responses are unknown or not wanted.
+    pub(super) fn whole_model(&self) -> Span {
+        let turn = self.turn;
+        let mut a = Attributes::new(self.redactor, "LLM");
+        self.common(&mut a);
+        self.conversation(&mut a);
+        self.model_of_turn(&mut a);
+        if let Some(usage) = &turn.usage {
+            a.usage(usage);
+        }
+        let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
+        let started = turn.calls.first().map_or(turn.started, |c| c.started);
+        let id = self.id(Role::Model, "all");
+        self.span(Some(self.root_id.clone()), id, "Model".to_owned(), (started, ended.max(started)), a, None)
+    }
+
+    /// The model's part in the turn as one: what it was told and answered.
+    pub(super) fn model_of_turn(&self, a: &mut Attributes) {
+        self.model(a);
+        a.input_messages(&self.turn.inputs, &self.tools);
+        if let Some(answer) = &self.turn.answer {
+            a.answer(answer);
+        }
+    }
+
+    fn model(&self, a: &mut Attributes) {
+        let about = &self.turn.about;
+        a.plain_if("llm.model_name", about.model.as_deref());
+        a.plain_if("llm.provider", about.provider.as_deref());
+        a.plain("llm.system", "openai");
+        let mut parameters = serde_json::Map::new();
+        let settings = [("reasoning_effort", &about.effort), ("reasoning_summary", &about.reasoning_summary)];
+        for (name, value) in settings {
+            if let Some(value) = value {
+                parameters.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+        if !parameters.is_empty() {
+            a.json(
+                "llm.invocation_parameters",
+                Class::Plain,
+                &serde_json::Value::from(parameters).to_string(),
+            );
+        }
+    }
+}
+
+fn within(call: &ModelCall, compaction: &Compaction) -> bool {
+    call.started >= compaction.started && call.ended <= compaction.ended
+}

@@ -1,0 +1,67 @@
+//! A turn as hooks leave it when it ends: all they know of it, and the settings it is to be told under.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ThreadId;
+use crate::settings::Profile;
+use crate::time::Timestamp;
+use crate::turn::state::{OpenTurn, Root, Session, State};
+
+/// What hooks, or notify, or a rollout of the past know of a turn that is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Closing {
+    pub version: u32,
+    pub thread: ThreadId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<Root>,
+    pub session: Session,
+    pub turn: OpenTurn,
+    /// The rollout's length when Stop was called: what follows is the turn's end, or a further part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout_to: Option<u64>,
+    pub reason: Reason,
+    /// When the turn was closed.
+    pub at: Timestamp,
+    pub profile: Profile,
+}
+
+/// What closed a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Stop,
+    Interrupt,
+    /// The turn was a compaction a person asked for, and it is done.
+    Compacted,
+    /// Another turn of the same thread began.
+    NextTurn,
+    SessionEnd,
+    /// The Codex process is gone.
+    Orphaned,
+    /// Nothing was heard of it for a day.
+    Idle,
+    /// No hook fires at all; notify alone told of it.
+    NotifyOnly,
+    /// No hook told of it; it stands in the rollout before a turn that hooks told of.
+    Unseen,
+    Backfill,
+}
+
+impl Closing {
+    pub const VERSION: u32 = 1;
+
+    /// What is known of the open turn of a thread; none when it has none.
+    pub fn of(state: &State, reason: Reason, at: Timestamp, profile: &Profile) -> Option<Closing> {
+        Some(Closing {
+            version: Closing::VERSION,
+            thread: state.thread_id.clone(),
+            root: state.root.clone(),
+            session: state.session.clone(),
+            turn: state.turn.clone()?,
+            rollout_to: None,
+            reason,
+            at,
+            profile: profile.clone(),
+        })
+    }
+}

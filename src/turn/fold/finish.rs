@@ -1,0 +1,303 @@
+//! The turn once everything is told: how and when it ended, whose it was, what was answered.
+
+use std::time::Duration;
+
+use crate::codex::rollout::spawn::SpawnCall;
+use crate::codex::rollout::{SessionMeta, TurnContext, TurnEnd};
+use crate::ids::{ThreadId, TurnId};
+use crate::time::Timestamp;
+use crate::truncate::withheld;
+use crate::turn::closed::{Closing, Reason};
+use crate::turn::fold::{Fold, tools, usage};
+use crate::turn::*;
+
+impl Fold<'_> {
+    pub(super) fn finish(
+        mut self,
+        closing: &Closing,
+        meta: Option<SessionMeta>,
+        spawn: Option<SpawnCall>,
+        git: Git,
+    ) -> Turn {
+        self.tell_untold_text();
+        let status = self.status(closing);
+        let (started, ended) = self.bounds(closing);
+        self.note_failed_request(&status, ended);
+        let blocked = self.was_blocked(closing);
+        let reviewer = self.context.as_ref().and_then(|c| c.approvals_reviewer.clone());
+        tools::mark_shared_refusals(&mut self.tools);
+        let drafts = std::mem::take(&mut self.tools);
+        let in_rollout = self.first_at.is_some();
+        let mut tools: Vec<ToolCall> = drafts
+            .into_iter()
+            .filter(|d| d.is_of_this_turn(in_rollout))
+            .filter_map(|d| d.finish(started, ended, &status, reviewer.as_deref()))
+            .collect();
+        tools.sort_by_key(|t| t.started);
+        let usage_of_calls = usage::sum(self.calls.iter().filter_map(|c| c.usage.as_ref()));
+        let notified = closing.turn.token_usage;
+        let usage_source = match (&notified, &usage_of_calls) {
+            (Some(_), _) => Some("notify"),
+            (None, Some(_)) => Some("rollout"),
+            (None, None) => None,
+        };
+        let (root_thread, root_turn) = self.root(closing, meta.as_ref(), spawn.as_ref());
+        let agent = self.agent(closing, meta.as_ref(), spawn);
+        for call in &mut self.calls {
+            call.started = call.started.max(started).min(ended);
+            call.ended = call.ended.max(call.started).min(ended);
+        }
+        for compaction in &mut self.compactions {
+            compaction.started = compaction.started.max(started).min(ended);
+            compaction.ended = compaction.ended.max(compaction.started).min(ended);
+        }
+        let answer = self.answer(closing, &status);
+        let mut inputs = self.told_inputs(closing, agent.as_ref());
+        if blocked {
+            // It may have been blocked for what it holds, and nobody has read it.
+            inputs.iter_mut().for_each(|input| input.text = withheld(&input.text).into_owned());
+        }
+        Turn {
+            thread: closing.thread.clone(),
+            turn: closing.turn.id.clone(),
+            part: closing.turn.part,
+            root_thread,
+            root_turn,
+            traceparent: closing.turn.traceparent.clone(),
+            number: Some(closing.turn.number).filter(|n| *n > 0),
+            started,
+            ended,
+            status,
+            blocked,
+            inputs,
+            answer,
+            about: about(closing, meta, self.context, self.end.map(|(_, end)| end), git),
+            calls: self.calls,
+            tools,
+            compactions: self.compactions,
+            usage: notified.or(usage_of_calls),
+            usage_source,
+            agent: agent.map(|(agent, _)| agent),
+            origin: match closing.reason {
+                Reason::Backfill => Origin::Backfill,
+                Reason::NotifyOnly => Origin::Notify,
+                _ => Origin::Hooks,
+            },
+        }
+    }
+
+    pub(super) fn status(&self, closing: &Closing) -> Status {
+        let interrupted = |reason: &str| Status::Interrupted { reason: reason.to_owned() };
+        match (&self.end, closing.reason) {
+            (Some((_, TurnEnd::Completed { error: Some(message), .. })), _) => {
+                Status::Failed { message: message.clone() }
+            }
+            (Some((_, TurnEnd::Completed { last_message: None, .. })), _) if self.was_blocked(closing) => {
+                interrupted("the prompt was blocked")
+            }
+            (Some((_, TurnEnd::Completed { last_message: None, .. })), _)
+                if self.lacks_its_answer(closing) =>
+            {
+                Status::Failed { message: "the turn ended without an answer".to_owned() }
+            }
+            (Some((_, TurnEnd::Completed { .. })), _) => Status::Completed,
+            (Some((_, TurnEnd::Aborted { reason, .. })), _) => {
+                interrupted(reason.as_deref().unwrap_or("interrupted"))
+            }
+            (None, Reason::Stop | Reason::Compacted | Reason::NotifyOnly) => Status::Completed,
+            (None, _) if closing.turn.notified.is_some() => Status::Completed,
+            (None, Reason::Interrupt) => interrupted("interrupted"),
+            (None, reason) => match (&self.last_error, reason) {
+                (Some(message), _) => Status::Failed { message: message.clone() },
+                (None, Reason::NextTurn) => interrupted("another turn began"),
+                (None, Reason::SessionEnd) => interrupted("the session ended"),
+                (None, Reason::Orphaned) => interrupted("the Codex process ended"),
+                (None, _) => interrupted("its end was never told"),
+            },
+        }
+    }
+
+    /// Whether a person's own hook kept the prompt from the model: the rollout tells of the turn's end and of nothing
+    /// said or asked in it.
+    pub(super) fn was_blocked(&self, closing: &Closing) -> bool {
+        let nothing = self.inputs.is_empty() && self.calls.is_empty() && self.tools.is_empty();
+        let ended = matches!(self.end, Some((_, TurnEnd::Completed { last_message: None, error: None, .. })));
+        ended && nothing && self.compactions.is_empty() && !closing.turn.prompts.is_empty()
+    }
+
+    /// Releases before about 0.151 complete a turn whose request failed without a word of it: it has no answer,
+    /// and neither Stop nor notify told of its end.
+    pub(super) fn lacks_its_answer(&self, closing: &Closing) -> bool {
+        let told =
+            matches!(closing.reason, Reason::Stop | Reason::NotifyOnly) || closing.turn.notified.is_some();
+        !told
+            && !self.calls.is_empty()
+            && !self.tokens.is_exact()
+            && self.compactions.is_empty()
+            && self.final_text().is_none()
+    }
+
+    /// The text that ends the last response; none when it asks for a tool.
+    pub(super) fn final_text(&self) -> Option<&String> {
+        let last = self.calls.iter().rev().find(|c| !c.compacts)?;
+        let asks = last.output.iter().any(|o| matches!(o, Output::Tool(_)));
+        let texts = last.output.iter().rev().filter(|_| !asks);
+        texts.filter_map(|o| if let Output::Text(text) = o { Some(text) } else { None }).next()
+    }
+
+    /// From the first to the last moment of the turn. The rollout's own end is the truest; without one a turn
+    /// that was found abandoned ended with the last thing known of it, not when it was found.
+    pub(super) fn bounds(&self, closing: &Closing) -> (Timestamp, Timestamp) {
+        let hooked = self.tools.iter().flat_map(|t| [t.hook_at, t.finished_at]).flatten();
+        let begun =
+            if closing.turn.started > Timestamp::default() { Some(closing.turn.started) } else { None };
+        let part = closing.turn.part > 0;
+        let first = if part { self.first_at.or(begun) } else { self.first_at.into_iter().chain(begun).min() };
+        let started = first.into_iter().chain(hooked.clone().min()).min().unwrap_or(closing.at);
+        let last_known = self.last_at.into_iter().chain(hooked).chain(closing.turn.notified).max();
+        let prompt = matches!(closing.reason, Reason::Stop | Reason::Interrupt);
+        let ended = match &self.end {
+            Some((at, _)) => *at,
+            None if prompt => closing.at,
+            None => last_known.unwrap_or(closing.at),
+        };
+        (started, ended.max(started))
+    }
+
+    /// A request the model never answered well: the turn failed while it waited.
+    pub(super) fn note_failed_request(&mut self, status: &Status, ended: Timestamp) {
+        let Status::Failed { message } = status else { return };
+        let answering = !self.sealed && self.calls.last().is_some_and(|c| c.usage.is_none());
+        if !answering {
+            self.begin_call(ended);
+        }
+        if let Some(call) = self.calls.last_mut() {
+            call.error = Some(message.clone());
+            call.ended = ended;
+        }
+    }
+
+    pub(super) fn root(
+        &self,
+        closing: &Closing,
+        meta: Option<&SessionMeta>,
+        spawn: Option<&SpawnCall>,
+    ) -> (ThreadId, TurnId) {
+        let (mut thread, mut turn) = (closing.thread.clone(), closing.turn.id.clone());
+        if let Some(root) = &closing.root {
+            thread = root.thread.clone();
+            let told = self.started_line.as_ref().and_then(|(root, _)| TurnId::parse(root.as_deref()?).ok());
+            // The call's turn is the root's where the root itself made the call. What the session's hooks know is the
+            // turn that ran when this one ended, which may be a later one.
+            let parent = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.as_deref());
+            let called = spawn.filter(|_| parent.is_none_or(|p| p == root.thread.as_str()));
+            let called = called.and_then(|s| TurnId::parse(s.turn.as_deref()?).ok());
+            turn = told.or(called).or_else(|| root.turn.clone()).unwrap_or(turn);
+        }
+        (thread, turn)
+    }
+
+    pub(super) fn agent(
+        &self,
+        closing: &Closing,
+        meta: Option<&SessionMeta>,
+        spawn: Option<SpawnCall>,
+    ) -> Option<(Agent, Option<String>)> {
+        let root = closing.root.as_ref()?;
+        let source = meta.and_then(|m| m.subagent.clone()).unwrap_or_default();
+        let thread = source.parent_thread.as_deref().and_then(|t| ThreadId::parse(t).ok());
+        let told = self.started_line.as_ref().and_then(|(_, parent)| parent.clone());
+        let turn = spawn.as_ref().and_then(|s| s.turn.clone()).or(told);
+        let turn = turn.and_then(|t| TurnId::parse(&t).ok()).or_else(|| root.turn.clone());
+        let parent = turn.map(|turn| AgentParent {
+            thread: thread.unwrap_or_else(|| root.thread.clone()),
+            turn,
+            call_id: spawn.as_ref().map(|s| s.call_id.clone()),
+        });
+        let agent = Agent {
+            kind: source.role.or_else(|| root.agent_type.clone()),
+            path: source.path,
+            nickname: source.nickname,
+            parent,
+        };
+        Some((agent, spawn.and_then(|s| s.task)))
+    }
+
+    pub(super) fn answer(&self, closing: &Closing, status: &Status) -> Option<String> {
+        let told = match &self.end {
+            Some((_, TurnEnd::Completed { last_message, .. })) => last_message.clone(),
+            _ => None,
+        };
+        // What was written until a request failed is a part of an answer, told with the response.
+        let written = || self.final_text().filter(|_| *status == Status::Completed).cloned();
+        told.or_else(|| closing.turn.last_assistant_message.clone())
+            .or_else(written)
+            .filter(|a| !a.is_empty())
+    }
+
+    /// What the person said: as the rollout tells it, or as the hooks do where it knows of less.
+    pub(super) fn told_inputs(
+        &mut self,
+        closing: &Closing,
+        agent: Option<&(Agent, Option<String>)>,
+    ) -> Vec<Message> {
+        let inputs = std::mem::take(&mut self.inputs);
+        let task = agent.and_then(|(_, task)| task.as_ref());
+        if inputs.len() >= closing.turn.prompts.len().max(1) {
+            return inputs;
+        }
+        let user = |text: &String| Message {
+            role: Role::User,
+            text: text.clone(),
+            images: Vec::new(),
+            call_id: None,
+        };
+        let told = inputs.len();
+        // Hooks that are registered twice, by a plugin as well, say everything twice.
+        let new = |prompt: &&String| !inputs.iter().any(|input| input.text == **prompt);
+        let more: Vec<Message> = closing.turn.prompts.iter().skip(told).filter(new).map(user).collect();
+        let mut all = inputs;
+        // A subagent's prompt is its task: what notify repeats is its parent's.
+        match task {
+            Some(task) if told == 0 => all.push(user(task)),
+            _ => all.extend(more),
+        }
+        all
+    }
+}
+
+fn about(
+    closing: &Closing,
+    meta: Option<SessionMeta>,
+    context: Option<TurnContext>,
+    end: Option<TurnEnd>,
+    git: Git,
+) -> About {
+    let (meta, context) = (meta.unwrap_or_default(), context.unwrap_or_default());
+    let session = &closing.session;
+    let duration = match end {
+        Some(TurnEnd::Completed { duration_ms, .. } | TurnEnd::Aborted { duration_ms, .. }) => duration_ms,
+        None => None,
+    };
+    About {
+        model: context.model.or_else(|| session.model.clone()),
+        provider: meta.model_provider,
+        effort: context.effort,
+        reasoning_summary: context.summary,
+        approval_policy: context.approval_policy,
+        permission_mode: session.permission_mode.clone(),
+        sandbox: context.sandbox,
+        collaboration_mode: context.collaboration_mode,
+        cwd: context.cwd.or_else(|| session.cwd.clone()).or(meta.cwd),
+        codex_version: meta.cli_version,
+        client: closing.turn.client.clone().or(meta.originator),
+        session_source: session.source.clone().or(meta.source),
+        duration: duration.map(Duration::from_millis),
+        git: Git {
+            branch: git.branch.or(meta.git_branch),
+            commit: git.commit.or(meta.git_commit),
+            remote: git.remote.or(meta.git_remote),
+            dirty: git.dirty,
+        },
+    }
+}

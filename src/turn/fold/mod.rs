@@ -1,0 +1,299 @@
+//! The heart: the pure, total step from (hooks, rollout, notify) to a [`Turn`].
+//!
+//! The rollout fills in the facts, the rows what only hooks saw, notify what is left. Each alone gives a correct,
+//! poorer turn. Nothing here reads a file or a clock, and no input makes it fail.
+
+mod calls;
+mod finish;
+mod outcome;
+mod text_budget;
+mod tools;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::codex::rollout::spawn::SpawnCall;
+use crate::codex::rollout::{Fact, Image, Record, SessionMeta, TurnContext, TurnEnd};
+use crate::time::Timestamp;
+use crate::turn::closed::Closing;
+use crate::turn::fold::text_budget::Room;
+use crate::turn::fold::tools::ToolDraft;
+use crate::turn::fold::usage::TokenCounter;
+use crate::turn::rows::{Kind, Row};
+use crate::turn::*;
+
+/// Everything that is known of a turn.
+pub struct Evidence<'a, R: Iterator<Item = Record>> {
+    pub closing: &'a Closing,
+    pub rows: Vec<Row>,
+    /// The first line of the thread's rollout.
+    pub meta: Option<SessionMeta>,
+    /// The rollout, from the turn's beginning or earlier.
+    pub records: R,
+    /// The call that set a subagent to work.
+    pub spawn: Option<SpawnCall>,
+    pub git: Git,
+}
+
+/// Works out what happened.
+pub fn fold<R: Iterator<Item = Record>>(evidence: Evidence<'_, R>) -> Turn {
+    let mut fold = Fold::new(evidence.closing);
+    for record in evidence.records {
+        if fold.is_over(&record) {
+            break;
+        }
+        fold.record(record);
+    }
+    for row in evidence.rows {
+        fold.row(&row);
+    }
+    fold.finish(evidence.closing, evidence.meta, evidence.spawn, evidence.git)
+}
+
+/// The turn as far as it has been told.
+struct Fold<'a> {
+    turn: &'a str,
+    room: Room,
+    /// The turn that lines without an id of their own belong to.
+    current: Option<String>,
+    first_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+    started_line: Option<(Option<String>, Option<String>)>,
+    context: Option<TurnContext>,
+    inputs: Vec<Message>,
+    user_images: Vec<Image>,
+    calls: Vec<ModelCall>,
+    /// Whether the last call is finished: what the model writes next is another response.
+    sealed: bool,
+    /// What the next call will be the first to see.
+    pending: Vec<Message>,
+    /// When the last thing the model waits for was there.
+    ready_at: Timestamp,
+    /// An assistant's text told only as an event so far.
+    untold_text: Option<(Timestamp, String)>,
+    tools: Vec<ToolDraft>,
+    by_call: BTreeMap<String, usize>,
+    tokens: TokenCounter,
+    compactions: Vec<Compaction>,
+    /// Set between a summary and the first count of the new context.
+    counting_after: bool,
+    end: Option<(Timestamp, TurnEnd)>,
+    last_error: Option<String>,
+    open_compact: Option<(Timestamp, Option<String>)>,
+}
+
+impl<'a> Fold<'a> {
+    fn new(closing: &'a Closing) -> Fold<'a> {
+        Fold {
+            turn: closing.turn.id.as_str(),
+            room: Room::new(closing.profile.max_value_bytes, closing.reason),
+            // A continuation is read from the middle of its turn.
+            current: closing.turn.rollout_from.map(|_| closing.turn.id.as_str().to_owned()),
+            first_at: None,
+            last_at: None,
+            started_line: None,
+            context: None,
+            inputs: Vec::new(),
+            user_images: Vec::new(),
+            calls: Vec::new(),
+            sealed: false,
+            pending: Vec::new(),
+            ready_at: closing.turn.started,
+            untold_text: None,
+            tools: Vec::new(),
+            by_call: BTreeMap::new(),
+            tokens: TokenCounter::default(),
+            compactions: Vec::new(),
+            counting_after: false,
+            end: None,
+            last_error: None,
+            open_compact: None,
+        }
+    }
+
+    /// Whether nothing more of the turn can follow.
+    fn is_over(&self, record: &Record) -> bool {
+        let begins_another =
+            matches!(record.fact, Fact::TurnStarted { .. }) && record.turn.as_deref() != Some(self.turn);
+        self.end.is_some() && begins_another
+    }
+
+    fn record(&mut self, record: Record) {
+        if let Fact::TurnStarted { .. } | Fact::Context(_) = record.fact {
+            self.current = record.turn.clone().or(self.current.take());
+        }
+        if let Fact::TokenCount { total, last } = &record.fact {
+            self.token_count(&record, total, last);
+            return;
+        }
+        let turn = record.turn.as_deref().or(self.current.as_deref());
+        if turn != Some(self.turn) {
+            return;
+        }
+        if record.at > Timestamp::default() && self.end.is_none() {
+            self.first_at.get_or_insert(record.at);
+            self.last_at = Some(self.last_at.map_or(record.at, |last| last.max(record.at)));
+        }
+        self.fact(record.at, record.fact);
+    }
+
+    fn fact(&mut self, at: Timestamp, mut fact: Fact) {
+        self.room.fit(&mut fact);
+        match fact {
+            Fact::TurnStarted { root_turn, parent_turn } => {
+                self.started_line = Some((root_turn, parent_turn));
+                self.ready_at = at;
+            }
+            Fact::Context(context) => {
+                self.context = Some(*context);
+                self.input_arrived(at, None);
+            }
+            Fact::UserImages(images) => self.user_images = images,
+            Fact::User(message) => {
+                let whole = std::mem::take(&mut self.user_images);
+                let images = if whole.len() == message.images.len() { whole } else { message.images };
+                let message = Message { role: Role::User, text: message.text, images, call_id: None };
+                self.inputs.push(message.clone());
+                self.input_arrived(at, Some(message));
+            }
+            Fact::AgentMessage { author, text } => {
+                let text = format!("{author}: {text}");
+                let message = Message { role: Role::Agent, text, images: Vec::new(), call_id: None };
+                self.input_arrived(at, Some(message));
+            }
+            Fact::Output(output) => self.output(at, output),
+            Fact::AssistantEvent { text } => {
+                let told = self.calls.last().is_some_and(|c| c.output.contains(&Output::Text(text.clone())));
+                if !told {
+                    self.tell_untold_text();
+                    self.untold_text = Some((at, text));
+                }
+            }
+            Fact::ToolOutput(mut output) => {
+                self.tell_untold_text();
+                let told_code = outcome::exit_code_in(&output.text);
+                self.room.text(&mut output.text);
+                output.images.iter_mut().for_each(|image| self.room.text(&mut image.0));
+                let draft = self.tool(&output.call_id, at);
+                draft.output_at = Some(at);
+                draft.told_code = told_code;
+                let call_id = draft.key();
+                draft.output = Some(output);
+                // The text stays with the tool: it may be large.
+                let message = Message {
+                    role: Role::Tool,
+                    text: String::new(),
+                    images: Vec::new(),
+                    call_id: Some(call_id),
+                };
+                self.input_arrived(at, Some(message));
+            }
+            Fact::ToolDetail(detail) => {
+                let known = self.by_call.contains_key(&detail.call_id);
+                // A search of an old release is told by its event alone: its own line has no id.
+                if known || !detail.call_id.is_empty() {
+                    let draft = self.tool(&detail.call_id.clone(), detail.started.unwrap_or(at));
+                    draft.detail_at = Some(at);
+                    draft.detail = Some(*detail);
+                }
+            }
+            Fact::ResponseUsage { response_id, usage } => {
+                self.tell_untold_text();
+                self.tokens.exact();
+                let call = self.call_to_price(at);
+                call.usage = Some(usage);
+                call.ended = call.ended.max(at);
+                if !response_id.is_empty() {
+                    call.id = response_id;
+                }
+                self.sealed = true;
+            }
+            Fact::Compacted { summary } => self.compacted(at, summary),
+            Fact::Compaction { started, completed } => self.compaction(at, started, completed),
+            Fact::Subagent { call_id, kind, thread, .. } => {
+                if kind == "started" {
+                    self.tool(&call_id, at).spawned = Some(thread);
+                }
+            }
+            Fact::TurnEnded(end) => {
+                self.tell_untold_text();
+                self.end.get_or_insert((at, end));
+            }
+            Fact::Error { message } => self.last_error = Some(message),
+            Fact::Session(_) | Fact::TokenCount { .. } => {}
+        }
+    }
+
+    fn tool(&mut self, call_id: &str, at: Timestamp) -> &mut ToolDraft {
+        // Calls beyond any real turn's are told as one.
+        let next = self.tools.len().min(MAX_TOOLS);
+        let at_index = *self.by_call.entry(call_id.to_owned()).or_insert(next);
+        if at_index == self.tools.len() {
+            self.tools.push(ToolDraft::new(call_id, at));
+        }
+        &mut self.tools[at_index]
+    }
+
+    /// Begins another call under an id whose call is done: not every model gives each call an id of its own.
+    fn renew(&mut self, call_id: &str, at: Timestamp, done: impl Fn(&ToolDraft) -> bool) {
+        let taken = self.by_call.get(call_id).map(|index| &self.tools[*index]);
+        let Some(repeat) = taken.filter(|t| done(t)).map(|t| t.repeat + 1) else { return };
+        if self.tools.len() < MAX_TOOLS {
+            self.by_call.insert(call_id.to_owned(), self.tools.len());
+            let mut draft = ToolDraft::new(call_id, at);
+            draft.repeat = repeat;
+            self.tools.push(draft);
+        }
+    }
+
+    fn row(&mut self, row: &Row) {
+        if row.turn.as_ref().is_some_and(|t| t.as_str() != self.turn) {
+            return;
+        }
+        match row.row {
+            Kind::PreToolUse => {
+                if self.first_at.is_none() {
+                    self.renew(&row.call_id, row.at, |t| t.announced && t.finished_at.is_some());
+                }
+                self.hooked_tool(row).announced = true;
+            }
+            Kind::PostToolUse => {
+                self.hooked_tool(row).finished(row.at, row.output.as_deref());
+            }
+            Kind::PermissionRequest => tools::ask_permission(&mut self.tools, row),
+            Kind::PreCompact => self.open_compact = Some((row.at, row.trigger.clone())),
+            Kind::PostCompact => self.compacted_by_hook(row),
+            Kind::Settings | Kind::Unknown => {}
+        }
+    }
+
+    fn hooked_tool(&mut self, row: &Row) -> &mut ToolDraft {
+        let draft = self.tool(&row.call_id, row.at);
+        draft.hooked(row.at, &row.name, row.input.as_deref());
+        draft
+    }
+
+    /// A compaction as hooks saw it: they know its trigger, the rollout the rest.
+    fn compacted_by_hook(&mut self, row: &Row) {
+        let (started, trigger) = self.open_compact.take().unwrap_or((row.at, None));
+        let trigger = row.trigger.clone().or(trigger);
+        let margin = Duration::from_millis(500);
+        let same = |c: &Compaction| c.started <= row.at.plus(margin) && started <= c.ended.plus(margin);
+        let told = self.compactions.iter().any(same);
+        match self.compactions.iter_mut().find(|c| c.trigger.is_none() && same(c)) {
+            Some(compaction) => compaction.trigger = trigger,
+            None if told => {}
+            None => self.compactions.push(Compaction {
+                started,
+                ended: row.at,
+                trigger,
+                tokens_before: None,
+                tokens_after: None,
+                summary: None,
+            }),
+        }
+    }
+}
+
+const MAX_TOOLS: usize = 100_000;

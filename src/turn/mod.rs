@@ -1,0 +1,225 @@
+//! A turn: everything that is known of it once it is over. The heart of the project, plain data.
+//!
+//! [`state`] and [`rows`] are what hooks leave behind, a [`closed`] turn is what they know when it ends, and
+//! [`fold`] is the pure step from hooks, rollout and notify to a [`Turn`].
+
+pub mod closed;
+mod flat_yaml;
+pub mod fold;
+pub mod owner;
+pub mod rows;
+pub mod state;
+
+use std::time::Duration;
+
+use crate::codex::payload::Usage;
+use crate::codex::rollout::{FileChange, Image};
+use crate::ids::{ThreadId, TurnId};
+use crate::time::Timestamp;
+
+/// A finished turn of a thread, or a later part of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    pub thread: ThreadId,
+    pub turn: TurnId,
+    /// 0, or the number of the continuation when Codex went on after a Stop (another tool's hook asked it to).
+    pub part: u32,
+    pub root_thread: ThreadId,
+    pub root_turn: TurnId,
+    /// The W3C trace context found in Codex's environment, `00-<trace>-<span>-<flags>`.
+    pub traceparent: Option<String>,
+    /// The turn's number in its session, from 1.
+    pub number: Option<u64>,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    pub status: Status,
+    /// Whether a person's own hook kept the prompt from the model, which so had no part in the turn.
+    pub blocked: bool,
+    pub inputs: Vec<Message>,
+    pub answer: Option<String>,
+    pub about: About,
+    pub calls: Vec<ModelCall>,
+    pub tools: Vec<ToolCall>,
+    pub compactions: Vec<Compaction>,
+    pub usage: Option<Usage>,
+    pub usage_source: Option<&'static str>,
+    pub agent: Option<Agent>,
+    pub origin: Origin,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    Completed,
+    Failed { message: String },
+    Interrupted { reason: String },
+}
+
+impl Status {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Status::Completed => "completed",
+            Status::Failed { .. } => "failed",
+            Status::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
+/// What brought the turn to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Hooks,
+    /// No hook fired; notify told of the turn.
+    Notify,
+    Backfill,
+}
+
+/// The circumstances of a turn; what is unknown is none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct About {
+    pub model: Option<String>,
+    pub provider: Option<String>,
+    pub effort: Option<String>,
+    pub reasoning_summary: Option<String>,
+    pub approval_policy: Option<String>,
+    pub permission_mode: Option<String>,
+    pub sandbox: Option<String>,
+    pub collaboration_mode: Option<String>,
+    pub cwd: Option<String>,
+    pub codex_version: Option<String>,
+    pub client: Option<String>,
+    pub session_source: Option<String>,
+    /// Codex's own measure of the turn.
+    pub duration: Option<Duration>,
+    pub git: Git,
+}
+
+/// The state of the repository the turn worked in, as far as it could be read.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Git {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
+}
+
+/// Something said to the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub role: Role,
+    pub text: String,
+    pub images: Vec<Image>,
+    /// The call a tool's message answers.
+    pub call_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    User,
+    Tool,
+    /// Another agent.
+    Agent,
+    /// The summary that replaced the history.
+    Summary,
+}
+
+/// One response of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelCall {
+    /// The response's id, or its ordinal in the turn where the release tells none.
+    pub id: String,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    /// What was new to the model.
+    pub input: Vec<Message>,
+    pub output: Vec<Output>,
+    pub usage: Option<Usage>,
+    pub error: Option<String>,
+    /// Whether the response is the summary of a compaction.
+    pub compacts: bool,
+}
+
+/// A part of a response, in the order it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    Text(String),
+    Reasoning(String),
+    /// The key of the tool asked for.
+    Tool(String),
+}
+
+/// One tool call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolCall {
+    /// What only this call is called in its turn: its id, numbered where the model used it again.
+    pub key: String,
+    pub call_id: String,
+    /// The name Codex shows to hooks: Bash, apply_patch, mcp__server__tool, …
+    pub name: String,
+    /// The name the model used, where it differs.
+    pub model_name: Option<String>,
+    pub mcp: Option<(String, String)>,
+    pub arguments: String,
+    pub output: Option<String>,
+    pub images: Vec<Image>,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    pub exit_code: Option<i64>,
+    pub error: Option<String>,
+    pub permission: Option<Permission>,
+    pub changes: Vec<FileChange>,
+}
+
+/// A permission that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permission {
+    pub decision: Decision,
+    /// user, policy, hook, or the reviewer Codex was set to ask.
+    pub decided_by: String,
+    /// From the question to the decision, where that moment is known.
+    pub wait: Option<Duration>,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Approved,
+    Denied,
+    /// The turn ended before anyone answered, or nothing tells which of several equal requests was refused.
+    Unknown,
+}
+
+/// The replacement of the history by a summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compaction {
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    /// auto or manual.
+    pub trigger: Option<String>,
+    pub tokens_before: Option<u64>,
+    pub tokens_after: Option<u64>,
+    pub summary: Option<String>,
+}
+
+/// The place of a subagent's turn in its root's trace.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Agent {
+    pub kind: Option<String>,
+    pub path: Option<String>,
+    pub nickname: Option<String>,
+    pub parent: Option<AgentParent>,
+}
+
+/// The call that set a subagent to work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentParent {
+    pub thread: ThreadId,
+    pub turn: TurnId,
+    pub call_id: Option<String>,
+}
