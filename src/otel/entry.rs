@@ -55,8 +55,12 @@ pub struct Summary {
     pub cwd: Option<String>,
     /// completed, failed or interrupted.
     pub status: String,
+    /// Calls that the model asked for.
     pub tool_calls: u64,
     pub failed_tool_calls: u64,
+    /// Calls that a script of the model's made (code mode).
+    pub nested_tool_calls: u64,
+    pub failed_nested_tool_calls: u64,
     pub model_calls: u64,
     pub prompt_tokens: Option<u64>,
     pub cached_tokens: Option<u64>,

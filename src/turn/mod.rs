@@ -140,6 +140,14 @@ pub struct ModelCall {
     pub input: Vec<Message>,
     pub output: Vec<Output>,
     pub usage: Option<Usage>,
+    /// The model that was asked; it can change within a turn.
+    pub model: Option<String>,
+    /// The tier in force when the request was made (`priority` is fast mode), where the release records it.
+    pub service_tier: Option<String>,
+    /// From the turn's beginning to its first token; known of a turn's first response alone.
+    pub time_to_first_token: Option<Duration>,
+    /// How many tokens the model's context holds.
+    pub context_window: Option<u64>,
     pub error: Option<String>,
     /// Whether the response is the summary of a compaction.
     pub compacts: bool,
@@ -160,6 +168,8 @@ pub struct ToolCall {
     /// What only this call is called in its turn: its id, numbered where the model used it again.
     pub key: String,
     pub call_id: String,
+    /// The key of the call whose script made this one (code mode); the model asked for every other call itself.
+    pub parent: Option<String>,
     /// The name Codex shows to hooks: Bash, apply_patch, mcp__server__tool, …
     pub name: String,
     /// The name the model used, where it differs.

@@ -57,6 +57,8 @@ impl Trace {
             add(&mut sum.reasoning_tokens, more.reasoning_tokens);
             sum.tool_calls += more.tool_calls;
             sum.failed_tool_calls += more.failed_tool_calls;
+            sum.nested_tool_calls += more.nested_tool_calls;
+            sum.failed_nested_tool_calls += more.failed_nested_tool_calls;
             sum.model_calls += more.model_calls;
             sum.status.clone_from(&more.status);
         }

@@ -23,7 +23,7 @@ use crate::otel::redact::{Class, Redactor};
 use crate::otel::spans::attributes::{Attributes, Tools};
 use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
-use crate::turn::{Compaction, Origin, Turn};
+use crate::turn::{Compaction, Origin, ToolCall, Turn};
 
 /// Builds the entry of a turn: its spans, the turn's own first, and the line that lists show of it.
 pub fn build(turn: &Turn, profile: &Profile) -> Entry {
@@ -181,6 +181,10 @@ impl<'a> Builder<'a> {
         let prompt = prompt.unwrap_or_default();
         let line = prompt.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let usage = turn.usage.as_ref();
+        let calls = |nested: bool, failed: bool| {
+            let counts = |t: &&ToolCall| t.parent.is_some() == nested && (t.error.is_some() || !failed);
+            turn.tools.iter().filter(counts).count() as u64
+        };
         Head {
             key: EntryKey { turn: turn.turn.clone(), thread: turn.thread.clone(), part: turn.part },
             root_thread: turn.root_thread.clone(),
@@ -194,8 +198,10 @@ impl<'a> Builder<'a> {
                 model: turn.about.model.as_deref().map(|m| self.short(m)),
                 cwd: turn.about.cwd.as_deref().map(|c| self.short(c)),
                 status: turn.status.name().to_owned(),
-                tool_calls: turn.tools.len() as u64,
-                failed_tool_calls: turn.tools.iter().filter(|t| t.error.is_some()).count() as u64,
+                tool_calls: calls(false, false),
+                failed_tool_calls: calls(false, true),
+                nested_tool_calls: calls(true, false),
+                failed_nested_tool_calls: calls(true, true),
                 model_calls: turn.calls.len() as u64,
                 prompt_tokens: usage.map(|u| u.input_tokens),
                 cached_tokens: usage.map(|u| u.cached_input_tokens),

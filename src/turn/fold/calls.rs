@@ -69,6 +69,10 @@ impl Fold<'_> {
             input: std::mem::take(&mut self.pending),
             output: Vec::new(),
             usage: None,
+            model: self.context.as_ref().and_then(|c| c.model.clone()),
+            service_tier: None,
+            time_to_first_token: None,
+            context_window: None,
             error: None,
             compacts: false,
         });

@@ -159,6 +159,7 @@ impl ToolDraft {
         Some(ToolCall {
             key,
             call_id: self.call_id,
+            parent: None,
             name,
             model_name,
             mcp,
