@@ -1,4 +1,4 @@
-//! What a process was given: its arguments, its environment and the folders that follow from them.
+//! What a process was given: its arguments, its environment and the directories that follow from them.
 //!
 //! Everything else asks here instead of the operating system, so tests can give a process of their own.
 //! Every environment variable the project reads is listed once, in [`var`].
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use crate::layout::Paths;
 use crate::time::{self, Timestamp};
 
 /// The names of the environment variables, each read through [`Context::var`].
@@ -73,7 +74,7 @@ impl Context {
     }
 
     fn new(args: Vec<OsString>, vars: Vars) -> Context {
-        let paths = Paths::of(&vars);
+        let paths = vars.paths();
         Context { args, vars, paths, fixed_now: None }
     }
 
@@ -112,106 +113,21 @@ impl Vars {
         };
         value.filter(|v| !v.is_empty())
     }
-}
 
-/// Where everything lies (DESIGN.md, "Files on the user's machine").
-#[derive(Debug, Clone)]
-pub struct Paths {
-    harness: PathBuf,
-    codex: PathBuf,
-}
-
-impl Paths {
-    fn of(vars: &Vars) -> Paths {
-        let home = match vars {
+    fn paths(&self) -> Paths {
+        let home = match self {
             Vars::Process => home::home_dir(),
             Vars::Given(map) => map.get("HOME").map(PathBuf::from),
         };
         // Without any home the paths stay relative to nothing that exists, so every write fails and is logged.
         let home = home.filter(|h| h.is_absolute()).unwrap_or_else(|| PathBuf::from("/nonexistent"));
-        let under = |name: &str, default: PathBuf| match vars.get(name) {
-            // The detached process works in another folder, where a relative path would mean another one.
+        let under = |name: &str, default: PathBuf| match self.get(name) {
+            // The detached process works in another directory, where a relative path would mean another one.
             Some(path) => std::path::absolute(expand_home(&path, &home)).unwrap_or(default),
             None => default,
         };
-        Paths {
-            harness: under(var::HARNESS_HOME, home.join(".arize/harness")),
-            codex: under(var::CODEX_HOME, home.join(".codex")),
-        }
-    }
-
-    pub fn harness(&self) -> &Path {
-        &self.harness
-    }
-
-    pub fn codex(&self) -> &Path {
-        &self.codex
-    }
-
-    pub fn config_yaml(&self) -> PathBuf {
-        self.harness.join("config.yaml")
-    }
-
-    /// The Python edition's configuration, read when config.yaml is absent.
-    pub fn config_json(&self) -> PathBuf {
-        self.harness.join("config.json")
-    }
-
-    pub fn bin(&self) -> PathBuf {
-        self.harness.join("bin")
-    }
-
-    pub fn log_file(&self) -> PathBuf {
-        self.harness.join("logs/codex.log")
-    }
-
-    pub fn state(&self) -> PathBuf {
-        self.harness.join("state/codex")
-    }
-
-    /// Turns that a hook has closed and the flusher has not folded yet.
-    pub fn closing(&self) -> PathBuf {
-        self.state().join("closing")
-    }
-
-    /// One empty file for each Codex process and thread that hooks have seen alive.
-    pub fn live(&self) -> PathBuf {
-        self.state().join("live")
-    }
-
-    pub fn outbox(&self) -> PathBuf {
-        self.state().join("outbox")
-    }
-
-    pub fn sent(&self) -> PathBuf {
-        self.state().join("sent")
-    }
-
-    /// Held by the one process that delivers.
-    pub fn flush_lock(&self) -> PathBuf {
-        self.state().join("flush.lock")
-    }
-
-    /// Left by a user's flush for the process whose lock it waits for.
-    pub fn flush_wish(&self) -> PathBuf {
-        self.state().join("flush.wish")
-    }
-
-    /// The other notify program once more, for when config.yaml cannot be read.
-    pub fn notify_chain(&self) -> PathBuf {
-        self.state().join("notify_chain.json")
-    }
-
-    pub fn debug(&self) -> PathBuf {
-        self.state().join("debug")
-    }
-
-    pub fn codex_config(&self) -> PathBuf {
-        self.codex.join("config.toml")
-    }
-
-    pub fn env_file(&self) -> PathBuf {
-        self.codex.join("arize-env.sh")
+        let harness = under(var::HARNESS_HOME, home.join(".arize/harness"));
+        Paths::new(harness, under(var::CODEX_HOME, home.join(".codex")))
     }
 }
 

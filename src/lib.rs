@@ -17,7 +17,7 @@
 //! | `otel` | `turn`, `codex`, `settings`: spans, redaction, the file of a finished turn |
 //! | `turn` | `codex`, `settings`: state, rows, the fold |
 //! | `codex`, `settings`, `git` | the ground |
-//! | `arena`, `context`, `file`, `ids`, `log`, `platform`, `time`, `truncate` | the ground: std and each other |
+//! | `arena`, `context`, `file`, `ids`, `layout`, `log`, `platform`, `time`, `truncate` | the ground: std and each other |
 
 pub mod arena;
 pub mod cli;
@@ -28,6 +28,7 @@ pub mod file;
 pub mod git;
 pub mod hook;
 pub mod ids;
+pub mod layout;
 pub mod log;
 pub mod otel;
 pub mod platform;

@@ -16,6 +16,7 @@ use crate::delivery::outbox;
 use crate::file;
 use crate::git;
 use crate::ids::{ThreadId, TurnId};
+use crate::layout;
 use crate::otel::entry::Entry;
 use crate::otel::spans;
 use crate::settings::Settings;
@@ -55,9 +56,9 @@ pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) {
 
 fn assemble_one(context: &Context, record: &Path, attempts: u64, hurry: Hurry) -> anyhow::Result<()> {
     let paths = context.paths();
-    let rows_path = record.with_extension(close::ROWS);
+    let rows_path = record.with_extension(layout::ROWS);
     let aside = |why: String| {
-        fs::rename(record, record.with_extension(close::DAMAGED))?;
+        fs::rename(record, record.with_extension(layout::DAMAGED))?;
         Err(anyhow::anyhow!(why))
     };
     if attempts >= MAX_ATTEMPTS {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::context::Paths;
 use crate::delivery::outbox;
 use crate::file;
+use crate::layout::CHECKPOINT_SUFFIX;
 use crate::otel::entry::EntryKey;
 
 /// The spans of an entry, by their place in it, that are done with.
@@ -87,7 +88,7 @@ pub fn remove_orphans(paths: &Paths) {
     let Ok(entries) = fs::read_dir(paths.outbox()) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|n| n.strip_suffix(SUFFIX)) else { continue };
+        let Some(name) = name.to_str().and_then(|n| n.strip_suffix(CHECKPOINT_SUFFIX)) else { continue };
         if EntryKey::from_file_name(name).is_some_and(|key| !outbox::waiting(paths, &key).exists()) {
             let _ = fs::remove_file(entry.path());
         }
@@ -95,10 +96,9 @@ pub fn remove_orphans(paths: &Paths) {
 }
 
 fn path(paths: &Paths, key: &EntryKey) -> PathBuf {
-    paths.outbox().join(format!("{}{SUFFIX}", key.file_name()))
+    paths.outbox().join(format!("{}{CHECKPOINT_SUFFIX}", key.file_name()))
 }
 
-const SUFFIX: &str = ".progress";
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::context::Paths;
 use crate::file;
+use crate::layout::{RECORD, ROWS, TRIED};
 use crate::otel::entry::EntryKey;
 use crate::settings::Profile;
 use crate::time::Timestamp;
@@ -133,11 +134,3 @@ pub fn key_of(closing: &Closing) -> EntryKey {
 fn record_path(paths: &Paths, key: &EntryKey) -> PathBuf {
     paths.closing().join(format!("{}.{}.{}.{RECORD}", key.turn, key.thread, key.part))
 }
-
-const RECORD: &str = "json";
-/// The extension of a record that cannot be read.
-pub const DAMAGED: &str = "damaged";
-/// The extension of the file that counts the attempts to settle a turn.
-const TRIED: &str = "tried";
-/// The extension of a frozen turn's rows.
-pub const ROWS: &str = "jsonl";

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::context::{Context, Paths};
@@ -18,6 +19,7 @@ use crate::delivery::outbox;
 use crate::delivery::status::Status;
 use crate::delivery::transport::retry::Backoff;
 use crate::file::{self, Lock};
+use crate::layout;
 use crate::settings::Settings;
 use crate::time;
 
@@ -144,16 +146,14 @@ fn names_in(paths: &Paths) -> BTreeSet<OsString> {
         outbox::list(paths).iter().map(|key| OsString::from(key.file_name())).collect();
     let closing = std::fs::read_dir(paths.closing()).into_iter().flatten().flatten().map(|e| e.file_name());
     names.extend(closing.filter(|name| {
-        let name = name.as_encoded_bytes();
-        name.ends_with(RECORD_SUFFIX) && !name.starts_with(file::TEMPORARY_PREFIX.as_bytes())
+        let record = Path::new(name).extension().is_some_and(|e| e == layout::RECORD);
+        record && !name.as_encoded_bytes().starts_with(file::TEMPORARY_PREFIX.as_bytes())
     }));
     names
 }
 
 /// What a person is told who wants to deliver nevertheless.
 const DRY_RUN: &str = "dry_run is on, so nothing is sent";
-/// How the names of closed turns end; their rows lie beside them.
-const RECORD_SUFFIX: &[u8] = b".json";
 /// For as long as [`is_running`] may hold the lock of a flusher that starts.
 const LOCK_PATIENCE: Duration = Duration::from_millis(50);
 /// How long a hook waits for another flusher.

@@ -28,7 +28,7 @@ pub fn note(paths: &Paths, event: &str) {
     let path = path_of(paths, event);
     let missing = count(&path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
     // Nothing is made where nothing is traced.
-    if missing && paths.state().exists() && file::create_private_dir(&paths.state().join(FOLDER)).is_ok() {
+    if missing && paths.state().exists() && file::create_private_dir(&paths.hook_calls()).is_ok() {
         let _ = count(&path);
     }
 }
@@ -69,10 +69,9 @@ fn of(paths: &Paths, event: &'static str) -> Seen {
 }
 
 fn path_of(paths: &Paths, event: &str) -> PathBuf {
-    paths.state().join(FOLDER).join(event)
+    paths.hook_calls().join(event)
 }
 
-const FOLDER: &str = "seen";
 /// As many as the largest number has.
 const MAX_DIGITS: usize = 20;
 /// Far above what counting takes; whoever waits longer is not counted.
@@ -108,7 +107,7 @@ mod tests {
     fn no_call_is_missed_when_many_come_at_once_and_damage_starts_anew() {
         let (_home, context) = home();
         let paths = context.paths();
-        file::create_private_dir(&paths.state().join(FOLDER)).unwrap();
+        file::create_private_dir(&paths.hook_calls()).unwrap();
         std::fs::write(path_of(paths, "PreToolUse"), "damaged beyond repair").unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {

@@ -24,12 +24,12 @@ pub struct Ledger {
 impl Ledger {
     /// The names of delivered turns whose files are no longer in the archive.
     pub fn delivered(paths: &Paths) -> Ledger {
-        Ledger { path: paths.state().join("delivered.keys"), limit: LIMIT }
+        Ledger { path: paths.delivered_keys(), limit: LIMIT }
     }
 
     /// The rollouts that `backfill` need not look at again.
     pub fn finished_rollouts(paths: &Paths) -> Ledger {
-        Ledger { path: paths.state().join("backfilled.keys"), limit: LIMIT }
+        Ledger { path: paths.backfilled_keys(), limit: LIMIT }
     }
 
     /// Whether a name was noted. A ledger that cannot be read knows none.

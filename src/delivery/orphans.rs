@@ -12,6 +12,7 @@ use crate::delivery::processes;
 use crate::delivery::processes::Marker;
 use crate::file;
 use crate::ids::ThreadId;
+use crate::layout;
 use crate::settings::Settings;
 use crate::time;
 use crate::turn::closed::Reason;
@@ -69,11 +70,7 @@ fn sweep(paths: &Paths, settings: &Settings) {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         let idle = entry.metadata().is_ok_and(|m| m.is_file() && file::age(&m) > IDLE);
-        let thread = name.strip_prefix("state_").and_then(|n| n.strip_suffix(".yaml"));
-        let rows = name.strip_prefix("spans_").and_then(|n| n.strip_suffix(".jsonl"));
-        let Some(thread) = thread.or(rows).filter(|_| idle).and_then(|t| ThreadId::parse(t).ok()) else {
-            continue;
-        };
+        let Some(thread) = layout::thread_of(name).filter(|_| idle) else { continue };
         if let Err(error) = sweep_thread(paths, settings, &thread) {
             settings.log.error(format_args!("cannot sweep the state of thread {thread}: {error}"));
         }
@@ -82,7 +79,7 @@ fn sweep(paths: &Paths, settings: &Settings) {
 
 fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result<(), StateError> {
     let locked = LockedState::lock(paths, thread, PATIENCE)?;
-    let state_path = paths.state().join(format!("state_{thread}.yaml"));
+    let state_path = paths.thread_state(thread);
     // A running turn may be silent for a day in its state and still append rows.
     let busy =
         [locked.rows(), &state_path].iter().any(|p| fs::metadata(p).is_ok_and(|m| file::age(&m) <= IDLE));
@@ -104,7 +101,7 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
     }
     let _ = fs::remove_file(&state_path);
     let _ = fs::remove_file(locked.rows());
-    let _ = fs::remove_file(paths.state().join(format!("state_{thread}.lock")));
+    let _ = fs::remove_file(paths.thread_lock(thread));
     Ok(())
 }
 
@@ -121,9 +118,9 @@ fn remove_damaged(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
-        let damaged = path.extension().is_some_and(|e| e == close::DAMAGED);
+        let damaged = path.extension().is_some_and(|e| e == layout::DAMAGED);
         if damaged && entry.metadata().is_ok_and(|m| file::age(&m) > KEPT_DAMAGED) {
-            let _ = fs::remove_file(path.with_extension(close::ROWS));
+            let _ = fs::remove_file(path.with_extension(layout::ROWS));
             let _ = fs::remove_file(path);
         }
     }
@@ -131,7 +128,7 @@ fn remove_damaged(folder: &Path) {
 
 /// Whether the last sweep was an hour ago; notes that one begins.
 fn due(paths: &Paths) -> bool {
-    let stamp = paths.state().join("last_sweep");
+    let stamp = paths.last_sweep();
     // A time in the future is one of a clock that was set back since: it holds nothing up.
     let since = fs::metadata(&stamp).and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
     let recent = since.is_some_and(|since| since < SWEEP_EVERY);

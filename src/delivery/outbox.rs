@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use crate::context::Paths;
 use crate::delivery::key_set::Ledger;
 use crate::file;
+use crate::layout::ENTRY_SUFFIX;
 use crate::log::Log;
 use crate::otel::entry;
-use crate::otel::entry::{Entry, EntryKey, Head, SUFFIX};
+use crate::otel::entry::{Entry, EntryKey, Head};
 
 /// Puts a turn into the outbox, on the disk when this returns. Returns false, and writes nothing, when the turn
 /// is known already: waiting, delivered or set aside.
@@ -77,7 +78,7 @@ pub fn is_empty_quick(paths: &Paths) -> bool {
     let mut seen = 0;
     for entry in entries.flatten() {
         seen += 1;
-        if entry.file_name().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) || seen > LOOKED_AT {
+        if entry.file_name().as_encoded_bytes().ends_with(ENTRY_SUFFIX.as_bytes()) || seen > LOOKED_AT {
             return false;
         }
     }
@@ -101,7 +102,7 @@ pub fn set_aside(paths: &Paths, key: &EntryKey) -> PathBuf {
 
 /// The folder of what was set aside.
 pub fn rejected(paths: &Paths) -> PathBuf {
-    paths.outbox().join("rejected")
+    paths.rejected()
 }
 
 /// Moves a delivered turn into the archive.

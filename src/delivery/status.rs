@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::context::Paths;
@@ -49,7 +48,7 @@ pub struct LastError {
 impl Status {
     /// Reads the status; a missing or damaged one, or one of another version, is a fresh one.
     pub fn load(paths: &Paths) -> Status {
-        let content = file::read_bounded(&path(paths), MAX_BYTES).ok().flatten();
+        let content = file::read_bounded(&paths.delivery_status(), MAX_BYTES).ok().flatten();
         let status: Option<Status> = content.and_then(|c| serde_json::from_slice(&c).ok());
         status.filter(|s| s.version == VERSION).unwrap_or(Status { version: VERSION, ..Status::default() })
     }
@@ -60,7 +59,7 @@ impl Status {
     /// When the file cannot be written.
     pub fn save(&self, paths: &Paths) -> io::Result<()> {
         // Numbers, times and strings always serialise.
-        let path = path(paths);
+        let path = paths.delivery_status();
         let written = file::write_atomic(&path, &serde_json::to_vec(self).unwrap_or_default());
         written.map_err(|e| file::named(&path, e))
     }
@@ -125,10 +124,6 @@ fn digest(settings: &Settings) -> String {
     hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
-fn path(paths: &Paths) -> PathBuf {
-    paths.state().join("delivery.json")
-}
-
 const VERSION: u32 = 1;
 const MAX_BYTES: u64 = 64 * 1024;
 
@@ -171,7 +166,7 @@ mod tests {
         status.failed(Timestamp::from_millis(5), "x", "y", None);
         status.save(&paths).unwrap();
         assert_eq!(Status::load(&paths), status);
-        std::fs::write(path(&paths), b"{").unwrap();
+        std::fs::write(paths.delivery_status(), b"{").unwrap();
         assert_eq!(Status::load(&paths).consecutive_failures, 0);
     }
 }

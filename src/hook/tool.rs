@@ -74,7 +74,7 @@ fn append_to_begun(
     turn: Option<&TurnId>,
     make: impl FnOnce(&HookSettings) -> Row,
 ) -> anyhow::Result<Option<HookSettings>> {
-    let path = crate::turn::state::rows_path(hook.context.paths(), id);
+    let path = hook.context.paths().thread_rows(id);
     if !path.exists() {
         return Ok(None);
     }

@@ -10,6 +10,7 @@ use std::borrow::Borrow;
 use std::io::{self, Write};
 
 use crate::ids::{ThreadId, TurnId};
+use crate::layout::ENTRY_SUFFIX;
 use crate::time::Timestamp;
 
 /// A finished turn, or a later part of one, ready to be delivered.
@@ -84,12 +85,12 @@ pub enum EntryError {
 impl EntryKey {
     /// The name of the entry's file. Codex's turn ids begin with their time, so names sort by it.
     pub fn file_name(&self) -> String {
-        format!("{}.{}.{}{SUFFIX}", self.turn, self.thread, self.part)
+        format!("{}.{}.{}{ENTRY_SUFFIX}", self.turn, self.thread, self.part)
     }
 
     /// Reads a file's name back.
     pub fn from_file_name(name: &str) -> Option<EntryKey> {
-        let mut parts = name.strip_suffix(SUFFIX)?.split('.');
+        let mut parts = name.strip_suffix(ENTRY_SUFFIX)?.split('.');
         let turn = TurnId::parse(parts.next()?).ok()?;
         let thread = ThreadId::parse(parts.next()?).ok()?;
         let part = parts.next()?.parse().ok()?;
@@ -167,8 +168,6 @@ const MAGIC: &str = "arize-codex turn ";
 const VERSION: u32 = 1;
 /// The number of `ScopeSpans.spans` (opentelemetry/proto/trace/v1/trace.proto).
 pub(super) const SPANS_FIELD: u32 = 2;
-/// How the names of entries end.
-pub const SUFFIX: &str = ".turn";
 
 #[cfg(test)]
 mod tests {

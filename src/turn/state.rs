@@ -146,12 +146,12 @@ impl LockedState {
     /// # Errors
     /// When the folder is not ours, or another process holds the lock for all of `patience`.
     pub fn lock(paths: &Paths, thread: &ThreadId, patience: Duration) -> Result<LockedState, StateError> {
-        let path = path_of(paths, thread);
+        let path = paths.thread_state(thread);
         let failed = |error| StateError::Io(file::named(&path, error));
-        let lock_path = paths.state().join(format!("state_{thread}.lock"));
+        let lock_path = paths.thread_lock(thread);
         file::create_private_dir(&paths.state()).map_err(failed)?;
         let lock = Lock::acquire(&lock_path, patience).map_err(failed)?;
-        Ok(LockedState { rows: rows_path(paths, thread), path, _lock: lock })
+        Ok(LockedState { rows: paths.thread_rows(thread), path, _lock: lock })
     }
 
     /// Reads the state; none when the thread has none.
@@ -182,7 +182,7 @@ impl LockedState {
     /// Puts a state that cannot be read out of the way, so that the thread can go on.
     pub fn set_aside(&self) {
         let mut aside = self.path.clone().into_os_string();
-        aside.push(".damaged");
+        aside.push(format!(".{}", crate::layout::DAMAGED));
         let _ = std::fs::rename(&self.path, aside);
     }
 }
@@ -192,16 +192,7 @@ impl LockedState {
 /// # Errors
 /// When it cannot be read, is damaged, or is of a newer version.
 pub fn peek(paths: &Paths, thread: &ThreadId) -> Result<Option<State>, StateError> {
-    read_path(&path_of(paths, thread))
-}
-
-/// Where a thread's rows are.
-pub fn rows_path(paths: &Paths, thread: &ThreadId) -> PathBuf {
-    paths.state().join(format!("spans_{thread}.jsonl"))
-}
-
-fn path_of(paths: &Paths, thread: &ThreadId) -> PathBuf {
-    paths.state().join(format!("state_{thread}.yaml"))
+    read_path(&paths.thread_state(thread))
 }
 
 fn read_path(path: &std::path::Path) -> Result<Option<State>, StateError> {
@@ -354,9 +345,9 @@ mod tests {
         let paths = paths(folder.path());
         let thread = ThreadId::parse("t").unwrap();
         let locked = LockedState::lock(&paths, &thread, Duration::ZERO).unwrap();
-        std::fs::write(path_of(&paths, &thread), "version: 2\nthread_id: t\n").unwrap();
+        std::fs::write(paths.thread_state(&thread), "version: 2\nthread_id: t\n").unwrap();
         assert!(matches!(locked.read(), Err(StateError::Newer { version: 2, .. })));
-        std::fs::write(path_of(&paths, &thread), "version: 1\nthread_id: [").unwrap();
+        std::fs::write(paths.thread_state(&thread), "version: 1\nthread_id: [").unwrap();
         assert!(matches!(locked.read(), Err(StateError::Malformed { .. })));
         locked.set_aside();
         assert_eq!(locked.read().unwrap(), None);

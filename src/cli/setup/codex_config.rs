@@ -93,7 +93,7 @@ pub fn spellings(path: &Path) -> Vec<String> {
 
 /// Where copies of what stood in config.toml and config.yaml before our changes are kept.
 pub fn backups(paths: &Paths) -> PathBuf {
-    paths.state().join("backups")
+    paths.backups()
 }
 
 /// Keeps a text as a copy of the file `name`, and forgets the oldest of many; returns where it is.

@@ -96,7 +96,7 @@ impl Record {
 }
 
 fn path(paths: &Paths) -> PathBuf {
-    paths.state().join("setup.json")
+    paths.setup_record()
 }
 
 const VERSION: u32 = 1;
