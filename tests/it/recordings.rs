@@ -33,8 +33,10 @@ fn wanted_shape(got: &Seen, tree: &str, agent: bool) -> Value {
             wanted.insert(what, count);
         }
     };
-    let tools = got.tools.as_array().unwrap().len();
-    expect(format!("TOOL in {root}"), tools);
+    let tools = got.tools.as_array().unwrap();
+    let nested = tools.iter().filter(|t| t["in"].is_string()).count();
+    expect(format!("TOOL in {root}"), tools.len() - nested);
+    expect("TOOL in TOOL".to_owned(), nested);
     expect(format!("CHAIN in {root}"), got.compactions);
     let of = |name: &str| got.shape.get(name).copied().unwrap_or(0);
     if tree == "calls" {

@@ -17,7 +17,8 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
        "tokens_known": false, "tools_known": false,   nothing that Codex leaves tells them
        "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
                                              (the bound form adds "root", and "agents" at the parent)
-TOOL: {"call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
+TOOL: {"in": "call_0_0",  in code mode: the `exec` whose script makes this call
+       "call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
        "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true (null: either may be said), "exit_code": 0,
        "permission": {"asked": true, "decision": "approved|approved always|denied|aborted" (null: open)}}
 
@@ -136,6 +137,20 @@ class Recording:
         return made
 
 
+    def nested(self, thread, turn):
+        """call id → (name, arguments) of the calls that scripts made (code mode): only hooks and items tell of them"""
+        made = {}
+        for line in self.own(thread, turn):
+            item = line["payload"].get("item") or {}
+            if line["payload"].get("type") == "item_completed" and item.get("id", "").startswith("exec-"):
+                made[item["id"]] = (None, json.dumps(item, ensure_ascii=False))
+        for event in self.events:
+            payload = event["payload"]
+            if event["event"] == "PreToolUse" and payload["turn_id"] == turn and payload["tool_use_id"].startswith("exec-"):
+                made[payload["tool_use_id"]] = (None, json.dumps(payload["tool_input"], ensure_ascii=False))
+        return made
+
+
 def tokens(calls):
     made = {"prompt": 0, "completion": 0, "cache_read": 0, "reasoning": 0}
     for call in calls:
@@ -145,8 +160,8 @@ def tokens(calls):
     return made
 
 
-def find_call(recording, thread, turn, words, taken):
-    held = recording.calls(thread, turn)
+def find_call(recording, thread, turn, words, taken, nested=False):
+    held = recording.nested(thread, turn) if nested else recording.calls(thread, turn)
     if not words.startswith("?"):
         return words
     if not held and words.startswith("?"):
@@ -166,7 +181,7 @@ def bind(recording, stated):
         turn = recording.turns[thread][said["turn"] - 1]
         taken, made = set(), []
         for tool in said.get("tools", []):
-            call_id = find_call(recording, thread, turn, tool["call_id"], taken)
+            call_id = find_call(recording, thread, turn, tool["call_id"], taken, "in" in tool)
             taken.add(call_id)
             made.append({**tool, "call_id": call_id, "hook": tool.get("hook") if hooks else None})
         bound = {"thread": thread, "turn_id": turn, "status": said["status"], "prompts": said["prompts"], "answer": said.get("answer"),
@@ -252,7 +267,8 @@ def check(recording, expected):
             else:
                 differs(turn, "token totals", said, difference)
             held = recording.calls(thread, turn_id)
-            differs(turn, "calls", sorted(t["call_id"] for t in turn["tools"]), sorted(held))
+            differs(turn, "calls", sorted(t["call_id"] for t in turn["tools"] if "in" not in t), sorted(held))
+            differs(turn, "nested calls", sorted(t["call_id"] for t in turn["tools"] if "in" in t), sorted(recording.nested(thread, turn_id)))
             for tool in turn["tools"]:
                 if tool["call_id"] in held:
                     differs(turn, "name of " + tool["call_id"], tool["name"], held[tool["call_id"]][0])

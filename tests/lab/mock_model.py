@@ -15,7 +15,8 @@ answers "done". Items:
     {"reasoning": "summary"}               a reasoning item
     {"call": "exec_command", "args": {}}   a function call ("namespace": "..." optional); "{agent1}" in
                                            the arguments is the first agent's id (multi_agent_v1),
-                                           "{session}" the number of the last command that still runs
+                                           "{session}" the number of the last command that still runs,
+                                           "{cell}" the cell of the last script that still runs
     {"custom": "apply_patch", "input": ""} a custom (freeform) tool call
     {"web": "query"}                       a hosted web search
     {"raw": {...}}                         any output item, verbatim
@@ -62,15 +63,18 @@ def fill(value, text):
     sessions = re.findall(r"session ID (\d+)", text)
     if sessions:
         value = json.loads(json.dumps(value).replace('"{session}"', sessions[-1]))
+    cells = re.findall(r"running with cell ID ([\w:-]+)", text)
+    if cells:
+        value = json.loads(json.dumps(value).replace("{cell}", cells[-1]))
     for k, found in enumerate(ids):
         value = json.loads(json.dumps(value).replace("{agent%d}" % (k + 1), found))
     return value
 
 
-def output_item(item, call_id):
+def output_item(item, call_id, phase):
     if "message" in item or "stream" in item:
         text = item["message"] if "message" in item else "".join(item["stream"])
-        return {"type": "message", "role": "assistant", "id": "msg_" + call_id,
+        return {"type": "message", "role": "assistant", "id": "msg_" + call_id, "phase": item.get("phase", phase),
                 "content": [{"type": "output_text", "text": text}]}
     if "reasoning" in item:
         return {"type": "reasoning", "id": "rs_" + call_id, "encrypted_content": "opaque",
@@ -83,11 +87,19 @@ def output_item(item, call_id):
         return made
     if "custom" in item:
         return {"type": "custom_tool_call", "id": "ct_" + call_id, "call_id": "call_" + call_id,
-                "name": item["custom"], "input": item["input"]}
+                "name": item["custom"], "input": item["input"], "status": "completed"}
     if "web" in item:
         return {"type": "web_search_call", "id": "ws_" + call_id, "status": "completed",
                 "action": {"type": "search", "query": item["web"]}}
     return item["raw"]
+
+
+def rate_limits():
+    """The headers in which the real API tells how much of the plan is used."""
+    now = int(time.time())
+    return {"x-codex-primary-used-percent": "12.5", "x-codex-primary-window-minutes": "300", "x-codex-primary-reset-at": str(now + 3600),
+            "x-codex-secondary-used-percent": "40.0", "x-codex-secondary-window-minutes": "10080", "x-codex-secondary-reset-at": str(now + 86400),
+            "x-codex-credits-has-credits": "false", "x-codex-credits-unlimited": "false"}
 
 
 def agent_of(meta, text):
@@ -127,6 +139,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("content-encoding") == "zstd":
             raw = subprocess.run(["zstd", "-dc"], input=raw, capture_output=True, check=True).stdout
         body = json.loads(raw) if raw else {}
+        if not self.path.endswith(("/responses", "/responses/compact")):
+            self.answer(404, {"error": {"message": "not here"}})
+            return
         meta = json.loads(self.headers.get("x-codex-turn-metadata") or "{}")
         text = json.dumps(body.get("input", ""))
         agent = meta.get("agent_name")
@@ -160,8 +175,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
+        for name, value in rate_limits().items():
+            self.send_header(name, value)
         self.end_headers()
         response_id = "resp_" + uuid.uuid4().hex
+        # the real API calls text before a call commentary, and the last word of a turn its final answer
+        phase = "commentary" if any(key in item for item in items for key in ("call", "custom", "web", "raw")) else "final_answer"
         try:
             self.event({"type": "response.created", "response": {"id": response_id}})
             made = []
@@ -183,7 +202,7 @@ class Handler(BaseHTTPRequestHandler):
                     self.close_connection = True
                     return
                 time.sleep(0.02)
-                out = output_item(fill(item, text), f"{serial}_{k}")
+                out = output_item(fill(item, text), f"{serial}_{k}", phase)
                 self.event({"type": "response.output_item.added", "output_index": k, "item": out})
                 for piece in item.get("stream", []):
                     self.event({"type": "response.output_text.delta", "item_id": out["id"], "output_index": k, "content_index": 0, "delta": piece})

@@ -50,7 +50,7 @@ import tempfile
 import time
 
 EVENTS = ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PermissionRequest", "Stop",
-          "SubagentStart", "SubagentStop", "PreCompact", "PostCompact", "Interrupt", "SessionEnd"]
+          "SubagentStart", "SubagentStop", "PreCompact", "PostCompact", "Interrupt", "SessionEnd", "PreModelRequest", "PostModelRequest"]
 USER = pathlib.Path("/home/dev")
 HOME = USER / ".codex"
 CWD = USER / "project"
