@@ -2,7 +2,7 @@
 //! any back; what does not fit comes from the system.
 //!
 //! A hook lives for less than a millisecond, of which musl's allocator would take a tenth in mmap and munmap
-//! (shared/CRATES.md). The detached flusher outgrows the block at once and lives on the system's allocator.
+//! (`docs::hook_time`). The detached flusher outgrows the block at once and lives on the system's allocator.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its trait; each use states why it is sound")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

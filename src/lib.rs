@@ -24,6 +24,7 @@ pub mod cli;
 pub mod codex;
 pub mod context;
 pub mod delivery;
+pub mod docs;
 pub mod file;
 pub mod git;
 pub mod hook;

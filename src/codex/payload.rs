@@ -1,6 +1,6 @@
 //! What Codex hands to a hook (JSON on stdin) and to notify (JSON as an argument), read tolerantly.
 //!
-//! Fields as observed in shared/CODEX.md, "Calls".
+//! Fields as observed, see `docs::codex`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

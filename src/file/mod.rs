@@ -139,7 +139,7 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Resul
 /// Puts `from` in the place of `to`.
 ///
 /// On ext4 a rename over an existing file waits for the new content to reach the disk; exchanging the two names
-/// and dropping the old content does not (CRATES.md). A crash in between leaves a temporary file, which
+/// and dropping the old content does not (`docs::hook_time`). A crash in between leaves a temporary file, which
 /// [`remove_stale_temporaries`] finds.
 #[cfg(target_os = "linux")]
 fn replace(from: &Path, to: &Path) -> io::Result<()> {

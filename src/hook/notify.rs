@@ -1,6 +1,6 @@
 //! notify: the backstop. It adds what it knows to a turn that hooks tell of, and tells of turns no hook fires for.
 //!
-//! It fires after Stop, for subagents and for Codex's own threads that make titles (CODEX.md, "Calls").
+//! It fires after Stop, for subagents and for Codex's own threads that make titles (`docs::codex`).
 
 use std::ffi::OsStr;
 

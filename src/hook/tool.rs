@@ -49,7 +49,7 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
     end_compaction(hook, payload, event, &id)
 }
 
-/// A compaction a person asked for is a turn of its own that no Stop ends (CODEX.md).
+/// A compaction a person asked for is a turn of its own that no Stop ends (`docs::codex`).
 fn end_compaction(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadId) -> anyhow::Result<()> {
     if event != Event::PostCompact || payload.trigger.as_deref() != Some("manual") {
         return Ok(());

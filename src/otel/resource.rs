@@ -1,4 +1,4 @@
-//! What the backend in force needs around and on the spans: resource, scope, project names (BACKENDS.md).
+//! What the backend in force needs around and on the spans: resource, scope, project names (`docs::backends`).
 //!
 //! Entries hold nothing of a backend; this is added at delivery, so a turn goes wherever the settings point now.
 

@@ -1,7 +1,7 @@
 //! Settings: what the person wants, from the environment, `arize-env.sh` and `config.yaml`.
 //!
 //! The first that is set wins: process environment, `$CODEX_HOME/arize-env.sh`, `harnesses.codex.*` in
-//! config.yaml, its top level, the default (DESIGN.md, "Settings"). [`keys`] lists every setting once,
+//! config.yaml, its top level, the default. [`keys`] lists every setting once,
 //! [`document`] reads and edits config.yaml, [`env_file`] reads the shell file without running it. Writing
 //! config.yaml is for `cli`; hooks only read.
 
@@ -96,7 +96,7 @@ pub enum Protocol {
     HttpProtobuf,
 }
 
-/// Which tree a turn becomes (DESIGN.md, "Span trees").
+/// Which tree a turn becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SpanTree {

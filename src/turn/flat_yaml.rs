@@ -1,7 +1,7 @@
 //! YAML that a hook can read and write without a YAML library: one line a key, its value in flow style.
 //!
 //! JSON is flow-style YAML, so the JSON library does the work, in a small part of the instructions
-//! (shared/CRATES.md: YAML was half of what the session role did). Any YAML library reads what is written here, and
+//! (`docs::hook_time`). Any YAML library reads what is written here, and
 //! what a person, or an earlier release, wrote in another style is read by the full library.
 
 use serde::Serialize;

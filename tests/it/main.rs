@@ -3,6 +3,7 @@
 mod codex;
 mod collector;
 mod doctor;
+mod documents;
 mod export_budget;
 mod export_outcomes;
 mod export_phoenix;

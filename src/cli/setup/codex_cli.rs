@@ -119,7 +119,7 @@ pub fn decreed(requirements: &Path) -> Option<String> {
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// Where an administrator decrees (developers.openai.com/codex/enterprise/managed-configuration).
 pub const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
-/// The first release whose hooks fire in `codex exec` (shared/CODEX.md); before, only notify is called.
+/// The first release whose hooks fire in `codex exec` (`docs::codex`); before, only notify is called.
 pub const FIRST_WITH_HOOKS: Version = Version(0, 142, 5);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Codex's trust in hooks, worked out as Codex does: the hash of a handler, the key it is stored under, its state.
 //!
 //! The hash is SHA-256 over compact JSON with sorted keys of the event's name, the matcher and the one handler
-//! with its effective timeout (shared/CODEX.md, "Trust"). Compared with what Codex 0.169.0 itself lists and
+//! with its effective timeout (`docs::codex`). Compared with what Codex 0.169.0 itself lists and
 //! writes for all twelve events.
 
 use serde::Serialize;

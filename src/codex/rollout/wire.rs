@@ -1,6 +1,6 @@
 //! The lines of a rollout as Codex writes them: `timestamp`, `type`, `payload`.
 //!
-//! The names are those of Codex 0.135 to 0.169 (shared/CODEX.md, "Rollout"). A line of an unknown kind says
+//! The names are those of Codex 0.135 to 0.169 (`docs::codex`). A line of an unknown kind says
 //! nothing; a known one with fields missing says less.
 
 use serde::Deserialize;

@@ -53,7 +53,7 @@ impl Client {
         }
     }
 
-    /// Asks Phoenix whether it shows a trace of a project (BACKENDS.md, "Read back").
+    /// Asks Phoenix whether it shows a trace of a project (`docs::backends`).
     ///
     /// # Errors
     /// When it does not answer, or the backend is none that can be asked.
@@ -69,7 +69,7 @@ fn has_secret(settings: &Settings) -> bool {
     settings.api_key.is_some() || !settings.headers.is_empty()
 }
 
-/// The headers, or gRPC metadata, that name the sender (BACKENDS.md).
+/// The headers, or gRPC metadata, that name the sender (`docs::backends`).
 fn credentials(settings: &Settings) -> Result<Vec<(String, Secret)>, Failure> {
     let mut headers = Vec::new();
     let mut add = |name: &str, value: String| headers.push((name.to_owned(), Secret::new(value)));

@@ -77,7 +77,7 @@ impl HttpClient {
         read(response.map_err(|e| Failure::new(cause_of(e)))?)
     }
 
-    /// Asks Phoenix whether it shows a trace (BACKENDS.md, "Read back").
+    /// Asks Phoenix whether it shows a trace (`docs::backends`).
     ///
     /// # Errors
     /// When it does not answer as Phoenix does.

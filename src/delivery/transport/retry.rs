@@ -1,4 +1,4 @@
-//! What a failed request means and how long to wait: pure functions (BACKENDS.md, "Any OpenTelemetry collector").
+//! What a failed request means and how long to wait: pure functions (`docs::backends`).
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! From a [`Turn`] to OpenInference spans, as either of two trees (shared/DESIGN.md, "Span trees").
+//! From a [`Turn`] to OpenInference spans, as either of two trees.
 //!
 //! `turn`: one LLM span that holds the whole turn, its tools below it. `calls`: an AGENT span, one LLM span a
 //! model response and the tools below it, in time order: the tree whose costs are right. A subagent's turn is an

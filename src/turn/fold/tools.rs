@@ -323,7 +323,7 @@ pub(super) fn mark_shared_refusals(tools: &mut [ToolDraft]) {
     }
 }
 
-/// Gives a permission request to the call it is about. It names no id (CODEX.md): the tool and what it is asked
+/// Gives a permission request to the call it is about. It names no id (`docs::codex`): the tool and what it is asked
 /// to do decide, then the reason the model gave, and of several calls alike in all that the earliest that still
 /// waits.
 pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {

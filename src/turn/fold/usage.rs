@@ -2,7 +2,7 @@
 
 pub(super) use crate::codex::payload::Usage;
 
-/// Reads `token_count` events: they are repeated, so only a change of the total counts (CODEX.md, "Rollout").
+/// Reads `token_count` events: they are repeated, so only a change of the total counts (`docs::codex`).
 #[derive(Debug, Default)]
 pub(super) struct TokenCounter {
     total: Option<Usage>,
