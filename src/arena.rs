@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_aligned_disjoint_and_end_with_the_block() {
+    fn arena_ranges_are_aligned_and_disjoint() {
         static ARENA: Arena = Arena::new();
         let arena = &ARENA;
         let mut end = 0;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn growing_keeps_the_content_wherever_it_goes() {
+    fn growing_keeps_content() {
         static ARENA: Arena = Arena::new();
         let arena = &ARENA;
         let layout = Layout::from_size_align(4, 1).unwrap();

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_follow_home_and_move_with_their_variables() {
+    fn directories_follow_home_and_variables() {
         let plain = context(&[("HOME", "/home/dev")]);
         assert_eq!(plain.paths().config_yaml(), Path::new("/home/dev/.arize/harness/config.yaml"));
         assert_eq!(plain.paths().codex_config(), Path::new("/home/dev/.codex/config.toml"));

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_is_bounded_and_one_line_stays_one_line() {
+    fn log_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let log = Log::new(folder.path().join("logs/codex.log"), false);
         log.info("not verbose");

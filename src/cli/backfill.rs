@@ -341,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_says_what_was_found_and_what_was_left_out() {
+    fn report_names_found_and_left_out() {
         let count = Count { files: 3, finished: 1, turns: 1, spans: 1234, known: 2, ..Count::default() };
         let mut out = Vec::new();
         count.write(true, &mut out).unwrap();

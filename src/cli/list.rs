@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_stand_under_their_session_and_fit_the_terminal() {
+    fn list_groups_turns_by_session() {
         let traces = [trace("s-1", "t-3"), trace("s-1", "t-2"), trace("s-2", "t-1")];
         for columns in [40, 60, 72, 80, 110, 200] {
             let terminal = Terminal { width: columns, height: None, colour: false };

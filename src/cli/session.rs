@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_beginning_means_one_session_or_says_why_not() {
+    fn session_prefix_names_one_session() {
         let known = ["ab-1", "ab-12", "cd-1", "cd-1"].map(|id| ThreadId::parse(id).unwrap());
         let meant = |text: &str| meant(text, known.iter().cloned()).map_err(|e| e.to_string());
         assert_eq!(meant("cd"), Ok(known[2].clone()));

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_remembered_program_gets_its_arguments_and_the_payload_last() {
+    fn chained_notify_gets_payload_last() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
         let script = "printf '%s|' \"$@\" \"$ARIZE_CODEX_NOTIFY_CHAIN\" > \"$0.part\"; mv \"$0.part\" \"$0\"";
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_leads_back_to_ours_is_not_called() {
+    fn chained_notify_never_calls_itself() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("innocent");
         std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &link).unwrap();

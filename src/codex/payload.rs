@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payload_of_unexpected_kinds_is_read_as_far_as_it_goes() {
+    fn payload_with_wrong_types_is_read_in_part() {
         let payload = HookPayload::parse(
             br#"{"hook_event_name":"PreToolUse","session_id":7,"turn_id":["x"],"agent_id":null,"prompt":{"a":1},
                 "tool_input":{"command":"ls"},"tool_use_id":"c1","new_field":1.5}"#,
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn notify_takes_one_message_or_many_and_usage_under_any_name() {
+    fn notify_reads_every_message_and_usage_form() {
         let one = NotifyPayload::parse(
             br#"{"type":"agent-turn-complete","thread-id":"t","input-messages":"hello"}"#,
         );

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_counts_when_it_is_switched_on_and_is_trusted_as_codex_trusts_it() {
+    fn plugin_counts_when_enabled_and_trusted() {
         let on = "[plugins.\"arize-codex@market\"]\nenabled = true\n";
         let trusted = |hash: &str| {
             let key = "arize-codex@market:hooks/hooks.json:pre_tool_use:0:0";

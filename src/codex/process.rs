@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_lives_and_another_start_time_is_another_process() {
+    fn process_identity_includes_start_time() {
         let pid = std::process::id();
         let started = read_stat(pid).unwrap().started;
         let place = here();

@@ -132,7 +132,7 @@ mod tests {
     use crate::otel::testing;
 
     #[test]
-    fn turns_are_listed_newest_first_with_the_place_they_lie_in() {
+    fn archive_lists_newest_first() {
         let home = tempfile::tempdir().unwrap();
         let paths = testing::paths(home.path());
         for turn in ["turn-1", "turn-2", "turn-3"] {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_archive_is_bounded_by_age_and_size_and_the_outbox_is_not_touched() {
+    fn archive_is_bounded_by_age_and_size() {
         let home = tempfile::tempdir().unwrap();
         let paths = testing::paths(home.path());
         for turn in ["turn-1", "turn-2", "turn-3", "turn-4"] {

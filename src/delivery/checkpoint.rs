@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_kept_forgotten_and_never_outlives_its_entry() {
+    fn checkpoint_never_outlives_its_entry() {
         let home = tempfile::tempdir().unwrap();
         let paths = testing::paths(home.path());
         let entry = testing::entry("turn-1", 3);

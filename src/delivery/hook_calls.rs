@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_counted_from_its_first_call_on() {
+    fn calls_are_counted_from_the_first() {
         let (_home, context) = home();
         let paths = context.paths();
         note(paths, "Stop");
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn no_call_is_missed_when_many_come_at_once_and_damage_starts_anew() {
+    fn concurrent_calls_are_all_counted() {
         let (_home, context) = home();
         let paths = context.paths();
         file::create_private_dir(&paths.hook_calls()).unwrap();

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_append_costs_nothing_but_itself_and_a_foreign_file_is_begun_anew() {
+    fn torn_append_loses_only_itself() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = ledger(&folder, LIMIT);
         ledger.add(["a"].into_iter()).unwrap();

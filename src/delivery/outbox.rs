@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_taken_once_wherever_it_has_got_to() {
+    fn outbox_takes_a_turn_once() {
         let home = tempfile::tempdir().unwrap();
         let paths = testing::paths(home.path());
         let entry = testing::entry("turn-1", 2);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_come_first_and_are_the_first_to_be_set_aside() {
+    fn full_outbox_sets_oldest_aside() {
         let home = tempfile::tempdir().unwrap();
         let paths = testing::paths(home.path());
         let log = Log::new(paths.log_file(), false);

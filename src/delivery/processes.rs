@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_another_container_left_is_forgotten_when_it_is_old() {
+    fn old_markers_of_other_containers_go() {
         let home = tempfile::tempdir().unwrap();
         let vars = [("HOME".to_string(), home.path().to_str().unwrap().to_string())].into();
         let context = crate::context::Context::given(vec![], vars);

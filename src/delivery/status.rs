@@ -133,7 +133,7 @@ mod tests {
     use crate::otel::testing;
 
     #[test]
-    fn a_state_is_worth_a_line_once_and_a_success_ends_it() {
+    fn failure_is_logged_once() {
         let mut status = Status::default();
         let at = Timestamp::from_millis;
         assert!(status.failed(at(1), "HTTP status 401", "", None));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_or_forward_never_blocks_delivery_for_long() {
+    fn clock_change_never_blocks_delivery() {
         let mut status = Status::default();
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
         status.failed(at(1000), "HTTP status 503", "", Some(Duration::from_secs(60)));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_survives_damage_and_holds_no_key() {
+    fn status_file_survives_damage() {
         let home = tempfile::tempdir().unwrap();
         let paths = testing::paths(home.path());
         file::create_private_dir(&paths.state()).unwrap();

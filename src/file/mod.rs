@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writing_replaces_the_whole_file_and_keeps_it_private() {
+    fn write_replaces_whole_private_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.yaml");
         write_atomic(&path, b"one").unwrap();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linked_folder_is_refused_and_an_open_one_is_closed() {
+    fn linked_directory_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().join("real");
         create_private_dir(&real.join("deep")).unwrap();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_lock_is_waited_for_and_then_given_up() {
+    fn held_lock_times_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.lock");
         let held = Lock::acquire(&path, Duration::ZERO).unwrap();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_over_its_limit_is_an_error_and_a_missing_one_is_none() {
+    fn oversized_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         assert!(read_bounded(&path, 3).unwrap().is_none());

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_and_nothing_is_left_beside_it_whatever_happens() {
+    fn replace_leaves_nothing_beside_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("page.html");
         write(&path, b"one").unwrap();

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_repository_is_read_below_its_root_and_in_a_worktree() {
+    fn git_is_read_in_subdirectory_and_worktree() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("repo");
         std::fs::create_dir_all(root.join("sub")).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_leave_addresses_alone_that_have_none() {
+    fn addresses_without_credentials_stay() {
         for (address, want) in [
             ("https://token@github.com/a/b", "https://github.com/a/b"),
             ("https://u:p%40@host:8443/a@b", "https://host:8443/a@b"),

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_newer_and_damaged_files_are_told_apart() {
+    fn foreign_newer_and_damaged_entries_differ() {
         let content = entry().encode();
         assert!(matches!(Entry::decode(b"{}"), Err(EntryError::Foreign)));
         let newer = String::from_utf8_lossy(&content).replacen("turn 1\n", "turn 9\n", 1);

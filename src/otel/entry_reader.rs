@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_come_back_one_by_one_as_they_were_written() {
+    fn reader_returns_spans_one_by_one() {
         let mut entry = entry("turn-1", 0);
         entry.spans = (0..300).map(|n| span(n, 10 * n as usize)).collect();
         let file = file(&entry.encode());

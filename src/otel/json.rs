@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_written_as_the_specification_wants_it() {
+    fn span_json_follows_otlp() {
         let nested = ArrayValue { values: vec![AnyValue { value: Some(Any::BoolValue(true)) }] };
         let given = Span {
             trace_id: vec![0xab; 16],

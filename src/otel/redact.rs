@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_withheld_text_keeps_its_length_and_nothing_else() {
+    fn withheld_text_keeps_only_its_length() {
         let off = redactor(false, 100);
         assert_eq!(off.text(Class::Prompt, "pässword"), "<redacted (8 chars)>");
         assert_eq!(off.text(Class::Prompt, "<redacted (8 chars)>"), "<redacted (8 chars)>");

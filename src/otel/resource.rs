@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_resource_attributes_replace_ours() {
+    fn user_resource_attributes_win() {
         let home = tempfile::tempdir().unwrap();
         let own = settings(home.path(), "target: otlp, endpoint: c, attributes: {service.name: mine, a: b}");
         let decoration = Decoration::new(&own, &entry("turn", 1).head);

@@ -79,7 +79,7 @@ mod tests {
     use crate::otel::testing;
 
     #[test]
-    fn a_span_over_the_budget_keeps_its_structure_and_says_what_was_cut() {
+    fn oversized_span_keeps_its_structure() {
         let mut span = testing::span(3, 1_000_000);
         let whole = span.clone();
         assert!(fit(&mut span, 10_000));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_in_events_status_and_lists_are_cut_as_well() {
+    fn events_and_lists_are_cut_too() {
         let long = || "é".repeat(50_000);
         let text = |t: String| AnyValue { value: Some(Value::StringValue(t)) };
         let list = opentelemetry_proto::tonic::common::v1::ArrayValue { values: vec![text(long())] };

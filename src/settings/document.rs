@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_again_is_not_written() {
+    fn unreadable_yaml_is_not_written() {
         let document = Document::parse("a:\r !r%5b0=:5").unwrap();
         assert!(document.to_yaml().is_err());
         let folder = tempfile::tempdir().unwrap();

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn references_that_multiply_end_at_their_limit_and_the_rest_is_read() {
+    fn multiplying_references_are_bounded() {
         let text = format!("A=0123456789\n{}B=${{A}}\nC=kept\n", "A=$A$A\n".repeat(60));
         let found = parse(&text, |_| None).values;
         assert!(found["A"].len() <= MAX_EXPANDED_BYTES && found["A"].len() > MAX_EXPANDED_BYTES / 8);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_shell_could_work_out_has_no_value_and_is_told() {
+    fn shell_expressions_count_as_unset() {
         for value in
             ["$(whoami)", "`whoami`", "\"a$(echo \"(b)\" c)\"", "x$(", "$U", "${U}@host", "${A:-x}", "${"]
         {

@@ -340,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_is_named_by_a_whole_path_or_not_at_all() {
+    fn log_file_needs_absolute_path() {
         let log = |name: &str| {
             let vars = [("HOME", "/home/dev"), (var::LOG_FILE, name)];
             let vars = vars.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();

@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_configured_means_no_target_and_the_defaults() {
+    fn empty_settings_give_defaults() {
         let s = settings(&[], "", "");
         assert_eq!(
             (s.target, s.profile.project_name.as_str(), s.profile.max_value_bytes),
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_a_problem_and_the_default_holds() {
+    fn invalid_value_keeps_default() {
         let s = settings(&[(var::TRACE_ENABLED, "perhaps"), (var::MAX_VALUE_BYTES, "-1")], "", PHOENIX);
         assert!(s.enabled && s.profile.max_value_bytes == 65536 && s.problems.len() == 2, "{:?}", s.problems);
     }
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_shell_could_tell_is_a_problem_and_withholds() {
+    fn unreadable_switch_disables_recording() {
         let s = settings(&[], "export ARIZE_USER_ID=$(whoami) ARIZE_LOG_PROMPTS=`cat x`; PATH=$(x)", PHOENIX);
         assert_eq!(s.profile.user_id.as_deref(), Some("me"), "config.yaml holds");
         assert!(!s.profile.logging.prompts);

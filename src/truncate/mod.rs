@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_cut_and_all_else_is_copied_however_the_text_arrives() {
+    fn shortener_cuts_strings_in_any_chunking() {
         for (text, want) in [
             (r#"{"a":1,"b":["xy",null]}"#, r#"{"a":1,"b":["xy",null]}"#),
             (r#"["abcdefgh"]"#, r#"["abcd… [cut: 4 of 8 bytes]"]"#),
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_string_costs_no_more_than_its_limit() {
+    fn huge_string_takes_bounded_memory() {
         let mut shortener = Shortener::new(1000);
         shortener.push(b"{\"x\":\"");
         for _ in 0..1000 {
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_that_was_cut_before_keeps_its_mark() {
+    fn cut_string_keeps_its_mark() {
         let once = shortened(br#"["one two three four"]"#, 10, 3).unwrap();
         assert_eq!(once, r#"["one two … [cut: 10 of 18 bytes]"]"#);
         assert_eq!(shortened(once.as_bytes(), 10, 3).unwrap(), once);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_yaml_and_reads_back_alike_by_both_readers() {
+    fn flat_yaml_reads_back_by_both_readers() {
         for sample in samples() {
             let text = to_string(&sample).unwrap();
             assert_eq!(from_str::<Sample>(&text).as_ref(), Some(&sample), "{:?}", sample.text);

@@ -40,7 +40,7 @@ mod tests {
     use crate::codex::rollout::SubagentSource;
 
     #[test]
-    fn only_sessions_their_agents_and_reviews_are_a_persons() {
+    fn only_user_threads_become_traces() {
         let thread = |id: &str| ThreadId::parse(id).unwrap();
         let meta = |kind: &str, session: Option<&str>| SessionMeta {
             session: session.map(str::to_owned),

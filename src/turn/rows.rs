@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_survive_their_file_and_torn_lines_are_passed_over() {
+    fn rows_survive_torn_lines() {
         let logging = Logging { prompts: true, tool_details: false, tool_content: true };
         let settings = HookSettings { logging, max_value_bytes: 9, debug: false };
         let tool = Row {

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_survives_its_file_hostile_text_included() {
+    fn state_survives_hostile_text() {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(folder.path());
         let thread = ThreadId::parse("t").unwrap();
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_state_is_refused_and_a_damaged_one_set_aside() {
+    fn newer_state_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(folder.path());
         let thread = ThreadId::parse("t").unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_goes_on_after_its_end_is_a_further_part() {
+    fn continued_turn_is_a_further_part() {
         let mut state = State::new(ThreadId::parse("t").unwrap());
         let id = |t: &str| TurnId::parse(t).unwrap();
         let first = state.begin_turn(id("a"), Timestamp::default()).clone();

@@ -41,7 +41,7 @@ fn installed() -> Lab {
 }
 
 #[test]
-fn a_plugin_is_as_good_as_entries_in_config_toml_and_both_are_one_too_many() {
+fn doctor_accepts_plugin_or_entries_not_both() {
     let lab = installed();
     let codex = lab.paths().codex();
     let entries = fs::read_to_string(lab.paths().codex_config()).unwrap();
@@ -64,7 +64,7 @@ fn a_plugin_is_as_good_as_entries_in_config_toml_and_both_are_one_too_many() {
 }
 
 #[test]
-fn a_setting_that_does_nothing_is_told_with_what_would() {
+fn doctor_names_settings_without_effect() {
     let lab = installed();
     lab.configure("target: local, loging: {prompts: false}, span_tree: bogus");
     fs::write(lab.paths().env_file(), "export ARIZE_USER_ID=$(whoami)\n").unwrap();
@@ -89,7 +89,7 @@ fn a_setting_that_does_nothing_is_told_with_what_would() {
 }
 
 #[test]
-fn an_error_counts_only_for_the_backend_it_was_about_and_only_until_that_answers() {
+fn errors_belong_to_one_backend() {
     let collector = HttpCollector::start(|seen| match seen.headers["authorization"].as_str() {
         "Bearer right" => Answer::Accept,
         _ => Answer::Status(401, "", ""),
@@ -112,7 +112,7 @@ fn an_error_counts_only_for_the_backend_it_was_about_and_only_until_that_answers
 }
 
 #[test]
-fn turns_that_went_nowhere_are_kept_and_not_delivered() {
+fn local_turns_count_as_kept() {
     let lab = installed();
     Session::start(&lab, 1).turn(0, 1);
     lab.flush();
@@ -124,7 +124,7 @@ fn turns_that_went_nowhere_are_kept_and_not_delivered() {
 }
 
 #[test]
-fn advice_names_what_can_be_done_about_an_endpoint() {
+fn doctor_advises_on_endpoints() {
     let http1 = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = http1.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -158,7 +158,7 @@ fn a_file_without_a_key_was_no_secret() {
 }
 
 #[test]
-fn a_disk_that_cannot_be_written_is_named_with_the_reason() {
+fn doctor_names_unwritable_disk() {
     namespace::run("doctor::on_disks_that_cannot_be_written");
 }
 
@@ -198,7 +198,7 @@ fn on_disks_that_cannot_be_written() {
 }
 
 #[test]
-fn asking_notify_for_help_is_no_call_that_went_wrong() {
+fn notify_help_is_no_failure() {
     let lab = installed();
     Session::start(&lab, 1).turn(0, 0);
     for (argument, told) in [("--help", 0), ("--version", 0), ("{", 1)] {

@@ -16,7 +16,7 @@ use crate::collector::{Answer, HttpCollector, spans_of};
 use crate::export_outcomes::{Home, entry, span};
 
 #[test]
-fn twenty_thousand_tool_calls_arrive_whole_in_little_memory() {
+fn huge_turn_arrives_in_little_memory() {
     let bytes =
         std::env::var("ARIZE_CODEX_TEST_VALUE_BYTES").ok().and_then(|b| b.parse().ok()).unwrap_or(2000);
     static SEEN: Mutex<Vec<bool>> = Mutex::new(Vec::new());

@@ -101,7 +101,7 @@ fn phoenix(url: &str) -> String {
 }
 
 #[test]
-fn phoenix_gets_protobuf_with_its_project_and_key_once() {
+fn phoenix_gets_project_and_key() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let home = Home::new(&phoenix(&collector.url()));
     home.put("turn-1", spans(3));
@@ -122,7 +122,7 @@ fn phoenix_gets_protobuf_with_its_project_and_key_once() {
 }
 
 #[test]
-fn arize_gets_its_metadata_and_the_project_on_every_span() {
+fn arize_gets_metadata_and_project() {
     let collector = GrpcCollector::start(|_| Answer::Accept);
     let yaml = format!("target: arize, endpoint: '{}', api_key: sesame, space_id: sp", collector.address());
     let home = Home::new(&yaml);
@@ -149,7 +149,7 @@ fn arize_gets_its_metadata_and_the_project_on_every_span() {
 }
 
 #[test]
-fn a_turn_over_the_budget_goes_in_several_requests_each_within_it() {
+fn large_turn_is_split_within_budget() {
     let http = HttpCollector::start(|_| Answer::Accept);
     let grpc = GrpcCollector::start(|_| Answer::Accept);
     let limit = 50_000;
@@ -178,7 +178,7 @@ fn a_turn_over_the_budget_goes_in_several_requests_each_within_it() {
 }
 
 #[test]
-fn what_was_acknowledged_is_not_sent_again_after_a_failure() {
+fn acknowledged_spans_are_not_resent() {
     let count = AtomicU32::new(0);
     let collector = HttpCollector::start(move |_| {
         if count.fetch_add(1, Ordering::SeqCst) == 2 { Answer::Status(403, "", "") } else { Answer::Accept }
@@ -194,7 +194,7 @@ fn what_was_acknowledged_is_not_sent_again_after_a_failure() {
 }
 
 #[test]
-fn a_refused_key_keeps_everything_and_is_logged_once() {
+fn refused_key_keeps_turns() {
     for status in [401, 403, 404] {
         let collector =
             HttpCollector::start(move |_| Answer::Status(status, "", "your key sesame and your spans"));
@@ -258,7 +258,7 @@ fn a_poisonous_span_is_set_aside_alone() {
 }
 
 #[test]
-fn a_server_that_refuses_everything_costs_no_turn() {
+fn refusing_server_loses_no_turn() {
     let collector = HttpCollector::start(|_| Answer::Status(400, "", ""));
     let home = Home::new(&phoenix(&collector.url()));
     home.put("turn-1", spans(20));
@@ -269,7 +269,7 @@ fn a_server_that_refuses_everything_costs_no_turn() {
 }
 
 #[test]
-fn a_request_the_server_finds_too_large_is_halved_until_it_fits() {
+fn too_large_request_is_halved() {
     let http =
         HttpCollector::start(
             |seen| if seen.bytes > 20_000 { Answer::Status(413, "", "") } else { Answer::Accept },
@@ -314,7 +314,7 @@ fn redirects_are_not_followed() {
 }
 
 #[test]
-fn retry_after_is_waited_for_and_outlives_the_flusher() {
+fn retry_after_is_honoured_across_processes() {
     let count = AtomicU32::new(0);
     let collector = HttpCollector::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => Answer::Status(503, "retry-after: 1\r\n", ""),
@@ -354,7 +354,7 @@ fn retry_info_is_waited_for() {
 }
 
 #[test]
-fn a_backend_that_breaks_off_or_fails_at_random_gets_every_span() {
+fn flaky_backend_gets_every_span() {
     let count = AtomicU32::new(0);
     let collector = HttpCollector::start(move |_| match count.fetch_add(1, Ordering::SeqCst) % 4 {
         0 => Answer::Reset,
@@ -369,7 +369,7 @@ fn a_backend_that_breaks_off_or_fails_at_random_gets_every_span() {
 }
 
 #[test]
-fn a_hung_backend_costs_ten_seconds_and_no_turn() {
+fn hung_backend_loses_no_turn() {
     let http = HttpCollector::start(|_| Answer::Hang);
     let grpc = GrpcCollector::start(|_| Answer::Hang);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -394,7 +394,7 @@ fn a_hung_backend_costs_ten_seconds_and_no_turn() {
 }
 
 #[test]
-fn nothing_is_sent_without_a_target_and_local_only_files_away() {
+fn local_target_sends_nothing() {
     let home = Home::new("");
     home.put("turn-1", spans(1));
     for _ in 0..2 {
@@ -408,7 +408,7 @@ fn nothing_is_sent_without_a_target_and_local_only_files_away() {
 }
 
 #[test]
-fn damaged_files_are_set_aside_and_block_nothing() {
+fn damaged_files_block_nothing() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let home = Home::new(&phoenix(&collector.url()));
     let torn = home.put("turn-1", spans(9));
@@ -423,7 +423,7 @@ fn damaged_files_are_set_aside_and_block_nothing() {
 }
 
 #[test]
-fn a_second_flusher_goes_away_and_the_first_delivers_what_it_left() {
+fn second_process_leaves_work_to_first() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let home = Home::new(&phoenix(&collector.url()));
     let mut calls = 0;

@@ -9,7 +9,7 @@ use arize_codex::delivery::{archive, outbox};
 
 #[test]
 #[ignore = "needs a Phoenix"]
-fn a_real_phoenix_shows_each_span_once_however_often_it_is_sent() {
+fn phoenix_shows_each_span_once() {
     let Ok(http) = std::env::var("ARIZE_CODEX_TEST_PHOENIX") else {
         panic!("ARIZE_CODEX_TEST_PHOENIX is unset")
     };

@@ -136,7 +136,7 @@ fn flushes_the_home_it_is_told() {
 }
 
 #[test]
-fn a_private_authority_is_trusted_when_it_is_named() {
+fn named_private_ca_is_trusted() {
     let pki = Pki::new("localhost");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
@@ -164,7 +164,7 @@ fn a_private_authority_is_trusted_when_it_is_named() {
 }
 
 #[test]
-fn the_proxy_is_used_for_other_machines_and_told_its_password() {
+fn proxy_is_used_with_password() {
     let pki = Pki::new("otlp.example.com");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
@@ -194,7 +194,7 @@ fn the_proxy_is_used_for_other_machines_and_told_its_password() {
 }
 
 #[test]
-fn this_machine_is_never_reached_through_a_proxy() {
+fn loopback_bypasses_proxy() {
     let http = HttpCollector::start(|_| Answer::Accept);
     let grpc = GrpcCollector::start(|_| Answer::Accept);
     let proxy = Proxy::start();

@@ -46,7 +46,7 @@ fn survives(turns: u64, fault: impl Fn(&Seen) -> Answer + Send + Sync + 'static)
 }
 
 #[test]
-fn a_hundred_turns_without_a_backend_arrive_when_it_is_there() {
+fn turns_wait_for_backend() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -103,7 +103,7 @@ fn a_backend_that_asks_for_patience_gets_it() {
 }
 
 #[test]
-fn a_backend_that_fails_at_random_costs_no_turn() {
+fn random_failures_lose_no_turn() {
     let count = AtomicU64::new(0);
     let (_, again) = survives(30, move |_| {
         let fails = random(count.fetch_add(1, Ordering::SeqCst)).is_multiple_of(2);
@@ -113,7 +113,7 @@ fn a_backend_that_fails_at_random_costs_no_turn() {
 }
 
 #[test]
-fn a_backend_nobody_can_trust_keeps_every_turn_until_the_settings_are_mended() {
+fn untrusted_backend_keeps_turns() {
     let plain = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&phoenix(&plain.url().replace("http:", "https:")));
     let session = Session::start(&lab, 1);
@@ -130,7 +130,7 @@ fn a_backend_nobody_can_trust_keeps_every_turn_until_the_settings_are_mended() {
 }
 
 #[test]
-fn an_interrupt_in_sync_mode_returns_before_codex_ends_it() {
+fn sync_interrupt_returns_in_time() {
     let collector = HttpCollector::start(|_| Answer::Hang);
     let lab = Lab::new(&format!("{}, export_mode: sync", phoenix(&collector.url())));
     let session = Session::start(&lab, 1);
@@ -146,7 +146,7 @@ fn an_interrupt_in_sync_mode_returns_before_codex_ends_it() {
 }
 
 #[test]
-fn a_turn_that_goes_on_after_stop_is_told_once_however_late_it_is_settled() {
+fn continued_turn_is_exported_once() {
     let collector = HttpCollector::start(|_| Answer::Hang);
     let lab = Lab::new(&phoenix(&collector.url()));
     let session = Session::start(&lab, 1);
@@ -176,7 +176,7 @@ fn a_turn_that_goes_on_after_stop_is_told_once_however_late_it_is_settled() {
 }
 
 #[test]
-fn calls_to_which_the_model_gave_one_id_are_told_one_by_one() {
+fn calls_sharing_an_id_stay_apart() {
     let lab = Lab::new("target: local, span_tree: calls");
     let session = Session::start(&lab, 1);
     let rollout = Rollout::of(&lab, &session);
@@ -211,7 +211,7 @@ fn calls_to_which_the_model_gave_one_id_are_told_one_by_one() {
 }
 
 #[test]
-fn a_prompt_that_a_person_s_own_hook_blocked_is_withheld_and_no_model_is_told_of() {
+fn blocked_prompt_is_withheld() {
     let lab = Lab::new("target: local, span_tree: calls");
     let session = Session::start(&lab, 1);
     let rollout = Rollout::of(&lab, &session);
@@ -230,7 +230,7 @@ fn a_prompt_that_a_person_s_own_hook_blocked_is_withheld_and_no_model_is_told_of
 }
 
 #[test]
-fn what_a_hook_could_not_settle_in_time_is_left_to_a_process_of_its_own() {
+fn heavy_turn_moves_to_detached_process() {
     let lab = Lab::new("target: local, export_mode: sync");
     let session = Session::start(&lab, 1);
     session.turn(0, 1);
@@ -262,7 +262,7 @@ fn what_a_hook_could_not_settle_in_time_is_left_to_a_process_of_its_own() {
 }
 
 #[test]
-fn a_turn_that_cannot_be_settled_for_long_is_not_given_up() {
+fn failing_assembly_is_retried() {
     let lab = Lab::new("target: local, export_mode: sync");
     let session = Session::start(&lab, 1);
     std::fs::remove_dir_all(lab.paths().outbox()).ok();
@@ -280,7 +280,7 @@ fn a_turn_that_cannot_be_settled_for_long_is_not_given_up() {
 }
 
 #[test]
-fn in_a_dry_run_nothing_is_sent_however_a_turn_ends() {
+fn dry_run_sends_nothing() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&phoenix(&collector.url()));
     let session = Session::start(&lab, 1);
@@ -312,7 +312,7 @@ fn in_a_dry_run_nothing_is_sent_however_a_turn_ends() {
 }
 
 #[test]
-fn the_other_notify_is_called_though_config_yaml_is_broken() {
+fn chained_notify_survives_broken_config() {
     let lab = Lab::new("target: local");
     let told = lab.folder().join("told");
     let bell = lab.folder().join("bell");
@@ -346,7 +346,7 @@ fn the_other_notify_is_called_though_config_yaml_is_broken() {
 }
 
 #[test]
-fn doctor_has_the_turn_of_a_codex_that_is_gone_told() {
+fn doctor_closes_orphaned_turn() {
     let lab = Lab::new("target: local");
     let session = Session::named(&lab, 1);
     // A shell under another name stands for the Codex that calls the hooks of half a turn and is gone.
@@ -371,7 +371,7 @@ fn doctor_has_the_turn_of_a_codex_that_is_gone_told() {
 }
 
 #[test]
-fn sixty_four_sessions_with_parallel_tools_lose_nothing() {
+fn parallel_sessions_lose_nothing() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&phoenix(&collector.url()));
     let (turns, tools) = (2, 4);

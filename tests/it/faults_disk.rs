@@ -9,12 +9,12 @@ use crate::lab::{Delivered, Lab, Session};
 use crate::namespace::{self, mount};
 
 #[test]
-fn a_full_disk_disturbs_nobody_and_costs_only_what_could_not_be_written() {
+fn full_disk_disturbs_nobody() {
     namespace::run("faults_disk::with_a_full_disk");
 }
 
 #[test]
-fn a_read_only_disk_disturbs_nobody_and_costs_only_what_could_not_be_written() {
+fn read_only_disk_disturbs_nobody() {
     namespace::run("faults_disk::with_a_read_only_disk");
 }
 

@@ -47,7 +47,7 @@ impl Killer {
 }
 
 #[test]
-fn a_hook_killed_at_any_moment_costs_no_turn() {
+fn killed_hook_loses_no_turn() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let session = Session::start(&lab, 1);
@@ -75,7 +75,7 @@ fn a_hook_killed_at_any_moment_costs_no_turn() {
 }
 
 #[test]
-fn what_comes_around_a_turn_killed_at_any_moment_costs_no_turn() {
+fn killed_surrounding_hook_loses_no_turn() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let session = Session::start(&lab, 1);
@@ -132,7 +132,7 @@ fn calls_around(session: &Session<'_>, turn: u64) -> Vec<(&'static str, String)>
 /// What notify promises where no hook runs. It is not awaited, so nothing else can: from the moment its record has its
 /// name the turn is told; before that it is told by `backfill`, if Codex has a rollout of it.
 #[test]
-fn a_notify_killed_alone_loses_only_what_it_had_not_written_and_backfill_tells_that() {
+fn backfill_recovers_killed_lone_notify() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let (kept, flat) = (Session::named(&lab, 1), Session::named(&lab, 2));
@@ -197,7 +197,7 @@ fn notify(lab: &Lab, session: &Session<'_>, turn: u64) -> Child {
 }
 
 #[test]
-fn a_notify_killed_at_any_moment_costs_no_turn() {
+fn killed_notify_loses_no_turn() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let session = Session::start(&lab, 1);
@@ -218,7 +218,7 @@ fn a_notify_killed_at_any_moment_costs_no_turn() {
 }
 
 #[test]
-fn a_flusher_killed_at_any_moment_costs_no_turn() {
+fn killed_delivery_loses_no_turn() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let yaml = format!("target: phoenix, endpoint: '{}', max_request_bytes: 4096", collector.url());
     let lab = Lab::new("");

@@ -9,7 +9,7 @@ use crate::collector::{Answer, HttpCollector, spans_of};
 use crate::lab::{Delivered, Lab, Session};
 
 #[test]
-fn a_clock_that_was_set_back_holds_nothing_up() {
+fn clock_set_back_delays_nothing() {
     let collector = HttpCollector::start(|_| Answer::Status(503, "retry-after: 900\r\n", ""));
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let session = Session::start(&lab, 1);
@@ -45,7 +45,7 @@ fn a_clock_that_was_set_back_holds_nothing_up() {
 
 #[test]
 #[ignore = "needs faketime"]
-fn a_clock_that_jumps_in_the_middle_of_turns_costs_none() {
+fn clock_jump_loses_no_turn() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let mut lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let session = Session::start(&lab, 1);
@@ -89,7 +89,7 @@ fn a_clock_that_jumps_in_the_middle_of_turns_costs_none() {
 }
 
 #[test]
-fn a_turn_of_which_nothing_is_heard_for_a_day_is_told_and_its_thread_forgotten() {
+fn idle_turn_is_closed_after_a_day() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let idle = Session::start(&lab, 1);
@@ -122,7 +122,7 @@ fn a_turn_of_which_nothing_is_heard_for_a_day_is_told_and_its_thread_forgotten()
 }
 
 #[test]
-fn a_turn_whose_codex_waits_for_an_answer_for_days_is_still_running() {
+fn waiting_turn_stays_open() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let lab = Lab::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let patient = Session::start(&lab, 1);

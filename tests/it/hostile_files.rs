@@ -58,7 +58,7 @@ fn lay(home: &Home, path: &Path, kind: &str) {
 }
 
 #[test]
-fn no_file_in_the_place_of_ours_makes_a_role_or_a_command_fail() {
+fn hostile_files_never_fail_roles() {
     let mut cases = Vec::new();
     for place in places() {
         cases.extend(KINDS.iter().map(|kind| (place.clone(), *kind)));
@@ -84,7 +84,7 @@ fn no_file_in_the_place_of_ours_makes_a_role_or_a_command_fail() {
 }
 
 #[test]
-fn no_file_in_the_place_of_ours_makes_a_reading_command_fail() {
+fn hostile_files_never_fail_views() {
     let commands =
         [&["config", "list"][..], &["list"], &["show", "last"], &["resend", "--since", "1h"], &["doctor"]];
     let mut cases = Vec::new();
@@ -106,7 +106,7 @@ fn no_file_in_the_place_of_ours_makes_a_reading_command_fail() {
 }
 
 #[test]
-fn folders_full_of_files_are_looked_through_in_time() {
+fn full_directories_are_read_in_bounded_time() {
     let home = Home::new();
     for folder in ["outbox", "sent", "closing", "live", "debug"] {
         let folder = home.harness("state/codex").join(folder);
@@ -128,7 +128,7 @@ fn folders_full_of_files_are_looked_through_in_time() {
 }
 
 #[test]
-fn what_others_could_read_or_write_is_made_private() {
+fn open_permissions_are_closed() {
     let home = Home::new();
     home.configure("target: local, api_key: k, notify_chain: [/bin/true]");
     let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

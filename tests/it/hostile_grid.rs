@@ -113,7 +113,7 @@ fn home() -> Home {
 }
 
 #[test]
-fn every_command_ends_in_time_whatever_lies_in_any_place() {
+fn every_command_ends_on_hostile_files() {
     let mut cases = Vec::new();
     for place in places() {
         cases.extend(KINDS.iter().map(|kind| (place.clone(), *kind)));

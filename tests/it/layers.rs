@@ -162,7 +162,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn libraries_stay_in_the_files_that_are_there_for_them() {
+fn libraries_stay_in_their_files() {
     let mut wrong = BTreeSet::new();
     let mut unused: BTreeSet<(&str, &str)> =
         LIBRARIES.iter().flat_map(|(library, places)| places.iter().map(move |p| (*library, *p))).collect();
@@ -214,7 +214,7 @@ const BARE_ALLOWED: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn files_are_opened_where_pipes_and_devices_are_refused() {
+fn bare_opens_are_listed() {
     let mut wrong = BTreeSet::new();
     let mut unused: BTreeSet<_> = BARE_ALLOWED.iter().collect();
     for (name, code) in sources().into_iter().filter(|(name, _)| !name.starts_with("file/")) {

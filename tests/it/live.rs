@@ -12,7 +12,7 @@ use arize_codex::otel::text_tree::{number, string};
 
 #[test]
 #[ignore = "needs Codex and Phoenix"]
-fn the_tools_scenario_is_one_true_trace_in_phoenix_however_often_it_is_sent() {
+fn phoenix_shows_one_true_trace() {
     let phoenix = phoenix();
     let project = format!("tools {}", std::process::id());
     let tools = scenario("tools");
@@ -68,7 +68,7 @@ fn check_tools_trace(spans: &[Value]) {
 
 #[test]
 #[ignore = "needs Codex"]
-fn the_same_turn_reaches_a_grpc_collector_with_what_arize_ax_wants() {
+fn grpc_collector_gets_arize_trace() {
     let collector = GrpcCollector::start(|_| Answer::Accept);
     let tools = scenario("tools");
     let harness = format!(
@@ -109,7 +109,7 @@ fn the_same_turn_reaches_a_grpc_collector_with_what_arize_ax_wants() {
 
 #[test]
 #[ignore = "needs Codex"]
-fn every_release_gives_the_same_turns_in_both_trees() {
+fn every_release_gives_the_same_turns() {
     let mut failures = Vec::new();
     for release in RELEASES {
         for name in
@@ -146,7 +146,7 @@ fn described(replayed: &Replayed, tree: &str) -> Value {
 
 #[test]
 #[ignore = "needs Codex and Phoenix"]
-fn a_long_turns_cost_is_the_sum_of_its_calls_costs() {
+fn turn_cost_is_sum_of_call_costs() {
     let long = [150_000, 150_001, 150_002];
     let (whole, parts) = cost_of_turn(&long, "calls");
     assert!(whole > 0.0 && (whole - parts).abs() < 1e-9, "whole {whole}, parts {parts}");
@@ -214,7 +214,7 @@ fn costs(phoenix: &str, project: &str, count: usize) -> (f64, f64) {
 
 #[test]
 #[ignore = "needs Codex"]
-fn ten_turns_in_the_terminal_are_the_turns_a_person_saw() {
+fn ten_terminal_turns_match() {
     let name = "ten-turns";
     let scenario = scenario(name);
     let expected = fixture(LATEST, name).expect("a recording of ten turns");
@@ -239,7 +239,7 @@ fn ten_turns_in_the_terminal_are_the_turns_a_person_saw() {
 
 #[test]
 #[ignore = "needs Codex"]
-fn a_traceparent_in_codex_s_environment_makes_the_turn_its_child() {
+fn traceparent_makes_turn_a_child() {
     let chat = scenario("chat");
     let codex = Codex::new(LATEST, &chat, "target: local")
         .env("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
@@ -252,7 +252,7 @@ fn a_traceparent_in_codex_s_environment_makes_the_turn_its_child() {
 
 #[test]
 #[ignore = "needs Codex"]
-fn the_plugin_of_this_repository_runs_the_same_hooks() {
+fn plugin_runs_the_same_hooks() {
     let tools = scenario("tools");
     let codex = Codex::new(LATEST, &tools, "target: local");
     let config = codex.path(".codex/config.toml");

@@ -12,7 +12,7 @@ use crate::hostile::each;
 
 #[test]
 #[ignore = "needs Codex"]
-fn codex_takes_every_config_toml_after_install_as_before_and_runs_the_hooks_of_both() {
+fn codex_accepts_every_installed_config() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs");
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     let valid: Vec<_> = files

@@ -11,7 +11,7 @@ use crate::namespace::{self, mount};
 
 #[test]
 #[ignore = "needs Codex"]
-fn managed_hooks_run_without_anybody_s_trust() {
+fn managed_hooks_run_without_trust() {
     namespace::run("live_managed::with_requirements");
 }
 

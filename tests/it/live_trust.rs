@@ -8,7 +8,7 @@ use crate::live::{phoenix, spans_in};
 
 #[test]
 #[ignore = "needs Codex"]
-fn trust_given_once_lasts_is_lost_with_a_changed_entry_and_comes_back_with_install() {
+fn changed_entry_loses_trust_until_reinstall() {
     let user = User::installs(&["install", "--yes", "--target", "local"]);
     let untrusted = user.doctor();
     assert!(untrusted.0 == 1 && untrusted.1.contains("never reviewed"), "{untrusted:?}");
@@ -39,7 +39,7 @@ fn trust_given_once_lasts_is_lost_with_a_changed_entry_and_comes_back_with_insta
 
 #[test]
 #[ignore = "needs Codex and Phoenix"]
-fn the_first_turn_after_install_and_trust_is_a_trace_in_phoenix() {
+fn first_trusted_turn_reaches_phoenix() {
     let phoenix = phoenix();
     let project = format!("first turn {}", std::process::id());
     let endpoint = format!("http://{phoenix}");

@@ -324,7 +324,7 @@ fn explore(rules: Rules, kills: u8, failures: u8) -> Result<usize, (&'static str
 }
 
 #[test]
-fn every_closed_turn_is_delivered_and_none_is_lost_in_every_state() {
+fn outbox_model_loses_no_turn() {
     let mut states = 0;
     for (kills, failures) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1)] {
         match explore(RULES, kills, failures) {

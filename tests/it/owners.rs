@@ -52,7 +52,7 @@ fn live_a_day(lab: &Lab, umask: &str) {
 }
 
 #[test]
-fn under_any_umask_what_is_ours_is_private_and_complete() {
+fn files_are_private_under_any_umask() {
     for umask in ["000", "022", "077", "0777"] {
         let lab = Lab::new("target: local");
         // With the strangest of them nothing can be made that its owner could use.

@@ -10,7 +10,7 @@ fn readme() -> String {
 }
 
 #[test]
-fn the_settings_table_is_complete_and_says_what_the_code_does() {
+fn settings_table_matches_code() {
     let readme = readme();
     for key in KEYS {
         let code = |text: &str| format!("`{text}`");
@@ -29,7 +29,7 @@ fn the_settings_table_is_complete_and_says_what_the_code_does() {
 }
 
 #[test]
-fn the_dry_run_of_the_readme_prints_what_it_shows() {
+fn readme_dry_run_prints_as_shown() {
     let home = tempfile::tempdir().unwrap();
     let payload = r#"{"type":"agent-turn-complete","thread-id":"test-123","turn-id":"turn-1","cwd":"/tmp","input-messages":"hello","last-assistant-message":"hi there"}"#;
     let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
@@ -45,7 +45,7 @@ fn the_dry_run_of_the_readme_prints_what_it_shows() {
 }
 
 #[test]
-fn the_tree_of_the_readme_is_what_demo_prints() {
+fn readme_tree_matches_demo() {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
     let output = command

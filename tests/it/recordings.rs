@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::replay::{Recording, Replayed, Seen, fixture, recordings};
 
 #[test]
-fn every_recording_becomes_the_turns_that_a_person_saw_in_both_trees() {
+fn every_recording_gives_its_expected_turns() {
     let mut failures = Vec::new();
     let mut count = 0;
     for folder in recordings() {
@@ -127,7 +127,7 @@ fn mismatches(recording: &Recording, replayed: &Replayed, tree: &str) -> Vec<Str
 }
 
 #[test]
-fn a_session_that_hooks_see_from_its_middle_on_is_numbered_as_the_person_counts() {
+fn late_hooks_number_turns_from_rollout() {
     let recording = fixture("0.169.0", "ten-turns").unwrap();
     let names = |replayed: &Replayed| -> Vec<String> {
         let turns = replayed.entries.iter().filter(|e| e.head.key.thread == e.head.root_thread);
@@ -143,7 +143,7 @@ fn a_session_that_hooks_see_from_its_middle_on_is_numbered_as_the_person_counts(
 }
 
 #[test]
-fn hooks_that_are_registered_twice_tell_of_everything_once() {
+fn doubled_hooks_record_once() {
     for name in ["tools", "approvals", "steer", "subagent", "compaction"] {
         let recording = fixture("0.169.0", name).unwrap().doubled();
         for tree in ["turn", "calls"] {
@@ -156,7 +156,7 @@ fn hooks_that_are_registered_twice_tell_of_everything_once() {
 }
 
 #[test]
-fn what_a_stop_hook_told_the_model_is_what_its_next_response_answers() {
+fn stop_hook_text_is_next_input() {
     use arize_codex::otel::text_tree::string;
     let replayed = fixture("0.169.0", "stop-hook-continues").unwrap().replay("calls");
     let mut calls: Vec<_> = replayed
@@ -176,7 +176,7 @@ fn what_a_stop_hook_told_the_model_is_what_its_next_response_answers() {
 }
 
 #[test]
-fn images_are_shown_where_they_fit_and_named_where_they_do_not() {
+fn large_images_are_named_only() {
     use arize_codex::otel::text_tree::string;
     let replayed = fixture("0.169.0", "images").unwrap().replay("calls");
     let spans: Vec<_> = replayed.entries.iter().flat_map(|e| &e.spans).collect();

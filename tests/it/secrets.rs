@@ -225,7 +225,7 @@ fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 #[ignore = "needs Codex"]
-fn no_planted_secret_reaches_an_http_collector_or_the_disk() {
+fn planted_secrets_stay_off_http_and_disk() {
     let planted = planted();
     assert!(planted.len() >= 40);
     for tree in ["turn", "calls"] {
@@ -245,7 +245,7 @@ fn no_planted_secret_reaches_an_http_collector_or_the_disk() {
 
 #[test]
 #[ignore = "needs Codex"]
-fn no_planted_secret_reaches_a_grpc_collector_however_short_values_are_cut() {
+fn planted_secrets_stay_off_grpc() {
     let planted = planted();
     for limit in [64, 300, 65536] {
         let collector = GrpcCollector::start(|_| Answer::Accept);
@@ -265,7 +265,7 @@ fn no_planted_secret_reaches_a_grpc_collector_however_short_values_are_cut() {
 
 #[test]
 #[ignore = "needs Codex and Phoenix"]
-fn no_planted_secret_is_in_anything_phoenix_tells_of_its_project() {
+fn planted_secrets_stay_off_phoenix() {
     let planted = planted();
     let phoenix = phoenix();
     let project = format!("secrets-{}", std::process::id());
@@ -284,7 +284,7 @@ fn no_planted_secret_is_in_anything_phoenix_tells_of_its_project() {
 }
 
 #[test]
-fn with_the_switches_off_nothing_of_any_recording_is_ever_on_the_disk() {
+fn disabled_recording_writes_no_content() {
     let harness = "target: local, export_mode: sync, trace_debug: true, span_tree: calls";
     let off = "logging: {prompts: false, tool_details: false, tool_content: false}";
     let recordings = recordings();
@@ -308,7 +308,7 @@ fn with_the_switches_off_nothing_of_any_recording_is_ever_on_the_disk() {
 }
 
 #[test]
-fn with_the_switches_on_the_same_texts_are_found() {
+fn enabled_recording_writes_content() {
     let recording = fixture("0.169.0", "tools").unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/codex-0.169.0/tools");
     let needles = contents_of(&folder);

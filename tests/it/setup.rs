@@ -70,7 +70,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn every_config_toml_survives_install_install_uninstall() {
+fn every_config_survives_install_and_uninstall() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs");
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -98,7 +98,7 @@ fn every_config_toml_survives_install_install_uninstall() {
 }
 
 #[test]
-fn a_purge_leaves_nothing_behind_and_what_others_keep_stays() {
+fn purge_leaves_only_files_of_others() {
     let home = Home::with(None);
     home.install();
     assert!(home.config_text().contains("arize-hook-codex-stop"));
@@ -114,7 +114,7 @@ fn a_purge_leaves_nothing_behind_and_what_others_keep_stays() {
 }
 
 #[test]
-fn a_linked_config_toml_stays_a_link_and_a_read_only_one_is_left_alone() {
+fn linked_config_stays_a_link() {
     let home = Home::with(Some(""));
     let real = home.path("dotfiles.toml");
     fs::write(&real, "model = \"x\"\n").unwrap();
@@ -133,7 +133,7 @@ fn a_linked_config_toml_stays_a_link_and_a_read_only_one_is_left_alone() {
 }
 
 #[test]
-fn another_notify_is_called_after_ours_and_put_back_as_it_was() {
+fn foreign_notify_is_chained_and_restored() {
     let original = "notify = [ 'bell', \"-x\" ]  # mine\nmodel = \"x\"\n";
     let home = Home::with(Some(original));
     home.install();
@@ -146,7 +146,7 @@ fn another_notify_is_called_after_ours_and_put_back_as_it_was() {
 }
 
 #[test]
-fn a_key_comes_from_a_file_is_kept_private_and_never_crosses_to_another_backend() {
+fn key_stays_with_its_backend() {
     let home = Home::with(Some(""));
     let key = home.path("key");
     fs::write(&key, "sesame-open\n").unwrap();
@@ -168,7 +168,7 @@ fn a_key_comes_from_a_file_is_kept_private_and_never_crosses_to_another_backend(
 }
 
 #[test]
-fn a_broken_config_yaml_is_named_and_nothing_is_written() {
+fn broken_config_yaml_is_named() {
     let home = Home::with(Some("model = \"x\"\n"));
     fs::create_dir_all(home.path(".arize/harness")).unwrap();
     fs::write(home.path(".arize/harness/config.yaml"), "harnesses:\n  x: [\n").unwrap();
@@ -190,7 +190,7 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
-fn the_python_editions_settings_are_taken_over() {
+fn python_edition_is_taken_over() {
     let home = Home::with(Some(include_str!("../configs/old-python-edition.toml")));
     fs::create_dir_all(home.path(".arize/harness")).unwrap();
     let json = r#"{"harnesses": {"codex": {"target": "phoenix", "endpoint": "http://127.0.0.1:9", "project_name": "old"}}}"#;
@@ -295,7 +295,7 @@ fn doctor_names_each_thing_that_is_wrong() {
 }
 
 #[test]
-fn commands_that_act_do_so_though_nobody_reads_what_they_say() {
+fn closed_stdout_stops_no_action() {
     let home = Home::with(None);
     let unread = |args: &[&str]| {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -309,7 +309,7 @@ fn commands_that_act_do_so_though_nobody_reads_what_they_say() {
 }
 
 #[test]
-fn what_a_person_wrote_in_config_yaml_comes_back_with_a_purge() {
+fn purge_restores_config_yaml() {
     let home = Home::with(None);
     let yaml = home.path(".arize/harness/config.yaml");
     let original = "# ours\nuser_id: me  # for all\nharnesses:\n  other: {target: \"arize\"}\n";
@@ -334,7 +334,7 @@ fn what_a_person_wrote_in_config_yaml_comes_back_with_a_purge() {
 }
 
 #[test]
-fn folders_made_for_links_and_skills_go_with_them() {
+fn created_directories_are_removed() {
     let home = Home::with(None);
     fs::create_dir_all(home.path(".agents")).unwrap();
     let prefix = home.path("opt/local");
@@ -353,7 +353,7 @@ fn folders_made_for_links_and_skills_go_with_them() {
 }
 
 #[test]
-fn a_secret_is_not_taken_from_the_command_line_and_a_value_that_cannot_be_is_a_usage_error() {
+fn secret_on_command_line_is_refused() {
     let home = Home::with(None);
     let key = "harnesses.codex.api_key";
     assert_eq!(home.run(&["config", "set", key, "sesame"]).status.code(), Some(2));
@@ -401,7 +401,7 @@ fn doctor_says_when_hooks_cannot_write() {
 }
 
 #[test]
-fn a_password_in_an_endpoint_is_shown_by_no_command() {
+fn endpoint_password_is_never_shown() {
     let home = Home::with(None);
     home.install();
     let yaml = home.path(".arize/harness/config.yaml");

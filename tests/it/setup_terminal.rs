@@ -55,7 +55,7 @@ fn leave(terminal: &Terminal, code: i32) {
 
 #[test]
 #[ignore = "needs tmux"]
-fn a_person_chooses_phoenix_and_later_arize_with_a_key_that_is_never_shown() {
+fn interactive_install_hides_the_key() {
     let home = Home::new();
     let phoenix = HttpCollector::start(|_| Answer::Accept);
     let terminal = home.install();
@@ -114,7 +114,7 @@ fn a_person_chooses_phoenix_and_later_arize_with_a_key_that_is_never_shown() {
 
 #[test]
 #[ignore = "needs tmux"]
-fn a_person_who_interrupts_leaves_nothing_written() {
+fn interrupted_install_writes_nothing() {
     type Reach = fn(&Terminal);
     let places: [(&str, i32, Reach); 3] = [
         ("at the first question", BY_SIGNAL, |terminal| terminal.see("number [1]:")),

@@ -27,7 +27,7 @@ fn rules() -> toml_edit::DocumentMut {
 }
 
 #[test]
-fn every_crate_has_a_licence_that_is_allowed_and_none_is_banned() {
+fn every_crate_has_an_allowed_licence() {
     let rules = rules();
     let texts = |item: &toml_edit::Item| -> BTreeSet<String> {
         item.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect()
@@ -60,7 +60,7 @@ fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
 }
 
 #[test]
-fn there_is_one_tls_stack_and_one_source_of_randomness_for_it() {
+fn one_tls_stack_is_linked() {
     let names: Vec<String> = packages().iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect();
     for name in ["rustls", "ring", "rustls-webpki"] {
         assert_eq!(names.iter().filter(|n| *n == name).count(), 1, "{name}");

@@ -23,7 +23,7 @@ use crate::live::{get, phoenix, spans_in};
 use crate::replay::{Recording, recordings};
 
 #[test]
-fn backfill_after_live_tracing_adds_only_turns_that_no_hook_and_no_notify_told_of() {
+fn backfill_adds_only_unknown_turns() {
     let mut failures = Vec::new();
     for folder in recordings() {
         let recording = Recording::load(&folder);
@@ -45,7 +45,7 @@ fn backfill_after_live_tracing_adds_only_turns_that_no_hook_and_no_notify_told_o
 }
 
 #[test]
-fn backfill_alone_gives_the_spans_of_live_tracing() {
+fn backfill_gives_the_spans_of_live() {
     let mut failures = Vec::new();
     let mut compared = 0;
     for folder in recordings() {
@@ -89,7 +89,7 @@ fn backfill_alone_gives_the_spans_of_live_tracing() {
 }
 
 #[test]
-fn rollouts_of_releases_that_name_no_turns_are_cut_at_what_was_said() {
+fn old_rollouts_split_at_prompts() {
     for (release, turns) in [("codex-0.25.0", 1), ("codex-0.80.0", 2)] {
         let home = tempfile::tempdir().unwrap();
         let context = given(home.path());
@@ -120,7 +120,7 @@ fn rollouts_of_releases_that_name_no_turns_are_cut_at_what_was_said() {
 /// Months of sessions, much smaller than what anybody has, into the real Phoenix.
 #[test]
 #[ignore = "needs Phoenix"]
-fn a_backfill_brings_phoenix_every_turn_once_in_little_memory() {
+fn backfill_brings_phoenix_each_turn_once() {
     let phoenix = phoenix();
     let project = format!("backfill-{}", std::process::id());
     let yaml = format!("target: phoenix, endpoint: 'http://{phoenix}', project_name: {project}");

@@ -36,7 +36,7 @@ fn json(home: &Home, args: &[&str]) -> Value {
 }
 
 #[test]
-fn backfill_sends_each_turn_once_whatever_becomes_of_the_archive() {
+fn backfill_sends_each_turn_once() {
     let collector = HttpCollector::start(|_| Answer::Accept);
     let home = Home::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     for folder in recordings() {
@@ -73,7 +73,7 @@ fn backfill_sends_each_turn_once_whatever_becomes_of_the_archive() {
 }
 
 #[test]
-fn backfill_tells_only_of_what_was_asked_for_and_goes_on_where_it_stopped() {
+fn backfill_resumes_where_it_stopped() {
     let collector = HttpCollector::start(|_| Answer::Status(401, "", ""));
     let home = Home::new(&format!("target: phoenix, endpoint: '{}'", collector.url()));
     let wanted = recordings().into_iter().find(|f| f.ends_with("codex-0.169.0/subagent")).unwrap();
@@ -116,7 +116,7 @@ fn backfill_tells_only_of_what_was_asked_for_and_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn a_session_is_named_by_the_beginning_of_its_id_and_what_is_not_there_is_said() {
+fn session_prefix_selects_session() {
     let home = Home::new("target: local");
     let key = home.put("turn-1", vec![span(1, 10)]);
     outbox::move_to_sent(home.paths(), &key).unwrap();
@@ -132,7 +132,7 @@ fn a_session_is_named_by_the_beginning_of_its_id_and_what_is_not_there_is_said()
 }
 
 #[test]
-fn what_a_tool_printed_cannot_drive_the_terminal() {
+fn tool_output_cannot_drive_terminal() {
     let home = Home::new("target: local");
     let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gnirts\r\u{8}";
     let mut evil = span(1, 0);
@@ -165,7 +165,7 @@ fn what_a_tool_printed_cannot_drive_the_terminal() {
 }
 
 #[test]
-fn show_as_json_is_what_a_collector_takes_and_list_names_the_turn() {
+fn show_json_is_otlp() {
     let home = Home::new("target: phoenix, endpoint: 'http://127.0.0.1:9'");
     outbox::put(home.paths(), &entry("turn-1", vec![span(1, 3), span(2, 4)])).unwrap();
     let shown = json(&home, &["show", "--json"]);
@@ -184,7 +184,7 @@ fn show_as_json_is_what_a_collector_takes_and_list_names_the_turn() {
 }
 
 #[test]
-fn preview_counts_what_redaction_did_and_says_what_another_tree_would_change() {
+fn preview_counts_redactions() {
     let home = Home::new("target: local, max_value_bytes: 100");
     let folder = recordings().into_iter().find(|f| f.ends_with("codex-0.169.0/tools")).unwrap();
     let context = Recording::load(&folder).context(home.context.var("HOME").unwrap().as_ref(), "turn");
@@ -236,7 +236,7 @@ fn text(key: &str, value: &str) -> KeyValue {
 }
 
 #[test]
-fn a_session_is_shown_with_its_turns_in_their_order() {
+fn session_shows_turns_in_order() {
     let home = Home::new("target: local");
     for turn in ["turn-1", "turn-2"] {
         let mut entry = entry(turn, vec![Span { name: turn.to_owned(), ..span(1, 1) }]);

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_nothing_reads_is_told_with_the_one_that_was_meant() {
+    fn unknown_setting_names_nearest() {
         let told = |yaml: &str| {
             let findings = check(&Document::parse(yaml).unwrap());
             findings

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_of_the_template_is_filled_and_nothing_else_is() {
+    fn template_is_filled_completely() {
         for place in ["%POLICY%", "%STYLE%", "%DATA%", "%SCRIPT%"] {
             assert_eq!(TEMPLATE.matches(place).count(), 1, "{place}");
         }

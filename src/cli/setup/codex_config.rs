@@ -124,7 +124,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_linked_file_stays_a_link_keeps_its_mode_and_is_backed_up() {
+    fn linked_config_keeps_link_and_mode() {
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("dotfiles.toml"), folder.path().join("config.toml"));
         fs::write(&real, "a = 1\n").unwrap();

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_turn_is_folded_but_never_its_errors() {
+    fn long_turn_folds_all_but_errors() {
         let mut spans: Vec<Span> = (2..100).map(|n| span(n, 1, u64::from(n), &[])).collect();
         spans.push(span(1, 0, 0, &[]));
         spans[60].status = Some(opentelemetry_proto::tonic::trace::v1::Status {

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_fit_their_columns_whatever_they_are_made_of() {
+    fn texts_fit_their_columns() {
         assert_eq!(fit("hello", 5), "hello");
         assert_eq!(fit("hello", 4), "hel…");
         assert_eq!(fit("日本語", 4), "日…");

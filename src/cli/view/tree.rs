@@ -220,7 +220,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn spans_come_in_the_order_a_person_reads_them() {
+    fn spans_are_sorted_for_reading() {
         let spans = [span(4, 2, 9, &[]), span(3, 1, 7, &[]), span(1, 0, 0, &[]), span(2, 1, 5, &[])];
         let order: Vec<_> = build(&spans).into_iter().map(|n| (n.name, n.depth, n.last)).collect();
         let expected = [
@@ -233,13 +233,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn spans_that_name_each_other_as_parents_end_nothing() {
+    fn parent_cycle_ends() {
         assert!(build(&[span(1, 2, 0, &[]), span(2, 1, 0, &[])]).is_empty());
         assert_eq!(build(&[span(1, 1, 0, &[])]).len(), 1);
     }
 
     #[test]
-    fn a_tool_is_told_by_what_it_was_asked_to_do() {
+    fn tool_line_shows_its_request() {
         for (input, about) in [
             (r#"{"command":"ls -la\nrm x"}"#, "ls -la"),
             (r#"{"command":["bash","-lc","ls"]}"#, "bash -lc ls"),

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_quoted_only_where_the_shell_needs_it() {
+    fn path_is_quoted_only_when_needed() {
         for (path, written) in [
             ("/home/dev/.arize/harness/bin/x", "/home/dev/.arize/harness/bin/x"),
             ("/Users/Jo Doe/x", "'/Users/Jo Doe/x'"),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_our_program_is_recognised_and_no_other() {
+    fn own_program_is_recognised_in_every_spelling() {
         for (command, role) in [
             ("/v/bin/arize-hook-codex-stop", Some(HookRole::Stop)),
             ("\"/v w/arize-hook-codex-tool\" x", Some(HookRole::Tool)),

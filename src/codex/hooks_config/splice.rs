@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn items_leave_a_list_with_their_comma_and_nothing_else() {
+    fn items_leave_list_with_their_comma() {
         for (text, gone, left) in [
             ("[AA, BB]", vec!["BB"], "[AA]"),
             ("[AA, BB]", vec!["AA"], "[BB]"),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    fn byte_order_mark_is_kept_out_of_first_line() {
         assert_eq!(line_start("\u{feff}a = 1", 5), 3);
         assert_eq!(line_before("\u{feff}a\r\nb", 6), Some((3..6, "a")));
         assert_eq!(line_before("\u{feff}a", 3), None);

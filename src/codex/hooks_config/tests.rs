@@ -63,7 +63,7 @@ fn removed(text: &str, restore: Option<&ForeignNotify>) -> String {
 }
 
 #[test]
-fn installing_twice_gives_the_same_bytes_and_removing_gives_the_original() {
+fn install_is_idempotent_and_reversible() {
     let all = configs(ordinary);
     assert!(all.len() > 25);
     for (name, original) in all {
@@ -77,7 +77,7 @@ fn installing_twice_gives_the_same_bytes_and_removing_gives_the_original() {
 }
 
 #[test]
-fn an_upgrade_from_another_place_rewrites_every_entry_and_still_comes_out_whole() {
+fn upgrade_rewrites_entries_of_another_directory() {
     let before = Executables::in_folder("/home/dev/my venv/it's/bin");
     for (name, original) in configs(ordinary) {
         let old = install(&original, &before).unwrap();
@@ -89,7 +89,7 @@ fn an_upgrade_from_another_place_rewrites_every_entry_and_still_comes_out_whole(
 }
 
 #[test]
-fn the_trust_codex_wrote_for_us_goes_with_us_and_no_other() {
+fn uninstall_removes_only_own_trust() {
     for (name, original) in configs(ordinary) {
         let installed = install(&original, &ours()).unwrap();
         if matches!(Survey::of(&original).unwrap().hooks, survey::HooksForm::Inline { .. }) {
@@ -107,7 +107,7 @@ fn the_trust_codex_wrote_for_us_goes_with_us_and_no_other() {
 }
 
 #[test]
-fn entries_of_earlier_editions_are_migrated_and_leave_without_a_trace() {
+fn earlier_editions_are_migrated() {
     for (name, original) in configs(|n| n.starts_with("old-")) {
         let installed = install(&original, &ours()).unwrap_or_else(|e| panic!("{name}: {e}"));
         let well = states(&installed.text)
@@ -127,7 +127,7 @@ fn entries_of_earlier_editions_are_migrated_and_leave_without_a_trace() {
 }
 
 #[test]
-fn a_file_codex_would_refuse_is_refused_with_its_line() {
+fn invalid_config_is_refused_with_its_line() {
     let lines: Vec<(String, String)> = configs(|n| n.starts_with("invalid-"))
         .into_iter()
         .map(|(name, text)| (name, install(&text, &ours()).unwrap_err().to_string()))
@@ -140,7 +140,7 @@ fn a_file_codex_would_refuse_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_foreign_notify_is_handed_back_whole_and_one_that_calls_ours_is_left() {
+fn foreign_notify_is_restored() {
     let installed = install("notify = [ 'a b', \"-x\" ] # keep\n", &ours()).unwrap();
     let foreign = installed.replaced_notify.unwrap();
     assert_eq!(
@@ -162,7 +162,7 @@ fn a_foreign_notify_is_handed_back_whole_and_one_that_calls_ours_is_left() {
 }
 
 #[test]
-fn a_trusted_hook_that_came_after_ours_keeps_its_place_when_we_go() {
+fn trusted_later_hook_keeps_its_position() {
     for (theirs, kept) in [
         ("\n[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = \"command\"\ncommand = \"later\"\n", true),
         ("\n[[hooks.Stop]]\nhooks = [{ type = \"command\", command = \"later\" }]\n", false),
@@ -193,7 +193,7 @@ fn a_trusted_hook_that_came_after_ours_keeps_its_place_when_we_go() {
 }
 
 #[test]
-fn an_entry_that_was_touched_reads_as_it_was_trusted_again_and_one_reviewed_since_is_left() {
+fn touched_entry_is_rewritten_as_trusted() {
     let trusted = trusted_by_codex(&install("", &ours()).unwrap().text);
     let touched = trusted.replacen("timeout = 30", "timeout = 31", 1);
     assert_eq!(install(&touched, &ours()).unwrap().text, trusted);
@@ -203,7 +203,7 @@ fn an_entry_that_was_touched_reads_as_it_was_trusted_again_and_one_reviewed_sinc
 }
 
 #[test]
-fn our_element_in_the_middle_of_an_array_leaves_an_empty_one() {
+fn removed_array_element_leaves_empty_group() {
     let original = "[hooks]\nStop = [{ hooks = [{ type = \"command\", command = \"a\" }] }]\n";
     let mut text = install(original, &ours()).unwrap().text;
     text = text.replace("] }]\n\n#", "] }, { hooks = [{ type = \"command\", command = \"b\" }] }]\n\n#");
@@ -213,7 +213,7 @@ fn our_element_in_the_middle_of_an_array_leaves_an_empty_one() {
 }
 
 #[test]
-fn codex_having_rewritten_an_inline_table_does_not_hide_our_entries() {
+fn rewritten_inline_table_is_recognised() {
     let text = install("hooks = { Stop = [] }\nmodel = \"x\"\n", &ours()).unwrap().text;
     let (inline, rest) = text.split_once('\n').unwrap();
     let body = inline.trim_start_matches("hooks = {").trim_end_matches('}').trim();
@@ -226,7 +226,7 @@ fn codex_having_rewritten_an_inline_table_does_not_hide_our_entries() {
 
 /// Files put together from pieces: whatever the combination, what goes in comes out.
 #[test]
-fn removal_undoes_installation_for_files_put_together_at_random() {
+fn uninstall_undoes_install_on_random_files() {
     const TOP: &[&str] = &[
         "model = \"x\"\n",
         "# comment\n",

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rollout_is_found_by_the_day_inside_its_threads_id() {
+    fn rollout_is_found_by_day_in_thread_id() {
         let home = tempfile::tempdir().unwrap();
         let thread = ThreadId::parse("01a20338-12a8-70e0-af71-2abbd9056370").unwrap();
         let folder = home.path().join("sessions/2026/11/23");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turns_start_is_found_wherever_the_blocks_fall() {
+    fn turn_start_is_found_across_blocks() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
         let start = |turn: &str| {

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_that_are_named_are_cut_where_the_next_begins() {
+    fn named_turns_end_where_next_begins() {
         let turns =
             cut(vec![session(false), started(2, "a"), said(2), answered(3), ended(3, "a"), started(5, "b")]);
         let first = Outcome { ended: true, followed: true, worked: true, asked: true };
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_without_a_name_begin_with_what_was_said_and_end_with_an_answer() {
+    fn unnamed_turns_span_prompt_to_answer() {
         let turns = cut(vec![session(false), said(2), answered(3), said(5), said(6), answered(7)]);
         let outcome = |ended, followed| Outcome { ended, followed, worked: true, asked: true };
         assert_eq!(
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_name_is_always_the_same_and_holds_the_turns_time() {
+    fn made_turn_id_is_stable() {
         let name = || {
             let records = vec![session(false), said(1_795_350_336), answered(1_795_350_337)];
             Turns::new(records.into_iter()).unwrap().next_turn().unwrap().id

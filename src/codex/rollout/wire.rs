@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_say_nothing_are_passed_over_and_broken_ones_are_errors() {
+    fn broken_lines_are_errors() {
         assert_eq!(fact("world_state", r#"{"full":true}"#), None);
         assert_eq!(fact("event_msg", r#"{"type":"something_new","x":[1]}"#), None);
         assert_eq!(fact("response_item", r#"{"type":"message","role":"developer","content":[]}"#), None);
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn an_mcp_failure_of_either_history_mode_carries_its_message() {
+    fn mcp_failure_carries_its_message() {
         let new = r#"{"type":"item_completed","item":{"type":"McpToolCall","id":"c","server":"s","tool":"t","status":"failed","result":{"content":[{"type":"text","text":"boom"}],"isError":true}}}"#;
         let old = r#"{"type":"mcp_tool_call_end","call_id":"c","invocation":{"server":"s","tool":"t"},"result":{"Ok":{"content":[{"type":"text","text":"boom"}],"isError":true}}}"#;
         for payload in [new, old] {

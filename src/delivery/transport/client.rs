@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_work_are_said_before_anything_is_sent() {
+    fn unusable_settings_fail_before_sending() {
         assert!(refused("target: arize, api_key: k").unwrap().contains("space_id"));
         assert!(refused("target: otlp").unwrap().contains("no endpoint"));
         assert!(refused("target: phoenix, endpoint: 'ftp://x'").is_some());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn arize_is_told_who_sends_in_every_way_it_reads() {
+    fn arize_gets_every_credential_header() {
         let home = tempfile::tempdir().unwrap();
         let arize = settings(home.path(), "target: arize, api_key: k, space_id: s");
         let headers = credentials(&arize).unwrap();

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_without_repeating_it() {
+    fn invalid_endpoint_is_refused_without_echo() {
         for text in
             ["", "http://", "ftp://h", "h:0", "h:99999", "h:p", "[::1", "[::1]x", "a b", "http://a/b c"]
         {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_recognised_by_name_and_address() {
+    fn loopback_is_recognised() {
         for host in ["localhost", "LOCALHOST", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"] {
             assert!(is_loopback(host), "{host}");
         }

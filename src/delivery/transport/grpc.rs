@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_wish_is_read_and_nonsense_is_not() {
+    fn retry_after_is_parsed() {
         assert_eq!(retry_delay(&details(3, 500_000_000)), Some(Duration::from_millis(3500)));
         assert_eq!(retry_delay(&details(-3, 0)), None);
         assert_eq!(retry_delay(&details(3, -1)), None);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_over_the_limit_is_told_from_a_quota() {
+    fn size_limit_differs_from_quota() {
         let of = |code, text: &str| failure_of(&tonic::Status::new(code, text)).cause;
         let tonic = "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes";
         assert_eq!(of(tonic::Code::OutOfRange, tonic), Cause::TooLarge);

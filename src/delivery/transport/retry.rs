@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_stay_bounded_and_heed_the_server() {
+    fn backoff_grows_and_stays_bounded() {
         for random in [0, u64::MAX / 2, u64::MAX] {
             let mut backoff = Backoff::default();
             let pauses: Vec<_> = (0..40).map(|_| backoff.next(None, random)).collect();

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_that_says_very_much_keeps_less_of_each_text() {
+    fn long_turn_keeps_less_of_each_text() {
         let mut room = Room::new(65536, Reason::Stop);
         let mut kept = 0;
         for _ in 0..20_000 {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_stay_json_and_what_is_none_is_cut_as_text() {
+    fn cut_arguments_stay_json() {
         let mut room = Room::new(100, Reason::Stop);
         let mut json = format!("{{\"command\":\"{}\"}}", "x y ".repeat(100));
         room.json(&mut json);

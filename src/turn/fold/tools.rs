@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tool_printed_is_not_taken_for_what_became_of_it() {
+    fn printed_text_is_no_outcome() {
         use serde_json::{Value::Null, json};
         let ran = "Wall time: 1 seconds\nProcess exited with code 0\nOutput:\n";
         let mcp =
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_forbids_a_command_is_the_policy_s_decision_and_nobody_was_asked() {
+    fn forbidden_command_is_denied_by_policy() {
         let at = Timestamp::from_millis;
         let text = "exec_command failed: CreateProcess { message: \"Rejected(\\\"`rm` rejected: policy forbids \\\")\" }";
         let mut draft = ToolDraft::new("c", at(1));
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_by_a_hook_afterwards_alone_was_called_in_an_earlier_turn() {
+    fn post_tool_use_only_call_belongs_to_previous_turn() {
         let mut draft = ToolDraft::new("c", Timestamp::default());
         draft.hooked(Timestamp::from_millis(1), "Bash", None);
         assert!(!draft.is_of_this_turn(true) && draft.is_of_this_turn(false));
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn withheld_requests_are_answered_in_their_order() {
+    fn withheld_requests_match_in_order() {
         let quoted = |text: &str| RawValue::from_string(format!("\"{text}\"")).unwrap();
         let mut tools: Vec<_> = ["a", "b"].map(|id| ToolDraft::new(id, Timestamp::default())).into();
         for (tool, at) in tools.iter_mut().zip([10, 20]) {
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn identical_requests_are_answered_in_their_order() {
+    fn identical_requests_match_in_order() {
         let row = |at: i64| Row {
             at: Timestamp::from_millis(at),
             name: "Bash".into(),

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_of_other_turns_are_the_base_and_exact_usage_switches_counting_off() {
+    fn totals_of_earlier_turns_are_the_base() {
         let mut counter = TokenCounter::default();
         assert_eq!(counter.count(false, true, &usage(100), &usage(100)), None);
         assert_eq!(counter.count(true, true, &usage(107), &usage(7)).unwrap().input_tokens, 7);
