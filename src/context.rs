@@ -46,7 +46,7 @@ pub mod var {
     pub const TERM: &str = "TERM";
 }
 
-/// The arguments, environment and folders of one process.
+/// The arguments, environment and directories of one process.
 #[derive(Debug, Clone)]
 pub struct Context {
     args: Vec<OsString>,
@@ -99,7 +99,7 @@ impl Context {
         self.vars.get(name)
     }
 
-    /// The folders this process works in.
+    /// The directories this process works in.
     pub fn paths(&self) -> &Paths {
         &self.paths
     }

@@ -10,7 +10,7 @@ pub struct IdError {
     kind: &'static str,
 }
 
-/// Whether a text may become part of a file name as it stands.
+/// Returns true if a text may become part of a file name as it stands.
 fn is_safe(text: &str) -> bool {
     let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(safe)

@@ -128,7 +128,7 @@ impl Paths {
         self.state().join("live")
     }
 
-    /// How often each hook was called, one file an event.
+    /// Counts of hook calls, one file an event.
     pub fn hook_calls(&self) -> PathBuf {
         self.state().join("seen")
     }
@@ -157,7 +157,7 @@ impl Paths {
         self.state().join("backfilled.keys")
     }
 
-    /// How delivery has been going.
+    /// State of delivery.
     pub fn delivery_status(&self) -> PathBuf {
         self.state().join("delivery.json")
     }
@@ -182,7 +182,7 @@ impl Paths {
         self.state().join("notify_chain.json")
     }
 
-    /// What install has added.
+    /// Record of everything install has added.
     pub fn setup_record(&self) -> PathBuf {
         self.state().join("setup.json")
     }
@@ -216,9 +216,9 @@ pub const ROWS: &str = "jsonl";
 pub const TRIED: &str = "tried";
 /// The extension of a file that cannot be read and was put aside.
 pub const DAMAGED: &str = "damaged";
-/// How the names of finished turns end.
+/// Suffix of finished turns' names.
 pub const ENTRY_SUFFIX: &str = ".turn";
-/// What the name of an entry's checkpoint adds to the entry's.
+/// Suffix that a checkpoint's name adds to its entry's.
 pub const CHECKPOINT_SUFFIX: &str = ".progress";
 
 #[cfg(test)]

@@ -71,5 +71,5 @@ fn role_by_name(context: &Context) -> Option<Role> {
     None
 }
 
-/// What the names of the hooks' links begin with.
+/// Prefix of the hooks' links.
 pub const HOOK_PREFIX: &str = "arize-hook-codex-";

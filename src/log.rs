@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file;
 
-/// Where and how much is logged.
+/// Destination and level of the log.
 #[derive(Debug, Clone)]
 pub struct Log {
     path: PathBuf,
@@ -60,7 +60,7 @@ impl Log {
         out.write_all(format!("{at} {level} [{}] {text}\n", std::process::id()).as_bytes())
     }
 
-    /// Opens the log. One that others could read, as in a shared folder, is made private or, when it is another
+    /// Opens the log. One that others could read, as in a shared directory, is made private or, when it is another
     /// user's, not written to.
     fn open(&self) -> std::io::Result<std::fs::File> {
         let out = file::private_options().create(true).append(true).open(&self.path)?;

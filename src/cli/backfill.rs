@@ -35,7 +35,7 @@ pub struct BackfillArgs {
     /// only count
     #[argh(switch)]
     dry_run: bool,
-    /// rollouts, or folders of them (default: sessions and archived_sessions in CODEX_HOME)
+    /// rollouts, or directories of them (default: sessions and archived_sessions in CODEX_HOME)
     #[argh(positional)]
     paths: Vec<PathBuf>,
 }
@@ -88,7 +88,7 @@ fn session(rollouts: &[PathBuf], beginning: &str) -> anyhow::Result<ThreadId> {
     })
 }
 
-/// What has been found and done.
+/// Counts what was found and done.
 #[derive(Debug, Default)]
 struct Count {
     files: u64,
@@ -181,7 +181,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Whether nothing in a rollout can be young enough: nothing was written to it since.
+    /// Returns true if nothing in a rollout can be young enough: nothing was written to it since.
     fn is_too_old(&self, path: &Path) -> bool {
         let modified =
             || Some(Timestamp::from_millis(std::fs::metadata(path).ok()?.mtime().checked_mul(1000)?));
@@ -237,7 +237,8 @@ impl<'a> Work<'a> {
     }
 }
 
-/// What tells whether a rollout is the one that was read: where it lies, how long it is, when it was written.
+/// Returns what tells whether a rollout is the one that was read: where it lies, how long it is, when it was
+/// written.
 fn fingerprint(path: &Path) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;
     let path = std::fs::canonicalize(path).ok()?;
@@ -323,15 +324,15 @@ impl Progress {
     }
 }
 
-/// Where the thread's id begins in the name of its rollout, behind the moment it was made.
+/// Offset of the thread's id in the name of its rollout, behind the moment it was made.
 const THREAD_BEGINS: usize = "rollout-2025-11-22T10-00-00-".len();
 /// As long as the ids that Codex gives.
 const WHOLE_ID: usize = 36;
-/// How many turns come together before they are delivered.
+/// Number of turns that are delivered together.
 const BATCH_TURNS: u64 = 100;
-/// How long one batch may take, outages included.
+/// Longest time for one batch, outages included.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How often the archive, which grows meanwhile, is brought back to its limit.
+/// Interval at which the growing archive is brought back to its limit.
 const PRUNED_EVERY: Duration = Duration::from_secs(30);
 const REDRAW: Duration = Duration::from_millis(100);
 const BAR_COLUMNS: usize = 20;

@@ -174,7 +174,7 @@ fn check(key: &str, value: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a setting may be, where that can be listed.
+/// Returns what a setting may be, where that can be listed.
 fn choices_of(name: &str) -> Option<Vec<&'static str>> {
     match name {
         "target" => Some(Target::NAMES.map(|(name, _)| name).to_vec()),

@@ -68,7 +68,7 @@ fn as_json(trace: &Trace) -> Value {
     })
 }
 
-/// Where a turn lies, in a word.
+/// Returns where a turn lies, in a word.
 pub fn place_name(place: Place) -> &'static str {
     match place {
         Place::Sent => "delivered",
@@ -157,7 +157,7 @@ fn status(summary: &Summary) -> (Style, String) {
     (style, pad(word, 7))
 }
 
-/// What became of the turn on its way to the backend; of one that arrived nothing needs to be said.
+/// Returns what became of the turn on its way to the backend; of one that arrived nothing needs to be said.
 fn delivery(place: Place) -> (Style, String) {
     match place {
         Place::Sent => (Style::Good, "✓".to_owned()),
@@ -186,7 +186,7 @@ fn calls(summary: &Summary, agents: usize) -> String {
     }
 }
 
-/// The last part of a folder's path.
+/// The last part of a directory's path.
 pub fn folder_name(path: &str) -> String {
     path.rsplit('/').find(|p| !p.is_empty()).unwrap_or(path).to_owned()
 }

@@ -28,7 +28,7 @@ use std::path::Path;
 use crate::context::Context;
 use crate::otel::text_tree::printable;
 
-/// What a command leaves behind for the shell.
+/// Exit codes for the shell.
 pub mod exit {
     /// Everything went as asked.
     pub const DONE: u8 = 0;

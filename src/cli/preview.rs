@@ -102,7 +102,7 @@ struct Preview {
     project: String,
     request: ExportTraceServiceRequest,
     marks: Marks,
-    /// How it differs from what is stored and would be sent under the settings in force.
+    /// Differences between what is stored and what the settings in force would send.
     differences: Option<Vec<String>>,
     rebuilt: bool,
 }

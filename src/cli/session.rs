@@ -1,4 +1,4 @@
-//! The session a person means who gives the beginning of its id, as `list` and `show` print it.
+//! The session a user means who gives the beginning of its id, as `list` and `show` print it.
 
 use anyhow::bail;
 

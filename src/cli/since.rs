@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Reads a span of time; a number alone counts as seconds.
 ///
 /// # Errors
-/// When it is none, as a sentence for the person who gave it.
+/// When it is none, as a sentence for the user who gave it.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -16,7 +16,7 @@ use crate::delivery::archive::Item;
 use crate::otel::entry_reader::EntryReader;
 use crate::otel::text_tree::{printable, string};
 
-/// Count tokens, time, turns and failures, by day, project folder, model or tool.
+/// Count tokens, time, turns and failures, by day, project directory, model or tool.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "stats")]
 pub struct StatsArgs {
@@ -52,7 +52,7 @@ fn by(text: &str) -> Result<By, String> {
     }
 }
 
-/// What one row adds up.
+/// Sums of one row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Sum {
     turns: u64,

@@ -21,13 +21,13 @@ pub struct HookEvent {
     pub role: HookRole,
     /// The timeout we register, in seconds.
     pub timeout_s: u64,
-    /// What Codex grants a handler that names no timeout, in seconds.
+    /// Timeout of a handler that names none, in seconds.
     pub default_timeout_s: u64,
     /// The longest timeout Codex grants, in seconds; a longer one is clamped with a warning.
     pub max_timeout_s: u64,
-    /// Whether Codex looks at a `matcher`; elsewhere it is dropped before hashing.
+    /// True if Codex reads a `matcher`; elsewhere it is dropped before hashing.
     pub has_matcher: bool,
-    /// Whether the event can add context; elsewhere `additionalContextLimit` is dropped before hashing.
+    /// True if the event can add context; elsewhere `additionalContextLimit` is dropped before hashing.
     pub adds_context: bool,
 }
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::codex::hooks_config::is_notify;
 
-/// What became of a call.
+/// Outcome of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Chained {
     Started,
@@ -46,7 +46,7 @@ pub fn call(argv: &[String], payload: &std::ffi::OsStr, inside_chain: bool) -> i
     Ok(Chained::Started)
 }
 
-/// Whether a program is an edition of ours, by its name or by the file it leads to.
+/// Returns true if a program is an edition of ours, by its name or by the file it leads to.
 fn is_ourselves(program: &str) -> bool {
     if is_notify(program) {
         return true;

@@ -45,7 +45,7 @@ pub struct HookPayload {
     pub tool_response: Option<Box<RawValue>>,
     #[serde(deserialize_with = "lenient::text")]
     pub last_assistant_message: Option<String>,
-    /// What caused a compaction: auto or manual.
+    /// Cause of a compaction: auto or manual.
     #[serde(deserialize_with = "lenient::text")]
     pub trigger: Option<String>,
     #[serde(deserialize_with = "lenient::text")]
@@ -121,7 +121,7 @@ impl HookPayload {
         TurnId::parse(self.turn_id.as_deref()?).ok()
     }
 
-    /// Whether a subagent calls.
+    /// Returns true if a subagent calls.
     pub fn is_subagent(&self) -> bool {
         self.agent_id.is_some()
     }
@@ -154,7 +154,7 @@ pub struct NotifyPayload {
     token_usage: Option<serde_json::Value>,
 }
 
-/// A list from Codex, a single text from a person who tries the command by hand.
+/// A list from Codex, a single text from a user who tries the command by hand.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Messages {
@@ -187,14 +187,15 @@ impl NotifyPayload {
         Usage::from_value(self.token_usage.as_ref()?)
     }
 
-    /// Whether this is one of the terminal UI's own threads that make a title: they are no turns of a person.
+    /// Returns true if this is one of the terminal UI's own threads that make a title: they are no turns of a
+    /// person.
     pub fn is_title_thread(&self) -> bool {
         self.input_messages().last().is_some_and(|m| m.starts_with(TITLE_PROMPT))
     }
 }
 
-/// What is wrong with a JSON text and where, in words that repeat nothing of it: the library's own quote what they
-/// found.
+/// Returns what is wrong with a JSON text and where, in words that repeat nothing of it: the library's own
+/// quote what they found.
 pub fn json_fault(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Io => "cannot be read",
@@ -247,7 +248,7 @@ impl Usage {
         self.combine(other, u64::saturating_add);
     }
 
-    /// What was used beyond `earlier`, of two running totals.
+    /// Returns what was used beyond `earlier`, of two running totals.
     pub fn minus(mut self, earlier: &Usage) -> Usage {
         self.combine(earlier, u64::saturating_sub);
         self
@@ -267,7 +268,7 @@ impl Usage {
     }
 }
 
-/// How the prompt of a title thread begins (Codex 0.146 to 0.169).
+/// Beginning of a title thread's prompt (Codex 0.146 to 0.169).
 const TITLE_PROMPT: &str = "Generate a concise, single-line task title";
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn survey_of(json: &Value) -> Survey {
     Survey { events: events.collect(), ..Survey::default() }
 }
 
-/// Where the plugin of this repository expects the executables, in its own spelling.
+/// Directory in which this repository's plugin expects the executables, in its own spelling.
 const BIN: &str = "${ARIZE_HARNESS_HOME:-$HOME/.arize/harness}/bin";
 const HOOKS: &str = "hooks/hooks.json";
 const MAX_BYTES: u64 = 1024 * 1024;

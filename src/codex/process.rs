@@ -11,17 +11,17 @@ pub struct CodexProcess {
     pub pid: u32,
     /// In clock ticks since the machine started; zero where the system does not tell.
     pub started: u64,
-    /// Where the number means this process: a machine and, on Linux, a namespace of process numbers on it.
+    /// Scope of the number: a machine and, on Linux, a namespace of process numbers on it.
     #[serde(default)]
     pub place: u64,
 }
 
-/// What is known of a process.
+/// State of a process as seen from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     Running,
     Gone,
-    /// It belongs to another machine or container that shares the folder.
+    /// It belongs to another machine or container that shares the directory.
     Elsewhere,
 }
 
@@ -39,7 +39,7 @@ impl CodexProcess {
         (pid > 1).then(|| CodexProcess { pid, started: 0, place: here() })
     }
 
-    /// Whether the process still runs, as far as it can be seen from here.
+    /// Returns true if the process still runs, as far as it can be seen from here.
     pub fn life(&self) -> Life {
         if self.place != here() {
             return Life::Elsewhere;
@@ -107,7 +107,7 @@ fn is_shell(name: &str) -> bool {
 
 /// More than 52 fields of at most 20 digits.
 const STAT_BYTES: usize = 1200;
-/// How many shells may stand between Codex and a hook.
+/// Most shells between Codex and a hook.
 const MAX_SHELLS: usize = 4;
 
 #[cfg(all(test, target_os = "linux"))]

@@ -23,7 +23,7 @@ pub struct Item {
     pub path: PathBuf,
 }
 
-/// Where a turn lies.
+/// Directory that holds a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Delivered.

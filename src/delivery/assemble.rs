@@ -1,4 +1,4 @@
-//! Settles frozen turns: rollout, fold, build, outbox. Runs in the detached process, or in place when asked to.
+//! Settles closed turns: rollout, fold, build, outbox. Runs in the detached process, or in place when asked to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ use crate::turn::rows;
 use crate::turn::state::{LockedState, State, StateError};
 use crate::turn::{Git, Turn};
 
-/// How long assembling a turn may take.
+/// Time that assembling a turn may take.
 #[derive(Debug, Clone, Copy)]
 pub enum Hurry {
     /// Nobody waits.
@@ -37,7 +37,7 @@ pub enum Hurry {
     Until(Instant),
 }
 
-/// Assembles every closed turn. One that cannot be settled now, or takes too long for whoever waits, stays for the next
+/// Assembles every closed turn. One that cannot be assembled now, or takes too long for whoever waits, stays for the next
 /// time.
 pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) {
     for record in close::list(context.paths()) {
@@ -98,7 +98,7 @@ fn put(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> std::io::R
     Ok(())
 }
 
-/// Turns between the one closed before and this one, which no hook told of: commands a person ran with `!`, and
+/// Turns between the one closed before and this one, which no hook reported: commands a user ran with `!`, and
 /// what a release has no hook for.
 fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
     let (Some(from), None) = (closing.turn.unseen_from, &closing.root) else { return Vec::new() };
@@ -204,8 +204,8 @@ fn rollout_path(context: &Context, closing: &Closing) -> Option<PathBuf> {
     named.or_else(|| locate::find_rollout(context.paths().codex(), &closing.thread))
 }
 
-/// What the rollout says from the turn's beginning on, or a little earlier: the counts of tokens before it are the
-/// base of its own.
+/// Returns what the rollout says from the turn's beginning on, or a little earlier: the counts of tokens
+/// before it are the base of its own.
 fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Record>> {
     let compressed = path.extension().is_some_and(|e| e == "zst");
     let from = match closing.turn.rollout_from {
@@ -218,7 +218,7 @@ fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Rec
     };
     let mut reader = Reader::open_at(path, from).ok()?;
     let to = closing.rollout_to.filter(|_| !compressed);
-    // What the model does after a Stop is told as the turn's next part, however late this one is settled.
+    // What the model does after a Stop is told as the turn's next part, however late this one is assembled.
     let goes_on = |fact: &Fact| {
         matches!(
             fact,
@@ -260,13 +260,13 @@ fn read_git(cwd: &Path) -> Git {
 
 /// Hooks hold a thread's lock for milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-/// How far before a turn the last count of tokens stands, with what little lies between.
+/// Distance before a turn at which the last count of tokens is found.
 const BASE_BYTES: u64 = 64 * 1024;
-/// How long the last line of a turn is waited for.
+/// Longest wait for a turn's last line.
 const END_PATIENCE: Duration = Duration::from_millis(400);
-/// More turns than this were never begun and not told of; a rollout that says so is not Codex's.
+/// More turns than this were never begun and not reported; a rollout that says so is not Codex's.
 const MAX_UNSEEN: usize = 64;
-/// A turn that ends the process that settles it must not end every later one as well.
+/// A turn that ends the process that assembles it must not end every later one as well.
 const MAX_ATTEMPTS: u64 = 20;
 /// More than any record of ours holds.
 const MAX_RECORD_BYTES: u64 = 32 * 1024 * 1024;

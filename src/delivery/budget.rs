@@ -4,21 +4,21 @@ use std::time::{Duration, Instant};
 
 use crate::delivery::assemble::Hurry;
 
-/// How long a flusher may take.
+/// Time that a delivery may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     pub(super) deadline: Instant,
-    /// How long one outage is borne before the rest is left to the next flusher.
+    /// Longest outage before the rest is left to the next delivery.
     pub(super) outage: Duration,
-    /// Whether it waits for another flusher to finish.
+    /// True if it waits for another delivery to finish.
     pub(super) waits: bool,
-    /// Whether a person asked, so that an earlier "not before" of the server does not count.
+    /// True if a user asked, so that the server's earlier "not before" does not count.
     pub(super) asked: bool,
-    /// Whether Codex waits for this very process.
+    /// True if Codex waits for this process.
     in_hook: bool,
 }
 
-/// What a flusher has done.
+/// Result of a delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     pub delivered: u64,
@@ -42,17 +42,17 @@ impl Budget {
         Budget { deadline: Instant::now() + time, outage: time, waits: true, asked: false, in_hook: true }
     }
 
-    /// For a person who waits.
+    /// For a user who waits.
     pub fn asked(time: Duration) -> Budget {
         Budget { asked: true, in_hook: false, ..Budget::within(time) }
     }
 
-    /// How turns are assembled within this budget.
+    /// Returns how turns are assembled within this budget.
     pub(super) fn hurry(&self) -> Hurry {
         if self.in_hook { Hurry::Until(self.deadline) } else { Hurry::None }
     }
 
-    /// How much of the time is left.
+    /// Returns how much of the time is left.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

@@ -59,7 +59,7 @@ impl Progress {
         self.refused.push(index);
     }
 
-    /// Whether a span is done with.
+    /// Returns true if a span is done with.
     pub fn covers(&self, index: u64) -> bool {
         self.accepted.iter().any(|(start, end)| (*start..*end).contains(&index)) || self.is_refused(index)
     }

@@ -18,7 +18,7 @@ use crate::turn::state::{LockedState, State, StateError};
 ///
 /// First the rows move, then the record of the turn is written, then the state forgets the turn. A process killed
 /// after the first step is followed by one that closes the turn again and finds the rows where they are; killed
-/// after the second, by one that settles the turn and another that closes it once more, which the outbox ignores.
+/// after the second, by one that assembles the turn and another that closes it once more, which the outbox ignores.
 ///
 /// # Errors
 /// When the state or the record cannot be written; the turn is then still open.
@@ -44,7 +44,7 @@ pub fn close_turn(
     Ok(true)
 }
 
-/// Leaves a turn to be settled, with its rows if it has any.
+/// Leaves a turn to be assembled, with its rows if it has any.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -79,7 +79,7 @@ fn move_rows(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// The records of frozen turns, oldest turn first.
+/// The records of closed turns, oldest turn first.
 pub fn list(paths: &Paths) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(paths.closing()) else { return Vec::new() };
     let records = entries.flatten().map(|e| e.path());
@@ -88,18 +88,18 @@ pub fn list(paths: &Paths) -> Vec<PathBuf> {
     records
 }
 
-/// Whether any turn waits to be settled.
+/// Returns true if any turn waits to be assembled.
 pub fn any_closed(paths: &Paths) -> bool {
     fs::read_dir(paths.closing()).is_ok_and(|entries| entries.flatten().any(|e| is_record(&e.path())))
 }
 
-/// How often a turn was begun to be settled, and not done: the length of a file beside its record.
+/// Returns how often a turn was begun to be assembled, and not done: the length of a file beside its record.
 pub(super) fn attempts(record: &Path) -> u64 {
     fs::metadata(record.with_extension(TRIED)).map_or(0, |m| m.len())
 }
 
 pub(super) fn note_attempt(record: &Path) {
-    // Where nothing can be written the turn cannot be settled either, and the error of that is told.
+    // Where nothing can be written the turn cannot be assembled either, and the error of that is told.
     let _ = file::append_line(&record.with_extension(TRIED), b"\n");
 }
 
@@ -126,7 +126,7 @@ fn is_record(path: &Path) -> bool {
     !temporary && path.extension().is_some_and(|e| e == RECORD)
 }
 
-/// What identifies the entry a frozen turn will become.
+/// Returns what identifies the entry a closed turn will become.
 pub fn key_of(closing: &Closing) -> EntryKey {
     EntryKey { turn: closing.turn.id.clone(), thread: closing.thread.clone(), part: closing.turn.part }
 }

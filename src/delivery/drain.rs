@@ -89,7 +89,7 @@ impl Drain<'_> {
         }
     }
 
-    /// Waits; returns false when a person wants the lock meanwhile.
+    /// Waits; returns false when a user wants the lock meanwhile.
     fn pause(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         loop {

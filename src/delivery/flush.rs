@@ -1,6 +1,6 @@
 //! The flusher: one at a time, it drains the outbox, waits and tries again, and misses nobody who comes late.
 //!
-//! Whoever closes a turn leaves it in a folder and then starts a flusher. A flusher that finds the lock taken
+//! Whoever closes a turn leaves it in a directory and then starts a flusher. A flusher that finds the lock taken
 //! goes away, so the one that holds it must look again after it has let go: whatever came before the newcomer
 //! found the lock taken is seen by that last look.
 
@@ -30,14 +30,14 @@ struct Flusher<'a> {
     _lock: Lock,
 }
 
-/// Whether a flusher is at work.
+/// Returns true if a flusher is at work.
 pub fn is_running(paths: &Paths) -> bool {
     // A shared lock, which a flusher that starts at this moment waits for.
     let lock = file::private_options().read(true).open(paths.flush_lock());
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
-/// Whether the backend may be called again, as far as it has asked to be left alone.
+/// Returns true if the backend may be called again, as far as it has asked to be left alone.
 pub fn is_due(paths: &Paths) -> bool {
     Status::load(paths).wait(time::now()).is_zero()
 }
@@ -63,7 +63,7 @@ pub fn run_watched(
         return report;
     }
     if budget.asked && is_running(paths) {
-        // One that pauses between two attempts gives way to a person.
+        // One that pauses between two attempts gives way to a user.
         let _ = file::write_atomic(&paths.flush_wish(), b"");
     }
     loop {
@@ -140,7 +140,7 @@ impl<'a> Flusher<'a> {
     }
 }
 
-/// What waits to be folded or delivered, by name.
+/// Returns what waits to be folded or delivered, by name.
 fn names_in(paths: &Paths) -> BTreeSet<OsString> {
     let mut names: BTreeSet<OsString> =
         outbox::list(paths).iter().map(|key| OsString::from(key.file_name())).collect();
@@ -152,9 +152,9 @@ fn names_in(paths: &Paths) -> BTreeSet<OsString> {
     names
 }
 
-/// What a person is told who wants to deliver nevertheless.
+/// Shown to a user who wants to deliver nevertheless.
 const DRY_RUN: &str = "dry_run is on, so nothing is sent";
 /// For as long as [`is_running`] may hold the lock of a flusher that starts.
 const LOCK_PATIENCE: Duration = Duration::from_millis(50);
-/// How long a hook waits for another flusher.
+/// Longest wait of a hook for another delivery.
 const HOOK_PATIENCE: Duration = Duration::from_secs(2);

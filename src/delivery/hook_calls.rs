@@ -10,12 +10,12 @@ use crate::codex::payload::Event;
 use crate::context::Paths;
 use crate::file;
 
-/// What notify is called among the events.
+/// Name of notify among the events.
 pub const NOTIFY: &str = "notify";
 /// Calls of which something could not be done; the log says what.
 pub const FAILED: &str = "failed";
 
-/// The calls of one event since the state folder was made.
+/// The calls of one event since the state directory was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     pub event: &'static str,

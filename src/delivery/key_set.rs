@@ -32,7 +32,7 @@ impl Ledger {
         Ledger { path: paths.backfilled_keys(), limit: LIMIT }
     }
 
-    /// Whether a name was noted. A ledger that cannot be read knows none.
+    /// Returns true if a name was noted. A ledger that cannot be read knows none.
     pub fn contains(&self, name: &str) -> bool {
         let wanted = key_of(name);
         let Ok(file) = file::open_regular(&self.path) else { return false };
@@ -104,7 +104,7 @@ fn key_of(name: &str) -> [u8; KEY_BYTES] {
 const KEY_BYTES: usize = 8;
 /// The first key's place says what the file is.
 const MAGIC: &[u8; KEY_BYTES] = b"axkeys1\n";
-/// How many names are kept: 8 MiB.
+/// Number of names kept: 8 MiB.
 const LIMIT: u64 = 1 << 20;
 /// More than a ledger at its limit takes, with what one call may add.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;

@@ -44,13 +44,13 @@ pub fn start(context: &Context, settings: &Settings) {
     }
 }
 
-/// Whether anything waits to be settled or delivered.
+/// Returns true if anything waits to be assembled or delivered.
 pub fn has_work(context: &Context) -> bool {
     let paths = context.paths();
     !outbox::is_empty_quick(paths) || close::any_closed(paths)
 }
 
-/// Whether a turn waits that took longer to settle than a hook may, or ended the process that did it.
+/// Returns true if a turn waits that took longer to settle than a hook may, or ended the process that did it.
 pub fn has_heavy_work(context: &Context) -> bool {
     close::list(context.paths()).iter().any(|record| close::attempts(record) > 0)
 }
@@ -73,5 +73,5 @@ pub fn wait_until_delivered(context: &Context, patience: Duration) {
     }
 }
 
-/// How long a process that was just started may take to begin.
+/// Time that a process just started may take to begin.
 const START_PATIENCE: Duration = Duration::from_millis(200);

@@ -105,7 +105,7 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
     Ok(())
 }
 
-/// Whether the Codex of an open turn still runs, and nothing tells of the turn's end.
+/// Returns true if the Codex of an open turn still runs, and nothing reports the turn's end.
 fn goes_on(state: &State) -> bool {
     let Some(turn) = &state.turn else { return false };
     let rollout = state.session.transcript_path.as_deref().map(Path::new);
@@ -113,7 +113,7 @@ fn goes_on(state: &State) -> bool {
     state.codex.is_some_and(|codex| codex.is_running()) && !ended
 }
 
-/// Deletes what could not be read and was put aside for a person to look at.
+/// Deletes what could not be read and was put aside for a user to look at.
 fn remove_damaged(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -126,7 +126,7 @@ fn remove_damaged(folder: &Path) {
     }
 }
 
-/// Whether the last sweep was an hour ago; notes that one begins.
+/// Returns true if the last sweep was an hour ago; notes that one begins.
 fn due(paths: &Paths) -> bool {
     let stamp = paths.last_sweep();
     // A time in the future is one of a clock that was set back since: it holds nothing up.

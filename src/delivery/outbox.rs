@@ -1,6 +1,6 @@
 //! The outbox: one file for each turn that is to be delivered, and what becomes of it.
 //!
-//! An entry is in exactly one of three folders: `outbox/` until it is delivered, `sent/` afterwards,
+//! An entry is in exactly one of three directories: `outbox/` until it is delivered, `sent/` afterwards,
 //! `outbox/rejected/` when no backend takes it or the outbox has grown too large. It moves by rename alone, so a
 //! killed process leaves it in one of them.
 
@@ -22,7 +22,7 @@ use crate::otel::entry::{Entry, EntryKey, Head};
 /// is known already: waiting, delivered or set aside.
 ///
 /// # Errors
-/// When the folder cannot be made or the file cannot be written.
+/// When the directory cannot be made or the file cannot be written.
 pub fn put(paths: &Paths, entry: &Entry) -> io::Result<bool> {
     put_spans(paths, &entry.head, &entry.spans)
 }
@@ -30,7 +30,7 @@ pub fn put(paths: &Paths, entry: &Entry) -> io::Result<bool> {
 /// Does what [`put`] does with spans that are made as they are written, for turns too large for the memory.
 ///
 /// # Errors
-/// When the folder cannot be made or the file cannot be written.
+/// When the directory cannot be made or the file cannot be written.
 pub fn put_spans<S: Borrow<Span>>(
     paths: &Paths,
     head: &Head,
@@ -52,7 +52,7 @@ pub fn put_spans<S: Borrow<Span>>(
     written.map(|()| true).map_err(|e| file::named(&path, e))
 }
 
-/// Whether a turn is waiting, delivered (however long ago) or set aside.
+/// Returns true if a turn is waiting, delivered (however long ago) or set aside.
 pub fn contains(paths: &Paths, key: &EntryKey) -> bool {
     // In the order in which an entry moves, so that one that moves meanwhile is not missed.
     [waiting(paths, key), delivered(paths, key), set_aside(paths, key)].iter().any(|path| path.exists())
@@ -66,13 +66,13 @@ pub fn list(paths: &Paths) -> Vec<EntryKey> {
     keys
 }
 
-/// The turns in a folder, in no order.
+/// The turns in a directory, in no order.
 pub fn keys_in(folder: &Path) -> Vec<EntryKey> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().filter_map(|e| EntryKey::from_file_name(e.file_name().to_str()?)).collect()
 }
 
-/// Whether nothing waits, at a cost that does not grow with the outbox.
+/// Returns true if nothing waits, at a cost that does not grow with the outbox.
 pub fn is_empty_quick(paths: &Paths) -> bool {
     let Ok(entries) = fs::read_dir(paths.outbox()) else { return true };
     let mut seen = 0;
@@ -85,22 +85,22 @@ pub fn is_empty_quick(paths: &Paths) -> bool {
     true
 }
 
-/// Where a turn waits.
+/// Returns where a turn waits.
 pub fn waiting(paths: &Paths, key: &EntryKey) -> PathBuf {
     paths.outbox().join(key.file_name())
 }
 
-/// Where a delivered turn lies.
+/// Returns where a delivered turn lies.
 pub fn delivered(paths: &Paths, key: &EntryKey) -> PathBuf {
     paths.sent().join(key.file_name())
 }
 
-/// Where a turn lies that was set aside.
+/// Returns where a turn lies that was set aside.
 pub fn set_aside(paths: &Paths, key: &EntryKey) -> PathBuf {
     rejected(paths).join(key.file_name())
 }
 
-/// The folder of what was set aside.
+/// The directory of what was set aside.
 pub fn rejected(paths: &Paths) -> PathBuf {
     paths.rejected()
 }
@@ -117,7 +117,7 @@ pub fn move_to_sent(paths: &Paths, key: &EntryKey) -> io::Result<()> {
 /// Sets a turn aside.
 ///
 /// # Errors
-/// When the folder cannot be made or the file cannot be moved.
+/// When the directory cannot be made or the file cannot be moved.
 pub fn move_aside(paths: &Paths, key: &EntryKey) -> io::Result<()> {
     make(&rejected(paths))?;
     rename(&waiting(paths, key), &set_aside(paths, key))

@@ -35,7 +35,7 @@ pub struct Wanted {
     pub turn: Option<EntryKey>,
 }
 
-/// What a rollout holds.
+/// One finding in a rollout.
 #[derive(Debug)]
 pub enum Found {
     /// A turn that is not known yet, or the one asked for.
@@ -145,7 +145,7 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What all turns of a rollout have in common.
+/// Facts shared by all turns of a rollout.
 struct Rollout<'a> {
     context: &'a Context,
     profile: &'a Profile,
@@ -162,7 +162,7 @@ struct Rollout<'a> {
 }
 
 impl<'a> Rollout<'a> {
-    /// None for a thread that is not a person's.
+    /// None for a thread that is not a user's.
     fn of(context: &'a Context, profile: &'a Profile, path: &'a Path, turns: &Turns) -> Option<Rollout<'a>> {
         let meta = turns.meta();
         let (thread, root, review) = match Place::of(turns.thread(), Some(meta)) {
@@ -238,5 +238,5 @@ impl<'a> Rollout<'a> {
 
 /// A turn whose end is not told may still be running in a rollout that is younger.
 const STILL_RUNNING: Duration = Duration::from_secs(24 * 3600);
-/// Codex's folders are three deep; agents start agents to a smaller depth still.
+/// Codex's directories are three deep; agents start agents to a smaller depth still.
 const MAX_DEPTH: usize = 8;

@@ -1,6 +1,6 @@
 //! One empty file for each Codex process and thread that hooks have seen: `live/<pid>-<start>-<place>-<thread>`.
 //!
-//! They tell in one look at a small folder whether a process's hooks work at all, and which processes are gone.
+//! They tell in one look at a small directory whether a process's hooks work at all, and which processes are gone.
 
 use std::fs;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ impl Marker {
         Some(Marker { process: CodexProcess { pid, started, place }, thread })
     }
 
-    /// Notes that hooks of the process tell of the thread.
+    /// Notes that hooks of the process report the thread.
     ///
     /// # Errors
     /// When the file cannot be made.
@@ -77,12 +77,12 @@ pub fn forget_elsewhere(paths: &Paths, older: Duration) {
     }
 }
 
-/// Whether hooks have told of any thread of a process.
+/// Returns true if hooks have reported any thread of a process.
 pub fn is_hook_fed(paths: &Paths, process: CodexProcess) -> bool {
     list(paths).iter().any(|m| m.process == process)
 }
 
-/// More threads than run on one machine; the rest of a folder that is full of them is looked at once these are gone.
+/// More threads than run on one machine; the rest of a directory that is full of them is looked at once these are gone.
 const MAX_LOOKED_AT: usize = 2000;
 
 #[cfg(test)]

@@ -27,12 +27,12 @@ pub struct Sender<'a> {
     client: Client,
     /// The largest request in bytes; it shrinks when requests are refused for their size or take too long.
     limit: usize,
-    /// Whether the backend has taken an empty request, so that a refusal is about what was in it.
+    /// True if the backend has taken an empty request, so that a refusal is about the content.
     speaks_otlp: bool,
     deadline: Instant,
 }
 
-/// What became of an entry that is done with.
+/// Outcome of a finished entry.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Delivered, but for as many spans as the backend refused.

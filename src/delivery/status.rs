@@ -11,7 +11,7 @@ use crate::file;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
-/// How delivery has been going.
+/// State of delivery.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
@@ -98,8 +98,8 @@ impl Status {
         known.is_none()
     }
 
-    /// How long the server still wants to be left alone. A clock that was set back does not prolong it: what
-    /// was asked for before `now` was ever reached counts no more.
+    /// Returns how long the server still wants to be left alone. A clock that was set back does not prolong
+    /// it: what was asked for before `now` was ever reached counts no more.
     pub fn wait(&self, now: Timestamp) -> Duration {
         let asked_in_the_future = self.last_error.as_ref().is_some_and(|e| e.at > now);
         match self.next_attempt_at {

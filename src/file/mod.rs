@@ -1,6 +1,6 @@
-//! Files as the only shared state: private folders, whole-file replacement, appends, locks, bounded reads.
+//! Files as the only shared state: private directories, whole-file replacement, appends, locks, bounded reads.
 //!
-//! Folders and files that are a link or belong to another user are refused: somebody else may have laid them there.
+//! Directories and files that are a link or belong to another user are refused: somebody else may have laid them there.
 //!
 //! Every function leaves either the old or the new content behind, whenever the process is killed. Nothing here
 //! knows what the files mean.
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Makes `path` and its missing parents, mode 0700 each. Cheap for a folder that exists, so that it can be asked for
+/// Makes `path` and its missing parents, mode 0700 each. Cheap for a directory that exists, so that it can be asked for
 /// before each use.
 ///
 /// # Errors
@@ -46,8 +46,8 @@ fn check_private_dir(path: &Path, found: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Checks the folder everything of ours lies in, if there is one. It may be a link, as people keep their dotfiles
-/// behind, to a folder of their own; others may look into it and not write.
+/// Checks the directory everything of ours lies in, if there is one. It may be a link, as people keep their dotfiles
+/// behind, to a directory of their own; others may look into it and not write.
 ///
 /// # Errors
 /// When it belongs to another user, or the `state` in it is a link or another user's.
@@ -79,11 +79,11 @@ fn check_owner(path: &Path, found: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a file that may hold keys private again when others may read or write it. Returns what the person should
+/// Makes a file that may hold keys private again when others may read or write it. Returns what the user should
 /// hear of: that others could change it, or read a key in it.
 ///
 /// # Errors
-/// When another user owns it: what it says is not the person's word. Root's files are taken as the machine's.
+/// When another user owns it: what it says is not the user's word. Root's files are taken as the machine's.
 pub fn make_private(path: &Path) -> io::Result<Option<String>> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -155,7 +155,7 @@ fn replace(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// A name beside `path` that no other process makes: by number, count and clock. The folder is private, so it need
+/// A name beside `path` that no other process makes: by number, count and clock. The directory is private, so it need
 /// not be a secret, and a hook is spared the system's random numbers.
 fn temporary_sibling(path: &Path) -> io::Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -176,7 +176,7 @@ pub fn fill_random(buffer: &mut [u8; 8]) {
     }
 }
 
-/// Deletes the temporary files that killed processes left in `folder` more than an hour ago.
+/// Deletes the temporary files that killed processes left in `directory` more than an hour ago.
 pub fn remove_stale_temporaries(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -188,7 +188,7 @@ pub fn remove_stale_temporaries(folder: &Path) {
     }
 }
 
-/// How long ago a file was last written; zero when its time lies in the future.
+/// Returns how long ago a file was last written; zero when its time lies in the future.
 pub fn age(metadata: &fs::Metadata) -> Duration {
     metadata.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default()
 }
@@ -316,7 +316,7 @@ pub fn lock_within(file: &File, patience: Duration) -> io::Result<bool> {
 }
 
 const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
-/// What the names of temporary files begin with.
+/// Prefix of temporary files' names.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Files in folders that are not ours alone: replaced as a whole, through a name that nobody can guess and take
+//! Files in directories that are not ours alone: replaced as a whole, through a name that nobody can guess and take
 //! first.
 
 use std::fs;

@@ -1,7 +1,7 @@
 //! Whether tracked files were changed, told from the index and the files' own data, without running git.
 //!
 //! A repository's own configuration can name programs for git to run (core.fsmonitor, filters, a promisor's
-//! transport), and Codex works in folders that strangers made: git is never run there. What is compared is what git
+//! transport), and Codex works in directories that strangers made: git is never run there. What is compared is what git
 //! compares first (gitformat-index(5), racy-git): size and time of each file as they were when git last looked.
 
 use std::fs;
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::file;
 
-/// Whether a tracked file differs from what git last saw, or is gone, or something is staged; none when that cannot
-/// be told within `patience` or without reading contents.
+/// Returns true if a tracked file differs from what git last saw, or is gone, or something is staged; none
+/// when that cannot be told within `patience` or without reading contents.
 pub(super) fn is_dirty(git: &Path, root: &Path, patience: Duration) -> Option<bool> {
     let deadline = Instant::now() + patience;
     let path = git.join("index");
@@ -107,7 +107,8 @@ impl<'a> Index<'a> {
         (self.path.len() <= MAX_PATH_BYTES).then_some(())
     }
 
-    /// Whether something was added since the last commit: git then forgets which tree the index stands for.
+    /// Returns true if something was added since the last commit: git then forgets which tree the index
+    /// stands for.
     fn staged(&self) -> Option<bool> {
         let mut at = self.at;
         // The checksum ends the file; its length depends on the hash.
@@ -127,7 +128,8 @@ impl<'a> Index<'a> {
 }
 
 impl IndexEntry<'_> {
-    /// Whether the file differs; `Some(None)` when only its content could tell, none for an index not to be trusted.
+    /// Returns true if the file differs; `Some(None)` when only its content could tell, none for an index not
+    /// to be trusted.
     #[expect(clippy::option_option, reason = "the outer says whether the index can be used at all")]
     fn state(&self, root: &Path, written: Moment) -> Option<Option<bool>> {
         use std::os::unix::ffi::OsStrExt;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::file;
 
-/// What could be read of a repository; all none outside of one.
+/// Facts read from a repository; all `None` outside of one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Repository {
     pub branch: Option<String>,
@@ -17,7 +17,7 @@ pub struct Repository {
     pub remote: Option<String>,
 }
 
-/// Reads the repository `folder` lies in.
+/// Reads the repository `directory` lies in.
 pub fn read(folder: &Path) -> Option<Repository> {
     let (git, _) = git_folder(folder)?;
     let common = common_folder(&git);
@@ -35,8 +35,8 @@ pub fn read(folder: &Path) -> Option<Repository> {
     Some(repository)
 }
 
-/// Whether tracked files were changed since git last looked; none when that cannot be told within `patience`. Run
-/// it where nobody waits: it looks at every tracked file.
+/// Returns true if tracked files were changed since git last looked; none when that cannot be told within
+/// `patience`. Run it where nobody waits: it looks at every tracked file.
 pub fn is_dirty(folder: &Path, patience: Duration) -> Option<bool> {
     let (git, root) = git_folder(folder)?;
     let config = read_text(&common_folder(&git).join("config"))?;
@@ -68,14 +68,14 @@ pub fn without_credentials(address: &str) -> String {
     }
 }
 
-/// The folder git keeps its data in, and the root of the files it tracks.
+/// The directory git keeps its data in, and the root of the files it tracks.
 fn git_folder(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     let root = folder.ancestors().take(MAX_DEPTH).find(|f| f.is_absolute() && f.join(".git").exists())?;
     let found = root.join(".git");
     if found.is_dir() {
         return Some((found, root.to_owned()));
     }
-    // A worktree or submodule: a file that names the real folder.
+    // A worktree or submodule: a file that names the real directory.
     let text = read_text(&found)?;
     let target = text.trim().strip_prefix("gitdir: ")?;
     Some((root.join(target), root.to_owned()))

@@ -106,7 +106,7 @@ fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
     done
 }
 
-/// What one call works with.
+/// Context of one hook call.
 struct Hook<'a> {
     context: &'a Context,
     settings: OnceCell<Settings>,
@@ -188,7 +188,7 @@ fn deliver(hook: &Hook, budget: Duration) {
     }
 }
 
-/// How long a turn is delivered in place; Codex itself waits 30 seconds.
+/// Longest delivery in place; Codex itself waits 30 seconds.
 const SYNC_BUDGET: Duration = Duration::from_secs(15);
 
 /// Prints what would be sent for a turn.

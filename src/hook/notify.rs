@@ -1,4 +1,4 @@
-//! notify: the backstop. It adds what it knows to a turn that hooks tell of, and tells of turns no hook fires for.
+//! notify: the backstop. It adds what it knows to a turn that hooks report, and reports turns no hook fires for.
 //!
 //! It fires after Stop, for subagents and for Codex's own threads that make titles (`docs::codex`).
 
@@ -21,10 +21,10 @@ use crate::turn::owner::Place;
 use crate::turn::state;
 use crate::turn::state::{LockedState, Session, State};
 
-/// Reads the payload from the last argument, calls the person's other notify program, and does what is left to do.
+/// Reads the payload from the last argument, calls the user's other notify program, and does what is left to do.
 pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
     let Some(argument) = hook.context.args().iter().skip(1).next_back() else { return Ok(()) };
-    // A person who asks for --help or --version; a payload is an object.
+    // A user who asks for --help or --version; a payload is an object.
     if argument.as_encoded_bytes().starts_with(b"-") {
         return Ok(());
     }
@@ -99,8 +99,8 @@ fn known_to_hooks(
     Ok(true)
 }
 
-/// Whether the thread is one that Codex runs for itself: it makes titles, or it belongs to a process whose hooks
-/// work and yet no hook told of it.
+/// Returns true if the thread is one that Codex runs for itself: it makes titles, or it belongs to a process
+/// whose hooks work and yet no hook reported it.
 fn is_internal(hook: &Hook, payload: &NotifyPayload) -> bool {
     let hook_fed = CodexProcess::calling().is_some_and(|p| processes::is_hook_fed(hook.context.paths(), p));
     hook_fed || payload.is_title_thread()
@@ -157,12 +157,12 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     Ok(())
 }
 
-/// The turn's own prompt: the last message that a person wrote.
+/// The turn's own prompt: the last message that a user wrote.
 fn own_prompt(payload: &NotifyPayload) -> Option<&str> {
     let messages = payload.input_messages();
     messages.into_iter().rev().find(|m| !m.starts_with(SUMMARY_PREFIX))
 }
 
 const TURN_COMPLETE: &str = "agent-turn-complete";
-/// How the summary begins that replaces the history in a compaction (Codex 0.135 to 0.169).
+/// Beginning of the summary that replaces the history in a compaction (Codex 0.135 to 0.169).
 const SUMMARY_PREFIX: &str = "Another language model started to solve this problem";

@@ -41,7 +41,7 @@ pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A person says something: a turn begins, or the running one is steered.
+/// A user says something: a turn begins, or the running one is steered.
 pub(super) fn prompt(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     let settings = hook.settings();
     if !settings.enabled {
@@ -85,7 +85,7 @@ pub(super) fn subagent(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Adds what was said to the turn, in less and less detail where a person steers it without end: the rollout has it
+/// Adds what was said to the turn, in less and less detail where a user steers it without end: the rollout has it
 /// all, and the state is read by every hook.
 fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
     let kept: usize = prompts.iter().map(String::len).sum();
@@ -95,7 +95,7 @@ fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
     }
 }
 
-/// What an earlier run could not deliver, and turns whose Codex is gone, are tried now.
+/// Returns what an earlier run could not deliver, and turns whose Codex is gone, are tried now.
 fn deliver_leftovers(hook: &Hook) {
     let paths = hook.context.paths();
     let waiting = delivery::has_work(hook.context) && (flush::is_due(paths) || close::any_closed(paths));
@@ -109,5 +109,5 @@ const MAX_PROMPTS_BYTES: usize = 2 * 1024 * 1024;
 const MIN_PROMPT_BYTES: usize = 128;
 /// More subagents are not closed with their session, but one by one.
 const MAX_AGENTS: usize = 4096;
-/// How long a person waits for leftovers in sync mode.
+/// Longest wait for leftovers in sync mode.
 const LEFTOVER_BUDGET: Duration = Duration::from_secs(2);

@@ -66,7 +66,7 @@ impl<'a> Thread<'a> {
         Ok(())
     }
 
-    /// Takes over what every payload tells of the session. Prompt-less hooks leave unknown fields alone.
+    /// Takes over what every payload reports the session. Prompt-less hooks leave unknown fields alone.
     pub fn note_session(&mut self, payload: &HookPayload) {
         let session = &mut self.state.session;
         let set = |field: &mut Option<String>, value: Option<&str>| {
@@ -183,5 +183,5 @@ pub(super) fn root_of(hook: &Hook, payload: &HookPayload) -> Option<Root> {
 
 /// No path or name that means something is longer (PATH_MAX).
 const MAX_NAME_BYTES: usize = 4096;
-/// How long a hook waits for another one of the same thread.
+/// Longest wait of a hook for another one of the same thread.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(2);

@@ -29,7 +29,7 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
         }
         return end_compaction(hook, payload, event, &id);
     }
-    // No hook has told of this turn before: the session role is not trusted, or the turn has no prompt.
+    // No hook has reported this turn before: the session role is not trusted, or the turn has no prompt.
     let settings = hook.settings();
     if !settings.enabled {
         return Ok(());
@@ -49,7 +49,7 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
     end_compaction(hook, payload, event, &id)
 }
 
-/// A compaction a person asked for is a turn of its own that no Stop ends (`docs::codex`).
+/// A compaction a user asked for is a turn of its own that no Stop ends (`docs::codex`).
 fn end_compaction(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadId) -> anyhow::Result<()> {
     if event != Event::PostCompact || payload.trigger.as_deref() != Some("manual") {
         return Ok(());
@@ -137,5 +137,5 @@ fn name_of(text: Option<&str>) -> String {
 
 const FIRST_ROW_BYTES: usize = 1024;
 const MAX_NAME_BYTES: usize = 512;
-/// How much hooks keep of the contents of one turn's calls; the rollout has what goes beyond.
+/// Most content that hooks keep of one turn's calls; the rollout has the rest.
 const MAX_ROWS_BYTES: u64 = 32 * 1024 * 1024;

@@ -21,7 +21,7 @@ pub struct Entry {
     pub spans: Vec<Span>,
 }
 
-/// What identifies an entry. A turn continued after its end has parts 1, 2, …
+/// Identity of an entry. A turn continued after its end has parts 1, 2, …
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntryKey {
     pub turn: TurnId,
@@ -30,7 +30,7 @@ pub struct EntryKey {
     pub part: u32,
 }
 
-/// What lists show of a turn without decoding its spans.
+/// Summary of a turn, read without decoding its spans.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     #[serde(flatten)]

@@ -11,20 +11,20 @@ use crate::otel::scrub::Scrubber;
 use crate::settings::{Logging, Profile};
 use crate::truncate::{Shortener, cut, cut_at_word, withheld};
 
-/// What a text is, which decides the switch that governs it.
+/// Kind of a text, which decides the switch that governs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Prompts, answers, reasoning.
     Prompt,
-    /// What a tool was asked to do.
+    /// A tool's arguments.
     ToolDetail,
-    /// What a tool returned.
+    /// A tool's result.
     ToolContent,
-    /// Names, paths of folders, settings.
+    /// Names, paths of directories, settings.
     Plain,
 }
 
-/// Withholds, scrubs and cuts texts as the person's settings say.
+/// Withholds, scrubs and cuts texts as the user's settings say.
 pub struct Redactor {
     logging: Logging,
     limit: usize,
@@ -55,7 +55,7 @@ impl Redactor {
         self.limit
     }
 
-    /// Whether texts of a class may be recorded.
+    /// Returns true if texts of a class may be recorded.
     pub fn shows(&self, class: Class) -> bool {
         match class {
             Class::Prompt => self.logging.prompts,
@@ -119,12 +119,12 @@ impl Redactor {
     }
 }
 
-/// Whether a pattern of the person's can be used; others are left out, and doctor names them.
+/// Returns true if a pattern of the user's can be used; others are left out, and doctor names them.
 pub fn is_valid_pattern(pattern: &str) -> bool {
     Scrubber::new(&[pattern.to_owned()]).is_ok()
 }
 
-/// How many texts of the greatest length a JSON value may hold and still be shown as JSON. One alone takes six times
+/// Number of full-length texts a JSON value may hold and still be shown as JSON. One alone takes six times
 /// its length when each of its characters is escaped, and its mark.
 const MAX_STRINGS: usize = 8;
 

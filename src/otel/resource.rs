@@ -19,7 +19,7 @@ pub struct Decoration {
 }
 
 impl Decoration {
-    /// What `settings` want around the spans of the entry `head`.
+    /// Returns what `settings` want around the spans of the entry `head`.
     pub fn new(settings: &Settings, head: &Head) -> Decoration {
         let project = head.project_name.as_str();
         let mut resource = vec![

@@ -7,7 +7,7 @@ use prost::Message;
 
 use crate::truncate;
 
-/// What a span adds to a request, in bytes: itself, its key and its length.
+/// Returns what a span adds to a request, in bytes: itself, its key and its length.
 pub fn cost(span: &Span) -> usize {
     let len = span.encoded_len();
     1 + prost::encoding::encoded_len_varint(len as u64) + len

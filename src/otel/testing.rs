@@ -1,4 +1,4 @@
-//! Small entries for the unit tests of this folder.
+//! Small entries for the unit tests of this directory.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -43,7 +43,7 @@ pub fn span(number: u64, bytes: usize) -> Span {
     }
 }
 
-/// The folders of a temporary home.
+/// The directories of a temporary home.
 pub fn paths(home: &std::path::Path) -> Paths {
     let vars = BTreeMap::from([("HOME".to_owned(), home.to_str().unwrap().to_owned())]);
     Context::given(vec![], vars).paths().clone()

@@ -63,7 +63,7 @@ fn line(span: &Span) -> String {
     line
 }
 
-/// A duration as a person reads it.
+/// A duration as a user reads it.
 pub fn seconds(duration: Duration) -> String {
     match duration.as_millis() {
         0..=999 => format!("{} ms", duration.as_millis()),
@@ -77,7 +77,7 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_bidi_control(c) { ' ' } else { c }).collect()
 }
 
-/// Whether a character reorders the text around it (Unicode, UAX #9).
+/// Returns true if a character reorders the text around it (Unicode, UAX #9).
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

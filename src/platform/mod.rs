@@ -79,7 +79,7 @@ pub fn run_detached(work: impl FnOnce()) -> io::Result<()> {
     }
 }
 
-/// Makes a panic end the process quietly after `note` was told of it: the hook contract knows no other exit code.
+/// Makes a panic end the process quietly after `note` was reported it: the hook contract knows no other exit code.
 pub fn end_quietly_on_panic(note: impl Fn(&str) + Send + Sync + 'static) {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();

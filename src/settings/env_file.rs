@@ -11,7 +11,7 @@ use std::str::Chars;
 
 use super::Variables;
 
-/// What a file assigns.
+/// Assignments of a file.
 #[derive(Debug, Default)]
 pub struct Assignments {
     pub values: Variables,
@@ -68,7 +68,7 @@ fn is_name(text: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// What a shell would make of one word.
+/// Value a shell would give one word.
 enum Word {
     Read(String),
     /// It holds a command, or a reference of a form that is not understood.

@@ -9,7 +9,7 @@ pub struct Key {
     pub name: &'static str,
     /// The variables that override it, first wins. Those of a backend apply to that backend alone.
     pub variables: &'static [&'static str],
-    /// What holds when nothing sets it; empty for none.
+    /// Default value; empty for none.
     pub default: &'static str,
     pub about: &'static str,
 }

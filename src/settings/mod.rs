@@ -1,4 +1,4 @@
-//! Settings: what the person wants, from the environment, `arize-env.sh` and `config.yaml`.
+//! Settings: what the user wants, from the environment, `arize-env.sh` and `config.yaml`.
 //!
 //! The first that is set wins: process environment, `$CODEX_HOME/arize-env.sh`, `harnesses.codex.*` in
 //! config.yaml, its top level, the default. [`keys`] lists every setting once,
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub enabled: bool,
-    /// Where spans go; none when nothing has been configured yet.
+    /// Destination of spans; `None` when nothing has been configured yet.
     pub target: Option<Target>,
     pub endpoint: Option<String>,
     pub api_key: Option<Secret>,
@@ -35,7 +35,7 @@ pub struct Settings {
     pub protocol: Protocol,
     /// Lets a key travel over plain http to a host that is not loopback.
     pub allow_insecure: bool,
-    /// What shapes the spans, fixed when a turn is closed.
+    /// Settings that shape the spans, fixed when a turn is closed.
     pub profile: Profile,
     pub export_mode: ExportMode,
     pub archive_days: u64,
@@ -48,7 +48,7 @@ pub struct Settings {
     /// Another tool's notify program, called after ours with the same payload.
     pub notify_chain: Vec<String>,
     pub log: Log,
-    /// What was wrong with single settings; the default holds for each.
+    /// Problems of single settings; the default holds for each.
     pub problems: Vec<String>,
 }
 
@@ -63,19 +63,19 @@ pub struct Profile {
     pub span_tree: SpanTree,
     pub logging: Logging,
     pub redact_secrets: bool,
-    /// Regular expressions of the person's own secrets.
+    /// Regular expressions of the user's own secrets.
     pub redact_patterns: Vec<String>,
     pub max_value_bytes: usize,
 }
 
-/// What may be recorded at all; what is off is replaced by its length before anything is written.
+/// Content that may be recorded; the rest is replaced by its length before anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Logging {
     /// Prompts, answers and reasoning.
     pub prompts: bool,
     /// Tool arguments: commands, paths, patches.
     pub tool_details: bool,
-    /// What tools returned.
+    /// Results of tools.
     pub tool_content: bool,
 }
 
@@ -104,7 +104,7 @@ pub enum SpanTree {
     Calls,
 }
 
-/// Whether delivery is left to a detached process or done before the hook returns.
+/// Place of delivery: a detached process, or the hook itself before it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportMode {
     Background,
@@ -148,8 +148,9 @@ impl Settings {
         Ok(Settings::from_resolver(&Resolver::load(context)?, context.paths()))
     }
 
-    /// What holds while config.yaml cannot be read: the environment and the defaults, no delivery, and no
-    /// content at all when the broken text so much as mentions the logging switches, or cannot be seen whole.
+    /// Returns what holds while config.yaml cannot be read: the environment and the defaults, no delivery,
+    /// and no content at all when the broken text so much as mentions the logging switches, or cannot be seen
+    /// whole.
     pub fn without_config(context: &Context) -> Settings {
         let paths = context.paths();
         let resolver = Resolver::without_document(context);
@@ -266,7 +267,7 @@ pub fn early_log(context: &Context) -> Log {
     Log::new(absolute(file, paths), false)
 }
 
-/// The log a person has named. A relative name would mean another file in each folder that Codex works in.
+/// The log a user has named. A relative name would mean another file in each directory that Codex works in.
 fn absolute(named: Option<PathBuf>, paths: &Paths) -> PathBuf {
     named.filter(|path| path.is_absolute()).unwrap_or_else(|| paths.log_file())
 }
@@ -330,7 +331,7 @@ const MIN_VALUE_BYTES: usize = 64;
 const MIN_REQUEST_BYTES: usize = 4096;
 /// The most that is kept of a value whatever the settings say; payloads and rollout lines are cut here on arrival.
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
-/// How much of a config.yaml that cannot be parsed is looked at.
+/// Most bytes read of a config.yaml that cannot be parsed.
 const MAX_BROKEN_BYTES: u64 = 1024 * 1024;
 
 pub(crate) type Variables = BTreeMap<String, String>;

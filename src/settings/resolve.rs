@@ -17,11 +17,11 @@ pub struct Resolver {
     document: Document,
     /// Why arize-env.sh could not be read, though it is there.
     unreadable: Option<std::io::Error>,
-    /// What was mended about the files themselves.
+    /// Repairs of the files themselves.
     warnings: Vec<String>,
 }
 
-/// Where a value came from.
+/// Source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Environment(&'static str),
@@ -103,12 +103,12 @@ impl Resolver {
         }
     }
 
-    /// Whether arize-env.sh is there and cannot be read.
+    /// Returns true if arize-env.sh is there and cannot be read.
     pub(super) fn lacks_env_file(&self) -> bool {
         self.unreadable.is_some()
     }
 
-    /// What was mended about the files the settings come from.
+    /// Returns what was mended about the files the settings come from.
     pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -324,7 +324,7 @@ fn paths_of(name: &str) -> [String; 2] {
     [format!("{CODEX_PREFIX}{name}"), name.to_owned()]
 }
 
-/// Whether a backend's variable counts for the target in force.
+/// Returns true if a backend's variable counts for the target in force.
 fn applies_to(variable: &str, target: Option<Target>) -> bool {
     match variable {
         var::PHOENIX_ENDPOINT | var::PHOENIX_API_KEY | var::PHOENIX_PROJECT | var::PHOENIX_PROJECT_NAME => {
@@ -380,13 +380,13 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// What the names of the switches begin with that say what may be recorded.
+/// Prefix of the switches that say what may be recorded.
 const LOGGING: &str = "logging.";
 
 /// Stands for an answer that cannot be read, which no switch takes for a yes.
 const UNREADABLE: &str = "unreadable";
 
-/// Where our own settings stand in config.yaml.
+/// Prefix of our own settings in config.yaml.
 pub const CODEX_PREFIX: &str = "harnesses.codex.";
 
 #[cfg(test)]

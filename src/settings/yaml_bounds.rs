@@ -34,7 +34,7 @@ fn is_alias(before: u8, after: Option<&u8>) -> bool {
         && after.is_some_and(|b| !b.is_ascii_whitespace())
 }
 
-/// How many lists or keys begin in one line, each inside the one before.
+/// Returns how many lists or keys begin in one line, each inside the one before.
 fn dashes(line: &str) -> usize {
     let starts = |part: &&str| matches!(*part, "-" | "?");
     line.split([' ', '\t']).filter(|part| !part.is_empty()).take_while(starts).count()

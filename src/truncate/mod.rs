@@ -14,9 +14,9 @@ pub struct Shortener {
     total: usize,
     out: Vec<u8>,
     state: State,
-    /// Where the current string begins in `out`.
+    /// Offset of the current string in `out`.
     begin: usize,
-    /// What stood right behind the cut: a value that was cut before ends with its own mark.
+    /// Text right behind the cut: a value that was cut before ends with its own mark.
     tail: Vec<u8>,
     /// Unescaped bytes of the current string so far, and how many of them were dropped.
     seen: u64,
@@ -269,8 +269,8 @@ impl Shortener {
     }
 }
 
-/// How much of a text that was cut at its end is whole words: up to the last space, or escape of JSON, or else
-/// punctuation, not too far back. What lies behind is plain characters.
+/// Returns how much of a text that was cut at its end is whole words: up to the last space, or escape of
+/// JSON, or else punctuation, not too far back. What lies behind is plain characters.
 fn whole_words(text: &[u8]) -> usize {
     let from = text.len().saturating_sub(MAX_WORD_BYTES);
     let window = &text[from..];
@@ -343,7 +343,7 @@ pub fn withheld(text: &str) -> std::borrow::Cow<'_, str> {
 
 /// The most that is kept of one JSON text, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// What marks may add beyond it.
+/// Bytes that marks may add beyond it.
 const SLACK_BYTES: usize = 1024 * 1024;
 /// No mark is longer.
 const MAX_MARK_BYTES: usize = 64;

@@ -7,7 +7,7 @@ use crate::settings::Profile;
 use crate::time::Timestamp;
 use crate::turn::state::{OpenTurn, Root, Session, State};
 
-/// What hooks, or notify, or a rollout of the past know of a turn that is over.
+/// Everything hooks, notify or a rollout of the past know of a turn that is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Closing {
     pub version: u32,
@@ -25,13 +25,13 @@ pub struct Closing {
     pub profile: Profile,
 }
 
-/// What closed a turn.
+/// Cause of a turn's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     Stop,
     Interrupt,
-    /// The turn was a compaction a person asked for, and it is done.
+    /// The turn was a compaction a user asked for, and it is done.
     Compacted,
     /// Another turn of the same thread began.
     NextTurn,
@@ -40,9 +40,9 @@ pub enum Reason {
     Orphaned,
     /// Nothing was heard of it for a day.
     Idle,
-    /// No hook fires at all; notify alone told of it.
+    /// No hook fires at all; notify alone reported it.
     NotifyOnly,
-    /// No hook told of it; it stands in the rollout before a turn that hooks told of.
+    /// No hook reported it; it stands in the rollout before a turn that hooks reported.
     Unseen,
     Backfill,
 }
@@ -50,7 +50,7 @@ pub enum Reason {
 impl Closing {
     pub const VERSION: u32 = 1;
 
-    /// What is known of the open turn of a thread; none when it has none.
+    /// Returns what is known of the open turn of a thread; none when it has none.
     pub fn of(state: &State, reason: Reason, at: Timestamp, profile: &Profile) -> Option<Closing> {
         Some(Closing {
             version: Closing::VERSION,

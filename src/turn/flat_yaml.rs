@@ -2,7 +2,7 @@
 //!
 //! JSON is flow-style YAML, so the JSON library does the work, in a small part of the instructions
 //! (`docs::hook_time`). Any YAML library reads what is written here, and
-//! what a person, or an earlier release, wrote in another style is read by the full library.
+//! what a user, or an earlier release, wrote in another style is read by the full library.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -33,7 +33,7 @@ pub struct Turn {
     pub started: Timestamp,
     pub ended: Timestamp,
     pub status: Status,
-    /// Whether a person's own hook kept the prompt from the model, which so had no part in the turn.
+    /// True if the user's own hook kept the prompt from the model, which had no part in the turn.
     pub blocked: bool,
     pub inputs: Vec<Message>,
     pub answer: Option<String>,
@@ -47,7 +47,7 @@ pub struct Turn {
     pub origin: Origin,
 }
 
-/// How a turn ended.
+/// End of a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     Completed,
@@ -65,11 +65,11 @@ impl Status {
     }
 }
 
-/// What brought the turn to us.
+/// Source of the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Hooks,
-    /// No hook fired; notify told of the turn.
+    /// No hook fired; notify reported the turn.
     Notify,
     Backfill,
 }
@@ -136,7 +136,7 @@ pub struct ModelCall {
     pub id: String,
     pub started: Timestamp,
     pub ended: Timestamp,
-    /// What was new to the model.
+    /// Messages that were new to the model.
     pub input: Vec<Message>,
     pub output: Vec<Output>,
     pub usage: Option<Usage>,
@@ -146,10 +146,10 @@ pub struct ModelCall {
     pub service_tier: Option<String>,
     /// From the turn's beginning to its first token; known of a turn's first response alone.
     pub time_to_first_token: Option<Duration>,
-    /// How many tokens the model's context holds.
+    /// Size of the model's context, in tokens.
     pub context_window: Option<u64>,
     pub error: Option<String>,
-    /// Whether the response is the summary of a compaction.
+    /// True if the response is the summary of a compaction.
     pub compacts: bool,
 }
 
@@ -165,7 +165,7 @@ pub enum Output {
 /// One tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolCall {
-    /// What only this call is called in its turn: its id, numbered where the model used it again.
+    /// Unique id of the call in its turn: its own id, numbered where the model used it again.
     pub key: String,
     pub call_id: String,
     /// The key of the call whose script made this one (code mode); the model asked for every other call itself.

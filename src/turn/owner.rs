@@ -1,4 +1,4 @@
-//! Whose a thread is: a session of a person's, a subagent's part in one, a review, or Codex's own.
+//! Whose a thread is: a session of a user's, a subagent's part in one, a review, or Codex's own.
 
 use crate::codex::rollout::SessionMeta;
 use crate::ids::ThreadId;
@@ -7,18 +7,18 @@ use crate::turn::state::Root;
 /// The place of a thread's turns.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
-    /// A person's session.
+    /// A user's session.
     Session,
     /// In the trace of the session that set it to work.
     Agent(Root),
-    /// A review a person asked for: its hooks name the session, and so do we.
+    /// A review a user asked for: its hooks name the session, and so do we.
     Review(ThreadId),
     /// Codex made it for itself: titles, summaries, memories, approvals.
     Internal,
 }
 
 impl Place {
-    /// What the first line of a thread's rollout says; a thread without one is taken for a session.
+    /// Returns what the first line of a thread's rollout says; a thread without one is taken for a session.
     pub fn of(thread: &ThreadId, meta: Option<&SessionMeta>) -> Place {
         let Some(meta) = meta else { return Place::Session };
         let Some(source) = &meta.subagent else { return Place::Session };

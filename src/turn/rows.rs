@@ -28,14 +28,14 @@ pub struct Row {
     pub input: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Box<RawValue>>,
-    /// What caused a compaction.
+    /// Cause of a compaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<HookSettings>,
 }
 
-/// What a row tells of.
+/// Kind of a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {

@@ -26,11 +26,11 @@ pub struct State {
     pub codex: Option<CodexProcess>,
     #[serde(default)]
     pub session: Session,
-    /// How many turns have begun.
+    /// Number of turns that have begun.
     #[serde(default)]
     pub turns: u64,
-    /// Whether turns may have come before the first that hooks told of: `turns` leaves them out until the rollout was
-    /// asked.
+    /// True if turns may have come before the first that hooks saw: `turns` leaves them out until the rollout
+    /// was asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uncounted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ pub struct Root {
     pub agent_type: Option<String>,
 }
 
-/// What every hook tells of the session.
+/// Facts about the session that every hook repeats.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Session {
@@ -78,13 +78,13 @@ pub struct OpenTurn {
     pub id: TurnId,
     #[serde(default)]
     pub number: u64,
-    /// Whether `number` leaves out what came before the first turn that hooks told of.
+    /// True if `number` leaves out what came before the first turn that hooks saw.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uncounted: bool,
     #[serde(default)]
     pub part: u32,
     pub started: Timestamp,
-    /// What the person said, steering included, as far as it may be recorded.
+    /// The user's prompts, steering included, as far as they may be recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prompts: Vec<String>,
     /// The rollout's length when the part before this one was closed.
@@ -110,7 +110,7 @@ pub struct OpenTurn {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClosedTurn {
     pub id: TurnId,
-    /// How many parts of it were closed.
+    /// Number of parts that were closed.
     #[serde(default)]
     pub parts: u32,
     #[serde(default)]
@@ -141,10 +141,10 @@ pub struct LockedState {
 }
 
 impl LockedState {
-    /// Locks a thread's state, making the folder on the way.
+    /// Locks a thread's state, making the directory on the way.
     ///
     /// # Errors
-    /// When the folder is not ours, or another process holds the lock for all of `patience`.
+    /// When the directory is not ours, or another process holds the lock for all of `patience`.
     pub fn lock(paths: &Paths, thread: &ThreadId, patience: Duration) -> Result<LockedState, StateError> {
         let path = paths.thread_state(thread);
         let failed = |error| StateError::Io(file::named(&path, error));
@@ -269,7 +269,7 @@ impl State {
         self.turn.insert(turn)
     }
 
-    /// Counts the turns in that came before the first that hooks told of.
+    /// Counts the turns in that came before the first that hooks reported.
     pub fn count_in(&mut self, before: u64) {
         self.uncounted = false;
         self.turns = self.turns.saturating_add(before);

@@ -6,7 +6,7 @@
 //! ready in a pipe, and the median is told against /bin/true of the same rounds. This program's own memory is the
 //! least that a child's peak can show.
 //!
-//! Where ARIZE_CODEX_TEST_LAB names the folder that `tests/run` fills with Codex, its own turns are timed as well.
+//! Where ARIZE_CODEX_TEST_LAB names the directory that `tests/run` fills with Codex, its own turns are timed as well.
 
 mod cases;
 #[path = "../it/codex.rs"]

@@ -1,6 +1,6 @@
 //! The real Codex CLI with our hooks in a temporary home, driven by the scripted model (tests/lab/mock_model.py).
 //!
-//! ARIZE_CODEX_TEST_LAB names the folder with the releases; `tests/run` fills it.
+//! ARIZE_CODEX_TEST_LAB names the directory with the releases; `tests/run` fills it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,7 +45,7 @@ impl Codex {
         codex
     }
 
-    /// A home with nothing in it but a folder to work in and Codex's own, which is empty: nothing of ours. What leads Codex to the
+    /// A home with nothing in it but a directory to work in and Codex's own, which is empty: nothing of ours. What leads Codex to the
     /// scenario's model is left to [`Codex::model_flags`].
     pub fn bare(release: &str, scenario: &Value) -> Codex {
         let lab =
@@ -149,7 +149,7 @@ impl Codex {
             .unwrap()
     }
 
-    /// The folder to put on a PATH for programs that look for `codex`.
+    /// The directory to put on a PATH for programs that look for `codex`.
     pub fn program_folder(&self) -> &Path {
         self.codex.parent().unwrap()
     }
@@ -288,7 +288,7 @@ fn start_model(script: &Path) -> (Child, String) {
     (model, port.trim().to_owned())
 }
 
-/// Every file below a folder.
+/// Every file below a directory.
 pub fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() { collect(&entry.path(), found) } else { found.push(entry.path()) }

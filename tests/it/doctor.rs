@@ -1,4 +1,4 @@
-//! What doctor finds, and the advice it gives: each case is a way in which a person's machine was out of order.
+//! What doctor finds, and the advice it gives: each case is a way in which a user's machine was out of order.
 
 use serde_json::Value;
 use std::fs;
@@ -32,7 +32,7 @@ fn of(lab: &Lab, check: &str) -> Vec<String> {
         .collect()
 }
 
-/// A home in which a person has installed for the local archive.
+/// A home in which a user has installed for the local archive.
 fn installed() -> Lab {
     let lab = Lab::new("target: local");
     let output = lab.run(&["install", "--yes"]);

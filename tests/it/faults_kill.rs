@@ -149,7 +149,7 @@ fn backfill_recovers_killed_lone_notify() {
             rollout.write("event_msg", &id, r#""type":"task_complete","last_agent_message":"done""#);
         }
         killer.kill(&mut notify(&lab, session, turn));
-        // Forwards through the folders, as a flusher moves it.
+        // Forwards through the directories, as a flusher moves it.
         let name = format!("{id}.{}.0", session.thread);
         let paths = lab.paths();
         let places = [(paths.closing(), "json"), (paths.outbox(), "turn"), (paths.sent(), "turn")];
@@ -286,7 +286,7 @@ fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".tmp-"))
 }
 
-/// Every file below the state folder.
+/// Every file below the state directory.
 fn files(lab: &Lab) -> Vec<(PathBuf, Metadata)> {
     let mut found = Vec::new();
     let mut open = vec![lab.paths().state()];

@@ -27,7 +27,7 @@ fn clock_set_back_delays_nothing() {
         session.call(role, payload);
     }
     session.turn(2, 1);
-    // Not `flush`: a person's wish would not wait for the server's time.
+    // Not `flush`: a user's wish would not wait for the server's time.
     session.end();
     let all = collector.book.wait_for(Duration::from_secs(30), |seen| {
         let accepted = seen.iter().filter(|(_, accepted)| *accepted);
@@ -161,7 +161,7 @@ fn a_day_passes(lab: &Lab, session: &Session<'_>) {
     }
 }
 
-/// The names of a thread's files in the state folder.
+/// The names of a thread's files in the state directory.
 fn files_of(lab: &Lab, session: &Session<'_>) -> Vec<String> {
     let entries = std::fs::read_dir(lab.paths().state()).unwrap().flatten();
     let names = entries.filter_map(|e| e.file_name().into_string().ok());

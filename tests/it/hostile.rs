@@ -1,5 +1,5 @@
 //! Hostile input, case by case: whatever reaches a role, it ends with exit code 0 and an empty stdout; whatever stands
-//! in our folders, a command ends with a clear answer; in bounded time and memory, with nothing changed elsewhere.
+//! in our directories, a command ends with a clear answer; in bounded time and memory, with nothing changed elsewhere.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ const MEMORY_KIB: u64 = 192 * 1024;
 /// Well below the deadline of a role, on a machine that does other work as well.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A home with our folders in it, beside things that are not ours.
+/// A home with our directories in it, beside things that are not ours.
 pub struct Home {
     folder: tempfile::TempDir,
 }

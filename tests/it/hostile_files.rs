@@ -11,7 +11,7 @@ use crate::hostile::{Home, each, pipe, sparse};
 const THREAD: &str = "01a20338-12a8-70e0-af71-2abbd9056370";
 const TURN: &str = "01a20338-12a8-70e0-af71-2abbd9056371";
 
-/// The files and folders of ours, below the harness folder.
+/// The files and directories of ours, below the harness directory.
 fn places() -> Vec<String> {
     let state = |name: &str| format!("state/codex/{name}");
     vec![

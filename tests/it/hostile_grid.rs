@@ -88,7 +88,7 @@ const COMMANDS: [&str; 17] = [
     "uninstall",
 ];
 
-/// A home with a turn that was delivered, one that is frozen, one that waits, and a rollout of Codex's.
+/// A home with a turn that was delivered, one that is closed, one that waits, and a rollout of Codex's.
 fn home() -> Home {
     let home = Home::new();
     let bin = home.harness("bin");

@@ -35,7 +35,7 @@ impl Lab {
         Lab::at(folder, home, yaml)
     }
 
-    /// A home in a folder of its own below a temporary one.
+    /// A home in a directory of its own below a temporary one.
     pub fn at(folder: tempfile::TempDir, home: PathBuf, yaml: &str) -> Lab {
         let vars = BTreeMap::from([("HOME".to_owned(), home.to_str().unwrap().to_owned())]);
         let lab = Lab { folder, home, context: Context::given(vec![], vars), environment: Vec::new() };
@@ -92,7 +92,7 @@ impl Lab {
         self.command("arize-codex").args(arguments).output().unwrap()
     }
 
-    /// Delivers what is left, as a person would; fails when anything stays.
+    /// Delivers what is left, as a user would; fails when anything stays.
     pub fn flush(&self) {
         let output = self.run(&["flush", "--wait", "60"]);
         assert!(output.status.success(), "{output:?}\n{}", self.log());
@@ -209,12 +209,12 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    /// The thread's own, with its first line, where only who is told of it finds it.
+    /// The thread's own, with its first line, where only who is reported it finds it.
     pub fn of(lab: &Lab, session: &Session<'_>) -> Rollout {
         Rollout::at(lab.folder().join(format!("rollout-{}.jsonl", session.thread)), session)
     }
 
-    /// The thread's own, in one of the folders where Codex keeps its rollouts.
+    /// The thread's own, in one of the directories where Codex keeps its rollouts.
     pub fn in_codex(lab: &Lab, session: &Session<'_>) -> Rollout {
         let folder = lab.paths().codex().join("archived_sessions");
         std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! The `use crate::` lines of each folder against the layer table of `src/lib.rs`: an arrow points down, never up. The
+//! The `use crate::` lines of each directory against the layer table of `src/lib.rs`: an arrow points down, never up. The
 //! libraries for foreign formats and networks stay in the files that are there for them, and so does the opening of
 //! files.
 
@@ -59,7 +59,7 @@ fn no_file_uses_itself_through_others() {
                 .rev()
                 .find_map(|len| files.get(&path[..len]).map(|file| (len == path.len(), *file)))
         });
-        // The name of a folder alone, as an import to call its children by, is no use of what its mod.rs holds.
+        // The name of a directory alone, as an import to call its children by, is no use of what its mod.rs holds.
         let used = found.filter(|(whole, file)| !(*whole && file.ends_with("mod.rs"))).map(|(_, file)| file);
         uses.insert(name, used.filter(|file| file != name).collect());
     }
@@ -141,7 +141,7 @@ fn expand(rest: &str, is_use: bool, prefix: &mut Vec<String>, paths: &mut Vec<Ve
     at + rest[at..].find([',', '}', ';', '\n']).filter(|_| rest[at..].starts_with(" as ")).unwrap_or(0)
 }
 
-/// Where a library is used: a file, or a folder with all below it.
+/// Where a library is used: a file, or a directory with all below it.
 const LIBRARIES: &[(&str, &[&str])] = &[
     // The state is YAML for people to read; the commands below change or ask for what is in config.yaml.
     ("serde_yml", &["settings/", "turn/state.rs", "cli/config.rs", "cli/install/", "cli/uninstall.rs"]),

@@ -1,5 +1,5 @@
 //! Every config.toml of tests/configs under the real Codex, before and after `install`: what was accepted still is,
-//! with `--strict-config`; what the person's own hooks and notify did they still do; and ours run beside them.
+//! with `--strict-config`; what the user's own hooks and notify did they still do; and ours run beside them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -84,7 +84,7 @@ impl Person {
         self.codex.run(&args, true)
     }
 
-    /// The calls of the person's own programs since the last look, in alphabetical order.
+    /// The calls of the user's own programs since the last look, in alphabetical order.
     fn take_calls(&self) -> Vec<String> {
         let path = self.codex.path("called");
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -109,7 +109,7 @@ impl Person {
     }
 }
 
-/// A file with a hook and a notify of the person's own where it has none and can take one at its end.
+/// A file with a hook and a notify of the user's own where it has none and can take one at its end.
 fn with_own(text: &str) -> String {
     let (mark, text) = match text.strip_prefix('\u{feff}') {
         Some(rest) => ("\u{feff}", rest),
@@ -130,7 +130,7 @@ fn with_own(text: &str) -> String {
     format!("{mark}{text}")
 }
 
-/// The program that notify calls, without its folder; none when it is one of ours.
+/// The program that notify calls, without its directory; none when it is one of ours.
 fn own_notify(text: &str) -> Option<String> {
     let document: toml_edit::DocumentMut = text.trim_start_matches('\u{feff}').parse().unwrap();
     let program = document.get("notify")?.get(0)?.as_str()?.rsplit('/').next()?.to_owned();
@@ -160,7 +160,7 @@ const PROGRAMS: [&str; 15] = [
     "Client",
     "notify",
 ];
-/// The folders they lie in there.
+/// The directories they lie in there.
 const FOLDERS: [&str; 3] = ["/usr/local/bin/", "/Applications/Use.app/Contents/MacOS/", "/opt/other/"];
 /// How an installer of before put two programs into one notify.
 const OLD_ARGUMENT: &str = " /home/dev/.arize/harness/venv/bin/arize-hook-codex-notify";

@@ -29,7 +29,7 @@ fn with_requirements() {
     }
     decree(machine.path(), &requirements().replace(MANAGED_BIN, bin.to_str().unwrap()));
 
-    // Nothing in the home tells of us: where traces go is in the environment.
+    // Nothing in the home reports us: where traces go is in the environment.
     let collector = HttpCollector::start(|_| Answer::Accept);
     let codex = Codex::bare(LATEST, &scenario("tools")).env("PHOENIX_ENDPOINT", &collector.url());
     let flags = codex.model_flags();

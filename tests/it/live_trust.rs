@@ -93,7 +93,7 @@ impl User {
         terminal.press_until("C-c", "the end", || terminal.ended().0);
     }
 
-    /// Runs a turn as anybody does, without any flag for trust. Returns how many turns were told of by other means
+    /// Runs a turn as anybody does, without any flag for trust. Returns how many turns were reported by other means
     /// than the Stop hook, the first one counted, and how often that hook has run.
     fn turn_ends_with_stop_hook(&self) -> (u64, u64) {
         let flags = self.codex.model_flags();

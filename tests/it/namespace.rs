@@ -36,7 +36,7 @@ pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Mounts something at a folder, which only this namespace sees.
+/// Mounts something at a directory, which only this namespace sees.
 pub fn mount(arguments: &[&str], at: &Path) {
     let status = Command::new("mount").args(arguments).arg(at).status().unwrap();
     assert!(status.success(), "mount {arguments:?} {}", at.display());

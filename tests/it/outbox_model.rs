@@ -5,7 +5,7 @@
 //! or one request, between any two of which every other process may act, be killed, or the backend fail. At the end
 //! comes what always comes: one more hook, whose flusher nobody kills.
 //!
-//! Invariants: a closed turn is never in no folder; without kills and failures every turn is delivered by the
+//! Invariants: a closed turn is never in no directory; without kills and failures every turn is delivered by the
 //! flushers of the hooks themselves, exactly once; with them, by the last flusher, and no turn is sent more
 //! often than once and once for each acknowledgement that a kill made unheard. The protocol with any of its rules broken must be found out.
 

@@ -1,4 +1,4 @@
-//! Whose files are whose: whatever umask Codex has, nobody else reads or changes anything of ours; a folder of
+//! Whose files are whose: whatever umask Codex has, nobody else reads or changes anything of ours; a directory of
 //! another user's is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,7 @@ fn archived(lab: &Lab) -> usize {
     fs::read_dir(lab.paths().sent()).unwrap().count()
 }
 
-/// Every file and folder below one, and itself, with its mode. Links have none of their own.
+/// Every file and directory below one, and itself, with its mode. Links have none of their own.
 fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = vec![(folder.to_owned(), fs::metadata(folder).unwrap().mode() & 0o7777)];
     for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -144,7 +144,7 @@ fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
     found
 }
 
-/// What lies below a folder.
+/// What lies below a directory.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = Vec::new();
     crate::codex::collect(folder, &mut files);

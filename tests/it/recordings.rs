@@ -1,6 +1,6 @@
 //! Every recorded session, replayed through the roles, becomes exactly the turns its `expected.json` states.
 //!
-//! The expectations are written by hand from what the scripted model was told to do and what a person saw, not
+//! The expectations are written by hand from what the scripted model was told to do and what a user saw, not
 //! from this program's output (fixtures/README.md).
 
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ fn mismatches(recording: &Recording, replayed: &Replayed, tree: &str) -> Vec<Str
         check(format!("{at} prompts"), want["prompts"].clone(), got.prompts.clone());
         check(format!("{at} answer"), want["answer"].clone(), got.answer.clone());
         let rollout = recording.has_rollout(&thread);
-        // Without a rollout nobody tells of tokens and exit codes.
+        // Without a rollout nobody reports tokens and exit codes.
         let tokens = if rollout { recording.wanted_tokens(want) } else { Value::Null };
         check(format!("{at} tokens"), tokens, got.tokens.clone());
         if tree == "calls" && rollout && !want["responses"].is_null() {

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 /// change for the worse.
 const NOT_YET_RIGHT: &[&str] = &["codex-0.171.0/code-mode"];
 
-/// The folders of all recordings whose traces are right.
+/// The directories of all recordings whose traces are right.
 pub fn recordings() -> Vec<PathBuf> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let folders =
@@ -94,7 +94,7 @@ impl Recording {
         self
     }
 
-    /// Runs every call in its order; everything is settled and archived when it returns.
+    /// Runs every call in its order; everything is assembled and archived when it returns.
     pub fn replay(&self, tree: &str) -> Replayed {
         self.replay_under(LOCAL, tree, &mut |_| {})
     }
@@ -172,13 +172,13 @@ impl Recording {
         }
     }
 
-    /// The turns that can be known. Where only notify fires, a turn that failed is never told of.
+    /// The turns that can be known. Where only notify fires, a turn that failed is never reported.
     pub fn expected_turns(&self) -> Vec<Value> {
         let turns = self.expected["turns"].as_array().unwrap();
         let hooks = self.expected["hooks"].as_bool() != Some(false);
         let known = turns.iter().filter(|t| hooks || t["status"] == "completed");
         // A review runs in a thread of its own, inside a turn without a prompt; its hooks name the session. To
-        // the person it is one turn of the session: the review's own.
+        // the user it is one turn of the session: the review's own.
         let reviewed = |turn: &Value| {
             turns.iter().find(|o| o["kind"] == "review" && o["thread"] == turn["parent"]["thread"])
         };
@@ -277,7 +277,7 @@ impl Recording {
         let known = turn["tools"].as_array().into_iter().flatten().filter(|_| rollout || hooks);
         let mut tools: Vec<Value> = known.map(one).collect();
         if turn["kind"] == "user_shell" {
-            // The command a person ran themselves is told as a tool, though no model asked for it.
+            // The command a user ran themselves is told as a tool, though no model asked for it.
             tools.extend(got.as_array().unwrap().iter().cloned());
         }
         tools.sort_by_key(|t| t["call_id"].to_string());
@@ -353,7 +353,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// `rollout-2026-11-22T…` lies in the folder of its day.
+/// `rollout-2026-11-22T…` lies in the directory of its day.
 fn place_of(codex: &Path, name: &str) -> PathBuf {
     let day: Vec<&str> = name["rollout-".len()..].splitn(4, ['-', 'T']).take(3).collect();
     codex.join("sessions").join(day.join("/")).join(name)

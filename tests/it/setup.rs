@@ -1,4 +1,4 @@
-//! install, uninstall and doctor as a person runs them, in a home of their own.
+//! install, uninstall and doctor as a user runs them, in a home of their own.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -321,7 +321,7 @@ fn purge_restores_config_yaml() {
     assert!(!installed.split_once("codex:").unwrap().1.contains("user_id"), "{installed}");
     assert!(home.run(&["uninstall", "--purge"]).status.success());
     assert_eq!(fs::read_to_string(&yaml).unwrap(), original);
-    // Changed by the person since, it loses our share and nothing else.
+    // Changed by the user since, it loses our share and nothing else.
     home.install();
     assert!(home.run(&["config", "set", "harnesses.other.project_name", "p"]).status.success());
     assert!(home.run(&["uninstall", "--purge"]).status.success());

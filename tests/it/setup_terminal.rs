@@ -1,4 +1,4 @@
-//! `install` at a terminal, where a person answers its questions.
+//! `install` at a terminal, where a user answers its questions.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ impl Home {
     fn install(&self) -> Terminal {
         let home = format!("HOME={}", self.folder.path().display());
         let program = env!("CARGO_BIN_EXE_arize-codex");
-        // The shell stays when the person interrupts.
+        // The shell stays when the user interrupts.
         let script = "trap : INT; \"$0\" install; code=$?; echo left with $code; read line; \
                       echo \"then came $line\"; exit $code";
         let argv = ["env", "-i", &home, "PATH=/usr/bin:/bin", "TERM=screen", "sh", "-c", script, program];
@@ -140,6 +140,6 @@ fn interrupted_install_writes_nothing() {
     }
 }
 
-/// How a shell tells of an end by SIGINT.
+/// How a shell reports an end by SIGINT.
 const BY_SIGNAL: i32 = 130;
 const KEY: &str = "sesame-open-0123456789";

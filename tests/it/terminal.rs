@@ -1,4 +1,4 @@
-//! A terminal with a person at it: tmux on a socket of its own, without anybody's settings.
+//! A terminal with a user at it: tmux on a socket of its own, without anybody's settings.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `program` in `folder`, with these variables beside those of this process.
+    /// Starts `program` in `directory`, with these variables beside those of this process.
     pub fn start(folder: &Path, variables: &[(String, String)], program: &[&str]) -> Terminal {
         let terminal = Terminal { folder: tempfile::tempdir().unwrap() };
         let variables: Vec<String> = variables.iter().map(|(k, v)| format!("{k}={v}")).collect();

@@ -1,4 +1,4 @@
-//! Backfill tells of past sessions just what live tracing would have told, and nothing twice.
+//! Backfill reports past sessions just what live tracing would have told, and nothing twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};

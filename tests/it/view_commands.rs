@@ -1,4 +1,4 @@
-//! The commands that show what is kept, and backfill, as a person runs them: the real executable, its output.
+//! The commands that show what is kept, and backfill, as a user runs them: the real executable, its output.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

@@ -115,7 +115,7 @@ fn registered(
     findings
 }
 
-/// What became of the hooks registered `by` somebody; `again` is how they are registered once more.
+/// Returns what became of the hooks registered `by` somebody; `again` is how they are registered once more.
 fn hooks(ours: Vec<OurHook>, by: &str, again: &str, release: Option<Version>) -> Vec<Finding> {
     // An event that this release does not know yet cannot have been reviewed.
     let (ours, early): (Vec<OurHook>, Vec<OurHook>) = ours.into_iter().partition(|hook| {
@@ -242,7 +242,7 @@ fn notify(context: &Context, survey: &Survey, by_plugin: bool) -> Vec<Finding> {
     }]
 }
 
-/// What lies beside config.toml and has a say.
+/// Returns what lies beside config.toml and has a say.
 fn beside(context: &Context) -> Vec<Finding> {
     let home = context.paths().codex();
     let mut findings = Vec::new();

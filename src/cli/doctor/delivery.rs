@@ -37,7 +37,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     findings
 }
 
-/// Turns whose Codex is gone are closed here and now, and handed to a process that tells of them.
+/// Turns whose Codex is gone are closed here and now, and handed to a process that reports them.
 fn orphans(context: &Context, settings: &Settings) -> Option<Finding> {
     let paths = context.paths();
     let count = processes::orphans(paths).len();
@@ -146,7 +146,8 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
     findings
 }
 
-/// What was delivered to this backend, and what has become of everything since the state folder was made.
+/// Returns what was delivered to this backend, and what has become of everything since the state directory was
+/// made.
 fn progress(status: &Status, target: Option<Target>) -> String {
     let last = match status.last_success {
         _ if target == Some(Target::Local) => "turns stay here".to_owned(),
@@ -180,10 +181,10 @@ fn size_of(folder: &Path) -> u64 {
     sizes.sum()
 }
 
-/// How long a call that went wrong is worth a warning.
+/// Age up to which a failed call is worth a warning.
 const FAILURES_TOLD: Duration = Duration::from_secs(24 * 3600);
 
-/// A span of time in the unit a person would use.
+/// A span of time in the unit a user would use.
 fn ago_text(ago: Duration) -> String {
     match ago.as_secs() {
         0..=119 => seconds(ago),

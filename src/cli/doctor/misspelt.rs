@@ -24,7 +24,7 @@ pub fn check(document: &Document) -> Vec<Finding> {
     unknown.collect()
 }
 
-/// Whether a setting has this name, holds what has it, or groups settings that do.
+/// Returns true if a setting has this name, holds what has it, or groups settings that do.
 fn is_known(name: &str) -> bool {
     let inside = |whole: &str, part: &str| part.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.'));
     let maps = ["attributes", "headers"];
@@ -39,7 +39,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     all.min().filter(|(changes, meant)| *changes <= 1 + meant.len() / 6).map(|(_, meant)| meant)
 }
 
-/// How many letters must be added, taken away or replaced to make one word of another (Levenshtein).
+/// Returns how many letters must be added, taken away or replaced to make one word of another (Levenshtein).
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -54,7 +54,7 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Where the settings of each tool stand.
+/// Prefix of the settings of each tool.
 const HARNESSES: &str = "harnesses.";
 /// Longer than any name.
 const MAX_NAME: usize = 64;

@@ -12,7 +12,7 @@ use crate::context::Paths;
 use crate::delivery::outbox;
 use crate::file::{self, Lock};
 
-/// Does in each of our folders what hooks and deliveries do there.
+/// Does in each of our directories what hooks and deliveries do there.
 pub fn check(paths: &Paths) -> Finding {
     if let Err(error) = file::check_home(paths.harness()) {
         return Finding::failure("state", format!("hooks do nothing: {error}"), make_own(paths.harness()));
@@ -49,7 +49,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
     locked
 }
 
-/// Whether a folder that is not there yet could be made when it is needed.
+/// Returns true if a directory that is not there yet could be made when it is needed.
 fn can_be_made(folder: &Path) -> io::Result<()> {
     let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
     Ok(rustix::fs::access(nearest, Access::WRITE_OK | Access::EXEC_OK)?)

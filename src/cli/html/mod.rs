@@ -52,8 +52,8 @@ fn policy() -> String {
     )
 }
 
-/// What the script draws. Each trace begins at 0 on the axis they share, so that turns with hours between them
-/// can be compared.
+/// Returns what the script draws. Each trace begins at 0 on the axis they share, so that turns with hours
+/// between them can be compared.
 fn data(traces: &[(&Trace, Vec<Span>)]) -> Value {
     let mut spans = Vec::new();
     let mut heads = Vec::new();

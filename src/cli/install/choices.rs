@@ -1,5 +1,5 @@
 //! What is to be written into config.yaml: from flags, then what is set already, then the defaults; at a terminal
-//! the person is asked, with these as the answers offered.
+//! the user is asked, with these as the answers offered.
 
 use anyhow::{Context as _, bail};
 use serde_yml::Value;
@@ -26,7 +26,7 @@ pub struct Choices {
     pub span_tree: Option<SpanTree>,
     /// Prompts, tool arguments, tool results; none leaves what is set.
     pub logging: Option<[bool; 3]>,
-    /// What was set before.
+    /// The target set before.
     was: Option<Target>,
 }
 
@@ -78,10 +78,10 @@ impl Choices {
         Ok(())
     }
 
-    /// Asks the person, offering what is chosen so far.
+    /// Asks the user, offering what is chosen so far.
     ///
     /// # Errors
-    /// When the terminal is gone or the person interrupts.
+    /// When the terminal is gone or the user interrupts.
     pub fn ask(&mut self, document: &Document, settings: &Settings) -> anyhow::Result<()> {
         const BACKENDS: [&str; 5] = [
             "Phoenix",

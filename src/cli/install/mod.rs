@@ -50,7 +50,7 @@ pub struct Install {
     /// turn or calls
     #[argh(option)]
     pub span_tree: Option<String>,
-    /// also link arize-codex and arize-config into this folder's bin
+    /// also link arize-codex and arize-config into this directory's bin
     #[argh(option)]
     pub prefix: Option<PathBuf>,
     /// also install the skill with which Codex manages its tracing
@@ -195,7 +195,7 @@ fn dry_run(
     Ok(DONE)
 }
 
-/// The folder to be linked into: `--prefix`'s bin, else ~/.local/bin when it is there and on the PATH.
+/// The directory to be linked into: `--prefix`'s bin, else ~/.local/bin when it is there and on the PATH.
 fn link_folder(args: &Install, context: &Context) -> Option<PathBuf> {
     if let Some(prefix) = &args.prefix {
         return Some(std::path::absolute(prefix).unwrap_or_else(|_| prefix.clone()).join("bin"));
@@ -247,7 +247,7 @@ fn report(
     Ok(())
 }
 
-/// Whether Codex will run every hook of ours without being asked.
+/// Returns true if Codex will run every hook of ours without being asked.
 fn is_trusted(context: &Context, config: &CodexConfig, installed: &Installed) -> bool {
     let Ok(survey) = Survey::of(&installed.text) else { return false };
     let executables = Executables::in_folder(&context.paths().bin().to_string_lossy());

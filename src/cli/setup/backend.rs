@@ -26,7 +26,7 @@ pub fn probe(settings: &Settings) -> Result<(), Failure> {
     client.send(&ExportTraceServiceRequest::default(), PATIENCE).map(|_| ())
 }
 
-/// What became of a test trace.
+/// Outcome of a test trace.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Test {
     /// The backend shows it.

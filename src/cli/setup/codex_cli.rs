@@ -60,7 +60,7 @@ pub fn version(codex: &Path) -> Option<Version> {
 #[derive(Debug)]
 pub struct Profile {
     pub name: String,
-    /// What in it keeps our hooks or notify from being called.
+    /// Problems that keep our hooks or notify from being called.
     pub problems: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ fn problems_in(text: &str) -> Vec<String> {
     problems
 }
 
-/// Whether a configuration switches hooks off, by the name of today or the one of before.
+/// Returns true if a configuration switches hooks off, by the name of today or the one of before.
 pub fn hooks_switched_off(root: &Item) -> bool {
     let features = root.get("features");
     ["hooks", "codex_hooks"]
@@ -105,7 +105,7 @@ pub fn hooks_switched_off(root: &Item) -> bool {
         .any(|name| features.and_then(|f| f.get(name)).and_then(Item::as_bool) == Some(false))
 }
 
-/// What the administrator's requirements.toml says against hooks of ours.
+/// Returns what the administrator's requirements.toml says against hooks of ours.
 pub fn decreed(requirements: &Path) -> Option<String> {
     let text = read_text(requirements)?;
     let document = Document::parse(text).ok()?;
@@ -115,9 +115,9 @@ pub fn decreed(requirements: &Path) -> Option<String> {
     hooks_switched_off(document.as_item()).then(|| "the administrator has switched hooks off".to_owned())
 }
 
-/// More than any configuration a person writes.
+/// More than any configuration a user writes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// Where an administrator decrees (developers.openai.com/codex/enterprise/managed-configuration).
+/// The administrator's requirements (developers.openai.com/codex/enterprise/managed-configuration).
 pub const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
 /// The first release whose hooks fire in `codex exec` (`docs::codex`); before, only notify is called.
 pub const FIRST_WITH_HOOKS: Version = Version(0, 142, 5);

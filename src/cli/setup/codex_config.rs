@@ -11,7 +11,7 @@ use crate::file;
 /// The file as it was read.
 #[derive(Debug)]
 pub struct CodexConfig {
-    /// Where Codex looks for it.
+    /// The path Codex reads.
     pub path: PathBuf,
     /// None when there is no such file.
     pub text: Option<String>,
@@ -91,7 +91,7 @@ pub fn spellings(path: &Path) -> Vec<String> {
     found
 }
 
-/// Where copies of what stood in config.toml and config.yaml before our changes are kept.
+/// Returns where copies of what stood in config.toml and config.yaml before our changes are kept.
 pub fn backups(paths: &Paths) -> PathBuf {
     paths.backups()
 }
@@ -99,7 +99,7 @@ pub fn backups(paths: &Paths) -> PathBuf {
 /// Keeps a text as a copy of the file `name`, and forgets the oldest of many; returns where it is.
 ///
 /// # Errors
-/// When the folder cannot be made or read, or the copy not written.
+/// When the directory cannot be made or read, or the copy not written.
 pub fn back_up(name: &str, text: &str, folder: &Path) -> std::io::Result<PathBuf> {
     file::create_private_dir(folder)?;
     let at = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
@@ -114,7 +114,7 @@ pub fn back_up(name: &str, text: &str, folder: &Path) -> std::io::Result<PathBuf
     Ok(copy)
 }
 
-/// Codex's own limit is the memory; a larger file than this is none that a person wrote.
+/// Codex's own limit is the memory; a larger file than this is none that a user wrote.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 const KEPT_BACKUPS: usize = 20;
 

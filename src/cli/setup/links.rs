@@ -19,10 +19,10 @@ pub const LINKS: [&str; 5] = [
     CONFIG_PROGRAM,
 ];
 
-/// Copies this executable into our folder and makes the links beside it.
+/// Copies this executable into our directory and makes the links beside it.
 ///
 /// # Errors
-/// When the folder or a file in it cannot be written.
+/// When the directory or a file in it cannot be written.
 pub fn place(paths: &Paths) -> anyhow::Result<()> {
     let folder = paths.bin();
     let named = || format!("cannot write into {}", folder.display());
@@ -40,11 +40,11 @@ pub fn place(paths: &Paths) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes `arize-codex` and `arize-config` callable from another folder, as one on the PATH. A file of somebody
+/// Makes `arize-codex` and `arize-config` callable from another directory, as one on the PATH. A file of somebody
 /// else's is left alone. Returns the links made.
 ///
 /// # Errors
-/// When the folder cannot be written.
+/// When the directory cannot be written.
 pub fn link_into(folder: &Path, paths: &Paths) -> anyhow::Result<Vec<PathBuf>> {
     let named = || format!("cannot write into {}", folder.display());
     fs::create_dir_all(folder).with_context(named)?;
@@ -74,13 +74,13 @@ pub fn remove(paths: &Paths) -> Vec<PathBuf> {
     gone
 }
 
-/// Removes a link that leads into our folder.
+/// Removes a link that leads into our directory.
 pub fn remove_link(link: &Path, paths: &Paths) -> bool {
     let ours = fs::read_link(link).is_ok_and(|target| target.starts_with(paths.bin()));
     ours && fs::remove_file(link).is_ok()
 }
 
-/// What is wrong with the executable and its links; empty when nothing is.
+/// Returns what is wrong with the executable and its links; empty when nothing is.
 pub fn problems(paths: &Paths) -> Vec<String> {
     let program = paths.bin().join(PROGRAM);
     let runnable = |path: &Path| fs::metadata(path).is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0);
@@ -105,7 +105,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     })
 }
 
-/// Whether two paths lead to one file.
+/// Returns true if two paths lead to one file.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),

@@ -11,7 +11,7 @@ pub mod skill;
 
 use crate::codex::hooks_config::Change;
 
-/// How many of the twelve hooks and what else a change of config.toml concerns, in words.
+/// Returns how many of the twelve hooks and what else a change of config.toml concerns, in words.
 pub fn describe(changes: &[Change]) -> Vec<String> {
     let named = |wanted: fn(&Change) -> Option<&str>| changes.iter().filter_map(wanted).collect::<Vec<_>>();
     let mut lines = Vec::new();

@@ -1,9 +1,9 @@
-//! Questions to a person at a terminal; a secret is read without echo.
+//! Questions to a user at a terminal; a secret is read without echo.
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-/// Whether there is somebody to ask.
+/// Returns true if there is somebody to ask.
 pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -62,7 +62,7 @@ pub fn choice(question: &str, options: &[&str], default: usize) -> io::Result<us
 /// Asks for a secret, which is not shown while it is typed or pasted.
 ///
 /// # Errors
-/// When the terminal is gone or the person interrupts.
+/// When the terminal is gone or the user interrupts.
 pub fn secret(question: &str) -> io::Result<String> {
     // Before the question: who answers at once must not be seen either.
     let silence = Silence::begin()?;
@@ -91,7 +91,7 @@ pub fn secret(question: &str) -> io::Result<String> {
     outcome.map(|()| text)
 }
 
-/// Tells the person something; never into the output of the command.
+/// Tells the user something; never into the output of the command.
 pub fn say(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
     let _ = io::stderr().flush();

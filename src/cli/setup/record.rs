@@ -8,20 +8,20 @@ use super::settings_file;
 use crate::context::Paths;
 use crate::file;
 
-/// What install has added to this machine.
+/// Everything install has added to this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     version: u32,
     /// By the path of each config.toml.
     #[serde(default)]
     pub configs: BTreeMap<PathBuf, Config>,
-    /// Links outside our own folder.
+    /// Links outside our own directory.
     #[serde(default)]
     pub links: BTreeSet<PathBuf>,
-    /// Folders that were made for links and skills.
+    /// Directories that were made for links and skills.
     #[serde(default)]
     pub folders: BTreeSet<PathBuf>,
-    /// How config.yaml was found.
+    /// State of config.yaml before install.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<settings_file::Found>,
     /// Skill files.
@@ -29,7 +29,7 @@ pub struct Record {
     pub skills: BTreeSet<PathBuf>,
 }
 
-/// What was found in one config.toml.
+/// State of one config.toml before install.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// There was no file before.
@@ -84,12 +84,12 @@ impl Record {
         Ok(())
     }
 
-    /// Remembers the folders that making `folder` will make.
+    /// Remembers the directories that making `directory` will make.
     pub fn note_missing(&mut self, folder: &Path) {
         self.folders.extend(folder.ancestors().take_while(|f| !f.exists()).map(Path::to_owned));
     }
 
-    /// What is remembered of a config.toml.
+    /// Returns what is remembered of a config.toml.
     pub fn config(&self, path: &Path) -> Config {
         self.configs.get(path).cloned().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! config.yaml as commands change it. The library writes no comments, so what a person wrote is kept as a copy first.
+//! config.yaml as commands change it. The library writes no comments, so what a user wrote is kept as a copy first.
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::context::Paths;
 use crate::file;
 use crate::settings::document::Document;
 
-/// How config.yaml was found and left by install.
+/// State of config.yaml before and after install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The copy of the file; none where there was no file.

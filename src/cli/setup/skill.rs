@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::file;
 use crate::file::replace;
 
-/// Writes the skill into the person's skill folder and returns where.
+/// Writes the skill into the user's skill directory and returns where.
 ///
 /// # Errors
 /// When it cannot be written, or a skill of that name is there that is not ours.
@@ -21,12 +21,12 @@ pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Where the skill lies.
+/// Returns where the skill lies.
 pub fn folder(home: &Path) -> PathBuf {
     home.join(".agents/skills/manage-codex-tracing")
 }
 
-/// Removes a skill file that install wrote, and its folder when nothing else is in it.
+/// Removes a skill file that install wrote, and its directory when nothing else is in it.
 pub fn remove(path: &Path) -> bool {
     if is_ours(path) && fs::remove_file(path).is_ok() {
         let _ = path.parent().map(fs::remove_dir);

@@ -1,4 +1,4 @@
-//! What `list`, `show`, `preview` and `stats` share: which turns a person means, their spans as a tree, and how
+//! What `list`, `show`, `preview` and `stats` share: which turns a user means, their spans as a tree, and how
 //! to write for the terminal that is there.
 
 pub mod draw;

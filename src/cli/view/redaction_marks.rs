@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use super::terminal::{Style, Terminal};
 use crate::otel::text_tree::printable;
 
-/// How many marks of each sort there are.
+/// Number of redaction marks by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     pub withheld: u64,

@@ -1,4 +1,4 @@
-//! Which turns a person means: the newest, a session, or the turn whose id begins like this.
+//! Which turns a user means: the newest, a session, or the turn whose id begins like this.
 
 use anyhow::bail;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -27,12 +27,12 @@ impl Trace {
         &self.items[0].head
     }
 
-    /// Whether the turn itself is there, and not only a subagent of it.
+    /// Returns true if the turn itself is there, and not only a subagent of it.
     pub fn has_root(&self) -> bool {
         self.head().key.thread == self.thread
     }
 
-    /// Where most remains to be done.
+    /// Returns where most remains to be done.
     pub fn place(&self) -> Place {
         let any = |place| self.items.iter().any(|i| i.place == place);
         match (any(Place::SetAside), any(Place::Waiting)) {
@@ -71,7 +71,7 @@ impl Trace {
         own.map(|i| i.head.ended_at).max().unwrap_or(self.head().ended_at)
     }
 
-    /// How many subagents' turns belong to it.
+    /// Returns how many subagents' turns belong to it.
     pub fn agents(&self) -> usize {
         self.items.iter().filter(|i| i.head.key.thread != self.thread).count()
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::context::{Context, var};
 
-/// What stdout can show.
+/// Capabilities of stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminal {
     pub width: usize,
@@ -15,7 +15,7 @@ pub struct Terminal {
     pub colour: bool,
 }
 
-/// What a piece of text means, which decides its colour.
+/// Meaning of a piece of text, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Plain,
@@ -73,7 +73,7 @@ impl Terminal {
         }
     }
 
-    /// Writes a text, through the person's pager when it is longer than the screen.
+    /// Writes a text, through the user's pager when it is longer than the screen.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -95,7 +95,7 @@ impl Terminal {
         }
         let Ok(mut child) = command.spawn() else { return false };
         if let Some(mut stdin) = child.stdin.take() {
-            // A person who has seen enough closes the pager.
+            // A user who has seen enough closes the pager.
             let _ = stdin.write_all(text.as_bytes());
         }
         // A shell that finds no such pager says so and leaves with 127.

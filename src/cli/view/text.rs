@@ -1,4 +1,4 @@
-//! Numbers, times and foreign text as a person reads them, in a given width.
+//! Numbers, times and foreign text as a user reads them, in a given width.
 
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -11,7 +11,7 @@ pub fn first_line(text: &str) -> String {
     printable(text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default())
 }
 
-/// How many columns a text takes.
+/// Returns how many columns a text takes.
 pub fn width(text: &str) -> usize {
     text.width()
 }
@@ -94,7 +94,7 @@ pub fn lasted(duration: Duration) -> String {
     }
 }
 
-/// A moment in the person's own time, in a `strftime` format.
+/// A moment in the user's own time, in a `strftime` format.
 pub fn local(at: Timestamp, format: &str) -> String {
     let seconds = i64::try_from(at.as_millis() / 1000).unwrap_or_default();
     let Ok(moment) = jiff::Timestamp::from_second(seconds) else { return String::new() };

@@ -1,4 +1,4 @@
-//! Spans of one or more traces as a tree, in the order in which a person reads them.
+//! Spans of one or more traces as a tree, in the order in which a user reads them.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -19,7 +19,7 @@ pub struct Node {
     pub children: usize,
     pub kind: Kind,
     pub name: String,
-    /// What it was about, in a line.
+    /// Its subject in one line.
     pub about: String,
     pub start: u64,
     pub end: u64,
@@ -55,7 +55,7 @@ pub struct Permission {
 }
 
 impl Node {
-    /// How long the span took.
+    /// Returns how long the span took.
     pub fn lasted(&self) -> Duration {
         Duration::from_nanos(self.end.saturating_sub(self.start))
     }
@@ -75,7 +75,7 @@ impl Kind {
 }
 
 impl Tokens {
-    /// What a span says of its tokens.
+    /// Returns what a span says of its tokens.
     pub fn of(span: &Span) -> Option<Tokens> {
         let count = |key: &str| number(span, key).and_then(|n| u64::try_from(n).ok());
         Some(Tokens {

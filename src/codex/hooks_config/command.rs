@@ -30,7 +30,7 @@ pub fn role_of(program: &str) -> Option<HookRole> {
     }
 }
 
-/// Whether a path names our notify executable, whatever edition it belongs to.
+/// Returns true if a path names our notify executable, whatever edition it belongs to.
 pub fn is_notify(program: &str) -> bool {
     base_name(program) == NOTIFY_NAME
 }

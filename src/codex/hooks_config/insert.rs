@@ -48,7 +48,7 @@ fn keeper(found: &EventGroups, event: &HookEvent, ours: &Executables) -> Option<
     right.or_else(|| with(Owner::Ours)).or_else(|| with(Owner::Mixed))
 }
 
-/// Whether a group runs our executable for the event, in whatever wording the person has given it.
+/// Returns true if a group runs our executable for the event, in whatever wording the user has given it.
 fn is_right(group: &Group, event: &HookEvent, ours: &Executables) -> bool {
     let mut handlers = group.handlers.iter().filter(|h| h.is_ours());
     match (handlers.next(), handlers.next()) {
@@ -60,8 +60,8 @@ fn is_right(group: &Group, event: &HookEvent, ours: &Executables) -> bool {
     }
 }
 
-/// Whether a group no longer reads as we write it, and Codex still trusts just that wording: writing it so again
-/// is all it takes to run.
+/// Returns true if a group no longer reads as we write it, and Codex still trusts just that wording: writing
+/// it so again is all it takes to run.
 fn was_trusted_as_written(
     survey: &Survey,
     index: usize,

@@ -29,7 +29,7 @@ pub struct Executables {
 }
 
 impl Executables {
-    /// The executables in a folder, under the names Codex knows them by.
+    /// The executables in a directory, under the names Codex knows them by.
     pub fn in_folder(folder: &str) -> Executables {
         let path = |name: &str| format!("{}/{name}", folder.trim_end_matches('/'));
         Executables {
@@ -67,7 +67,7 @@ pub struct ForeignNotify {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Installed {
     pub text: String,
-    /// What `notify` was before, when it was another tool's.
+    /// The previous `notify`, when it was another tool's.
     pub replaced_notify: Option<ForeignNotify>,
     pub changes: Vec<Change>,
 }
@@ -79,7 +79,7 @@ pub struct Removed {
     pub changes: Vec<Change>,
 }
 
-/// One thing done to the file, for the person to read.
+/// One thing done to the file, for the user to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A hook was registered for an event.

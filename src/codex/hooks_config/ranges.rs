@@ -66,7 +66,7 @@ pub fn value_spans(table: &Table, spans: &mut Vec<Span>) {
     }
 }
 
-/// Where the first header of a table or of anything inside it begins.
+/// Returns where the first header of a table or of anything inside it begins.
 pub fn first_header(table: &Table) -> Option<usize> {
     let starts = table.iter().filter_map(|(_, item)| match item {
         Item::Table(inner) => {

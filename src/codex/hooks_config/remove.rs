@@ -99,7 +99,7 @@ fn delete_lines(text: &str, parts: &[Range<usize>], splices: &mut Splices) {
     }
 }
 
-/// Where our mark and the one blank line above a header begin.
+/// Returns where our mark and the one blank line above a header begin.
 fn above_ours(text: &str, header: usize) -> usize {
     let mut start = header;
     while let Some((line, content)) = line_before(text, start)
@@ -175,7 +175,8 @@ impl TakeOut<'_> {
         (0..self.event.groups.len()).filter(is_ours).collect()
     }
 
-    /// Whether a later group that stays has been reviewed, so that moving it would lose the trust in it.
+    /// Returns true if a later group that stays has been reviewed, so that moving it would lose the trust in
+    /// it.
     fn holds_a_place(&self, index: usize, going: &[usize]) -> bool {
         (index + 1..self.event.groups.len()).any(|later| {
             let stays = !going.contains(&later) || self.event.groups[later].owner() == Owner::Mixed;
@@ -260,8 +261,8 @@ pub fn restore_notify(
     Ok(with_same_end(text, splices.apply(text)))
 }
 
-/// Whether another program's `notify` hands the call on to ours, as some take the previous program along in an
-/// argument of their own.
+/// Returns true if another program's `notify` hands the call on to ours, as some take the previous program
+/// along in an argument of their own.
 pub fn calls_ours(argv: &[String]) -> bool {
     argv.iter().skip(1).any(|word| word.contains(command::NOTIFY_NAME) && !command::is_notify(word))
 }

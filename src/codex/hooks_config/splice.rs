@@ -74,7 +74,8 @@ pub fn line_break(text: &str) -> &'static str {
     }
 }
 
-/// Where the comma after `at` ends, white space and comments passed over; `None` when something else comes first.
+/// Returns where the comma after `at` ends, white space and comments passed over; `None` when something else
+/// comes first.
 pub fn comma_after(text: &str, at: usize) -> Option<usize> {
     let mut in_comment = false;
     for (n, c) in text[at..].char_indices() {
@@ -90,7 +91,7 @@ pub fn comma_after(text: &str, at: usize) -> Option<usize> {
     None
 }
 
-/// Where the white space before `at` begins, line breaks included.
+/// Returns where the white space before `at` begins, line breaks included.
 pub fn blank_before(text: &str, at: usize) -> usize {
     text[..at].trim_end_matches([' ', '\t', '\r', '\n']).len()
 }
@@ -121,7 +122,7 @@ pub fn delete_items(text: &str, open: usize, items: &[Range<usize>], gone: &[boo
     }
 }
 
-/// What some editors put before the first character of a file.
+/// The mark some editors put before the first character of a file.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 #[cfg(test)]

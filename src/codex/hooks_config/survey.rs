@@ -24,7 +24,7 @@ pub struct Survey {
     /// The end of the last top-level value, and where the first table header begins.
     pub last_root_value: Option<usize>,
     pub first_header: Option<usize>,
-    /// How many values stand at the top level.
+    /// Number of values at the top level.
     pub root_values: usize,
     /// `features.hooks`, where it is set.
     pub hooks_enabled: Option<bool>,
@@ -32,7 +32,7 @@ pub struct Survey {
     pub plugins: Vec<String>,
 }
 
-/// How `hooks` itself is written.
+/// Form in which `hooks` is written.
 #[derive(Debug, Default)]
 pub enum HooksForm {
     #[default]
@@ -48,7 +48,7 @@ pub enum HooksForm {
 pub struct EventGroups {
     pub name: String,
     pub groups: Vec<Group>,
-    /// Where the array lies, when the groups are not written with headers.
+    /// Position of the array, when the groups are not written with headers.
     pub array: Option<ArrayPlace>,
 }
 
@@ -59,7 +59,7 @@ pub struct ArrayPlace {
     pub items: Vec<Span>,
     /// From the key to the end of the array.
     pub entry: Span,
-    /// Whether it stands inside `hooks = {…}`.
+    /// True inside `hooks = {…}`.
     pub in_inline_table: bool,
 }
 
@@ -74,7 +74,7 @@ pub struct Group {
     pub header: Option<Span>,
     /// Every header and value of the group and what is inside it.
     pub parts: Vec<Span>,
-    /// Where the `hooks` array of the group lies when it is written as a value.
+    /// Position of the group's `hooks` array when it is written as a value.
     pub array: Option<(Span, Vec<Span>)>,
 }
 
@@ -101,7 +101,7 @@ pub struct State {
     pub place: StatePlace,
 }
 
-/// How a trust entry is written.
+/// Form in which a trust entry is written.
 #[derive(Debug, Clone)]
 pub enum StatePlace {
     Lines(Vec<Span>),
@@ -191,7 +191,7 @@ impl Survey {
         self.events.iter().find(|e| e.name == name)
     }
 
-    /// Whether a trust entry hangs on a group's place, whoever the file belongs to.
+    /// Returns true if a trust entry hangs on a group's place, whoever the file belongs to.
     pub fn has_state_at(&self, event_key: &str, group: usize) -> bool {
         self.states.iter().any(|s| s.key.contains(&format!(":{event_key}:{group}:")))
     }
@@ -335,7 +335,7 @@ fn read_handler(table: &dyn TableLike, parts: Vec<Span>) -> Handler {
 }
 
 impl ArrayPlace {
-    /// Whether the array is one we wrote as a whole: a single item without any space around it.
+    /// Returns true if the array is one we wrote as a whole: a single item without any space around it.
     pub fn is_one_tight_item(&self) -> bool {
         matches!(&self.items[..], [only] if self.span == (only.start - 1..only.end + 1))
     }

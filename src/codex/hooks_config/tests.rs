@@ -42,7 +42,7 @@ fn ordinary(name: &str) -> bool {
     !name.starts_with("old-") && !name.starts_with("invalid-")
 }
 
-/// What Codex appends when the person trusts every hook.
+/// Returns what Codex appends when the user trusts every hook.
 fn trusted_by_codex(text: &str) -> String {
     let mut trusted = text.to_owned();
     let hooks = trust::list(&Survey::of(text).unwrap());

@@ -21,7 +21,7 @@ pub struct ListedHook {
     pub handler: usize,
     pub matcher: Option<String>,
     pub command: String,
-    /// What holds after Codex's default and limits, in seconds.
+    /// Effective timeout after Codex's default and limits, in seconds.
     pub timeout_s: u64,
     pub is_async: bool,
     pub status_message: Option<String>,
@@ -29,7 +29,7 @@ pub struct ListedHook {
     pub ours: bool,
 }
 
-/// Whether Codex will run a hook of ours.
+/// State of one of our hooks in Codex's eyes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookState {
     Trusted,
@@ -54,7 +54,7 @@ pub struct OurHook {
     pub state: HookState,
     /// A matcher that keeps calls away from us.
     pub matcher: Option<String>,
-    /// Whether it runs in the background, which releases before 0.169 skip.
+    /// True if it runs in the background, which releases before 0.169 skip.
     pub is_async: bool,
 }
 
@@ -153,7 +153,7 @@ fn unlisted(survey: &Survey, event: &HookEvent) -> HookState {
     if dead { HookState::WrongForm } else { HookState::Missing }
 }
 
-/// What Codex's stored state says of a hook, ours or another.
+/// Returns what Codex's stored state says of a hook, ours or another.
 pub fn trust_of(survey: &Survey, hook: &ListedHook, config_paths: &[String]) -> HookState {
     let place = hook.place();
     let is_its = |key: &str| {

@@ -10,7 +10,7 @@ use crate::file::open_regular;
 use crate::ids::ThreadId;
 use crate::time::Timestamp;
 
-/// The rollout of a thread: in the folder of the day inside its id, plain or compressed, or archived.
+/// The rollout of a thread: in the directory of the day inside its id, plain or compressed, or archived.
 pub fn find_rollout(codex_home: &Path, thread: &ThreadId) -> Option<PathBuf> {
     day_folders(codex_home, thread)
         .into_iter()
@@ -18,12 +18,12 @@ pub fn find_rollout(codex_home: &Path, thread: &ThreadId) -> Option<PathBuf> {
         .find_map(|folder| find_in(&folder, thread))
 }
 
-/// The rollout of a thread in the folder of another's.
+/// The rollout of a thread in the directory of another's.
 pub fn find_beside(other: &Path, thread: &ThreadId) -> Option<PathBuf> {
     find_in(other.parent()?, thread)
 }
 
-/// The files in which a thread began that goes on in `path`: Codex begins another when a person takes a prompt back,
+/// The files in which a thread began that goes on in `path`: Codex begins another when a user takes a prompt back,
 /// and puts a second id behind the thread's in its name.
 pub fn earlier_parts(path: &Path, thread: &ThreadId) -> Vec<PathBuf> {
     let name = path.file_name().and_then(|n| rollout_stem(n.to_str()?));
@@ -52,7 +52,7 @@ pub fn rollout_stem(name: &str) -> Option<&str> {
     stem.starts_with("rollout-").then_some(stem)
 }
 
-/// The folders a thread's day may be: Codex names them by local time, so a day to each side is looked at too.
+/// The directories a thread's day may be: Codex names them by local time, so a day to each side is looked at too.
 fn day_folders(codex_home: &Path, thread: &ThreadId) -> Vec<PathBuf> {
     let Some(created) = Timestamp::of_uuid_v7(thread.as_str()) else { return Vec::new() };
     let days = [0i64, 1, -1].into_iter().filter_map(|shift| {
@@ -62,7 +62,8 @@ fn day_folders(codex_home: &Path, thread: &ThreadId) -> Vec<PathBuf> {
     days.map(|day| codex_home.join(day.strftime("sessions/%Y/%m/%d").to_string())).collect()
 }
 
-/// Where the line that starts `turn` begins; `None` when it is not among the last [`MAX_LOOK_BACK_BYTES`].
+/// Returns where the line that starts `turn` begins; `None` when it is not among the last
+/// [`MAX_LOOK_BACK_BYTES`].
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -75,7 +76,7 @@ pub fn find_turn_start(path: &Path, turn: &str) -> io::Result<Option<u64>> {
     find_line_backwards(path, turn.as_bytes(), is_start)
 }
 
-/// Whether the last lines of a rollout say that `turn` has ended.
+/// Returns true if the last lines of a rollout say that `turn` has ended.
 pub fn has_ended(path: &Path, turn: &str) -> bool {
     let tail = || {
         let mut file = open_regular(path)?;
@@ -139,9 +140,9 @@ pub fn read_session_meta(path: &Path) -> Option<SessionMeta> {
 const BLOCK_BYTES: u64 = 1024 * 1024;
 /// The first line holds Codex's instructions to the model, and no more.
 const MAX_META_BYTES: u64 = 16 * 1024 * 1024;
-/// No line that starts a turn or tells of a subagent is longer.
+/// No line that starts a turn or reports a subagent is longer.
 const MAX_START_LINE_BYTES: u64 = 64 * 1024;
-/// How far from its end a rollout is searched for the beginning of a turn.
+/// Distance from its end up to which a rollout is searched for the beginning of a turn.
 pub const MAX_LOOK_BACK_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 #[cfg(test)]

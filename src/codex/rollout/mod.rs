@@ -24,7 +24,7 @@ pub struct Record {
     pub fact: Fact,
 }
 
-/// What a line says.
+/// Meaning of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
     Session(Box<SessionMeta>),
@@ -76,7 +76,7 @@ pub enum Fact {
         author: String,
         text: String,
     },
-    /// An error shown to the person while the turn ran.
+    /// An error shown to the user while the turn ran.
     Error {
         message: String,
     },
@@ -102,7 +102,7 @@ pub struct SessionMeta {
     pub git_remote: Option<String>,
 }
 
-/// Where a subagent's thread came from.
+/// Origin of a subagent's thread.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SubagentSource {
     /// thread_spawn, review, compact, memory_consolidation, …
@@ -126,14 +126,14 @@ pub struct TurnContext {
     pub collaboration_mode: Option<String>,
 }
 
-/// How a turn ended.
+/// End of a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnEnd {
     Completed { last_message: Option<String>, error: Option<String>, duration_ms: Option<u64> },
     Aborted { reason: Option<String>, duration_ms: Option<u64> },
 }
 
-/// What a person, or a hook on a person's behalf, said.
+/// Message of the user, or of a hook on the user's behalf.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserMessage {
     pub text: String,
@@ -166,7 +166,7 @@ pub struct ToolRequest {
     pub status: Option<String>,
 }
 
-/// What went back to the model.
+/// Result that went back to the model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ToolOutput {
     pub call_id: String,
@@ -176,7 +176,7 @@ pub struct ToolOutput {
     pub success: Option<bool>,
 }
 
-/// What Codex itself notes about a tool call.
+/// Codex's own note about a tool call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ToolDetail {
     pub call_id: String,
@@ -188,7 +188,7 @@ pub struct ToolDetail {
     pub error: Option<String>,
     pub started: Option<Timestamp>,
     pub completed: Option<Timestamp>,
-    /// How long it ran; the time it waited for permission is not in it.
+    /// Running time, without the wait for permission.
     pub duration: Option<std::time::Duration>,
     pub server: Option<String>,
     pub tool: Option<String>,

@@ -12,10 +12,10 @@ use crate::truncate::Shortener;
 pub struct Reader {
     input: Box<dyn BufRead>,
     line: Vec<u8>,
-    /// Where in the file the next byte comes from, and where the line began that was read last.
+    /// Offset of the next byte in the file, and of the line that was read last.
     at: u64,
     line_at: u64,
-    /// How many bytes may still be read, decompressed.
+    /// Bytes that may still be read, decompressed.
     left: u64,
 }
 
@@ -61,7 +61,7 @@ impl Reader {
         self
     }
 
-    /// Where the line of the last record begins; in a compressed file, once it is decompressed.
+    /// Returns where the line of the last record begins; in a compressed file, once it is decompressed.
     pub fn line_at(&self) -> u64 {
         self.line_at
     }

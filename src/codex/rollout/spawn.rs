@@ -25,7 +25,7 @@ pub struct Sought<'a> {
 pub struct SpawnCall {
     pub call_id: String,
     pub turn: Option<String>,
-    /// What the agent was asked to do.
+    /// The agent's task.
     pub task: Option<String>,
 }
 
@@ -81,7 +81,8 @@ pub fn find_call(parent: &Path, agent: &Sought) -> Option<SpawnCall> {
     (last < seen.len()).then(|| seen.swap_remove(last).call)
 }
 
-/// Whether a tool sets agents to work: spawn_agent, send_input, send_message, followup_task, assign_task, …
+/// Returns true if a tool sets agents to work: spawn_agent, send_input, send_message, followup_task,
+/// assign_task, …
 fn is_agent_tool(name: &str) -> bool {
     name.contains("agent")
         && !name.starts_with("wait")
@@ -91,7 +92,7 @@ fn is_agent_tool(name: &str) -> bool {
         || name.ends_with("_task")
 }
 
-/// Whether a JSON text names the agent: its thread, its path, or the last part of its path.
+/// Returns true if a JSON text names the agent: its thread, its path, or the last part of its path.
 fn names_agent(json: &str, agent: &Sought) -> bool {
     let holds = |name: &str| json.contains(&format!("\"{name}\""));
     let path = agent.path.unwrap_or_default();
@@ -106,7 +107,7 @@ fn argument(arguments: &str, names: &[&str]) -> Option<String> {
 
 /// The line of a call may be written a moment after the turn it caused.
 const MARGIN: Duration = Duration::from_millis(100);
-/// How many calls are held that may turn out to be the one.
+/// Most candidate calls held.
 const MAX_CALLS: usize = 4096;
-/// How much of the parent's rollout is looked at.
+/// Most bytes of the parent's rollout that are read.
 const MAX_LOOK_BACK_BYTES: u64 = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! Cuts a whole rollout into its turns, in one pass, for every release.
 //!
-//! From 0.100 or so a line begins each turn and names it. Before, a turn began with what the person said and had
+//! From 0.100 or so a line begins each turn and names it. Before, a turn began with what the user said and had
 //! no name; it gets one here that is the same whenever the file is read. What a fork or a subagent took over from
 //! another thread is passed over.
 
@@ -19,17 +19,17 @@ pub struct Turns<R: Iterator<Item = Record> = Reader> {
     records: Peekable<R>,
     thread: ThreadId,
     meta: SessionMeta,
-    /// Whether this release says when a turn begins.
+    /// True if this release records when a turn begins.
     told: bool,
     count: u64,
     last_at: Timestamp,
     /// The last count of tokens: the base of those of the turn that follows.
     counted: Option<Record>,
-    /// What is known of the turn that is being read.
+    /// The turn being read.
     open: Open,
 }
 
-/// Where a turn begins.
+/// Beginning of a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnStart {
     pub id: TurnId,
@@ -40,7 +40,7 @@ pub struct TurnStart {
     pub root_turn: Option<String>,
 }
 
-/// What the records of a turn, read to their end, say of it.
+/// Summary of a turn whose records were read to their end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Its end was told.
@@ -49,7 +49,7 @@ pub struct Outcome {
     pub followed: bool,
     /// Its settings or its end were told. A review's turn begins in its session's rollout too, without either.
     pub worked: bool,
-    /// Something was said or the model had a part in it: a turn that counts. A command the person runs does not.
+    /// Something was said or the model had a part in it: a turn that counts. A command the user runs does not.
     pub asked: bool,
 }
 
@@ -139,7 +139,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         self.count = before;
     }
 
-    /// How many turns of the thread the file holds, read to its end.
+    /// Returns how many turns of the thread the file holds, read to its end.
     pub fn count(mut self) -> u64 {
         while self.next_turn().is_some() {}
         self.count
@@ -151,7 +151,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         self.counted.take().into_iter().chain(self.by_ref_records())
     }
 
-    /// What is known of the turn; complete when its records have been read to the end.
+    /// Returns what is known of the turn; complete when its records have been read to the end.
     pub fn outcome(&mut self) -> Outcome {
         self.by_ref_records().for_each(drop);
         Outcome { followed: self.records.peek().is_some(), ..self.open.outcome }
@@ -208,7 +208,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         }
     }
 
-    /// The releases that name no turn tell of no end either: an answer is one.
+    /// The releases that name no turn report no end either: an answer is one.
     fn made_end(&mut self, id: String) -> Option<Record> {
         self.open.id = None;
         let due = self.open.named_here && self.open.answered && !self.open.outcome.ended;
@@ -234,7 +234,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         Some(record)
     }
 
-    /// Whether a turn is older than its thread, which a fork and a subagent begin with.
+    /// Returns true if a turn is older than its thread, which a fork and a subagent begin with.
     fn is_taken_over(&self, turn: &TurnId) -> bool {
         let inherits = self.meta.subagent.is_some() || self.meta.forked_from.is_some();
         let times = (Timestamp::of_uuid_v7(turn.as_str()), Timestamp::of_uuid_v7(self.thread.as_str()));
@@ -256,7 +256,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
     }
 }
 
-/// Whether a record begins a turn, in a release that has `told` of one or not.
+/// Returns true if a record begins a turn, in a release that has `told` of one or not.
 fn begins_turn(record: &Record, told: bool) -> bool {
     match record.fact {
         Fact::TurnStarted { .. } => true,

@@ -271,7 +271,7 @@ fn item(payload: &Value) -> Option<Fact> {
             let (text, images) = content(item.get("content")?);
             Fact::User(UserMessage { text, images })
         }
-        // What a person's hook says to the model.
+        // What a user's hook says to the model.
         "HookPrompt" => {
             Fact::AgentMessage { author: "hook".to_owned(), text: content(item.get("fragments")?).0 }
         }
@@ -351,7 +351,7 @@ fn duration(value: &Value) -> Option<std::time::Duration> {
         .checked_add(std::time::Duration::from_nanos(nanos.into()))
 }
 
-/// What an MCP server answered when it says that the call failed.
+/// Returns what an MCP server answered when it says that the call failed.
 fn mcp_error(result: &Value) -> Option<String> {
     let failed = result.get("isError").or_else(|| result.get("is_error"))?.as_bool()?;
     failed.then(|| content(result.get("content").unwrap_or(&Value::Null)).0)

@@ -9,7 +9,7 @@ use std::io;
 use crate::delivery::transport::endpoint::Endpoint;
 use crate::delivery::transport::retry::{Cause, Failure};
 
-/// What a backend said to a request it took.
+/// Answer of a backend to a request it accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
     /// Spans it dropped nevertheless (OTLP, "Partial Success"); sending them again is forbidden.

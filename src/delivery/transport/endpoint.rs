@@ -80,7 +80,7 @@ impl Endpoint {
         Ok(Endpoint { tls, host, port, path })
     }
 
-    /// Where OTLP/HTTP posts spans (opentelemetry.io, "OTLP/HTTP request").
+    /// Returns where OTLP/HTTP posts spans (opentelemetry.io, "OTLP/HTTP request").
     pub fn traces_url(&self) -> String {
         if self.path.ends_with(TRACES_PATH) { self.to_string() } else { format!("{self}{TRACES_PATH}") }
     }
@@ -91,7 +91,7 @@ impl Endpoint {
         format!("{scheme}://{}:{}", self.host, self.port)
     }
 
-    /// Whether it is on this machine.
+    /// Returns true if it is on this machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }

@@ -181,9 +181,9 @@ struct WireDuration {
     nanos: i32,
 }
 
-/// What h2 makes of "HTTP/1.1 …": the first three letters are a length beyond any frame's (RFC 9113, 4.1).
+/// Error of h2 on "HTTP/1.1 …": the first three letters are a length beyond any frame's (RFC 9113, 4.1).
 const HTTP1_AS_FRAME: &str = "frame with invalid size";
-/// What grpc-go, grpc-core and tonic say when a message is over their limit.
+/// Errors of grpc-go, grpc-core and tonic for a message over their limit.
 const TOO_LARGE: [&str; 3] = ["larger than max", "length too large", "message too large"];
 
 #[cfg(test)]

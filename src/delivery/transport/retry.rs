@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub cause: Cause,
-    /// How long the server asks to be left alone.
+    /// Pause that the server asks for.
     pub retry_after: Option<Duration>,
 }
 
@@ -39,12 +39,12 @@ pub enum Cause {
     Settings(String),
 }
 
-/// What to do about a failure.
+/// Class of a failure, which decides what is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Try again later.
     Retry,
-    /// Keep everything until a person has changed something; each run tries once.
+    /// Keep everything until a user has changed something; each run tries once.
     Permanent,
     /// The request's content is at fault: split it, and set the last culprit aside.
     Poison,
@@ -69,7 +69,7 @@ impl Failure {
         }
     }
 
-    /// What a person can do about it.
+    /// Returns what a user can do about it.
     pub fn advice(&self, target: Target) -> &'static str {
         match &self.cause {
             Cause::Http(401 | 403) | Cause::Grpc(UNAUTHENTICATED | PERMISSION_DENIED) => match target {

@@ -41,7 +41,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// An attribute of a person's own, which replaces none of ours.
+    /// An attribute of a user's own, which replaces none of ours.
     pub fn plain_unless_set(&mut self, key: String, value: &str) {
         if !self.list.iter().any(|known| known.key == key) {
             self.plain(key, value);
@@ -111,7 +111,7 @@ impl<'a> Attributes<'a> {
         self.number("llm.token_count.completion_details.reasoning", usage.reasoning_output_tokens);
     }
 
-    /// What was said to the model.
+    /// Returns what was said to the model.
     pub fn input_messages(&mut self, messages: &[Message], tools: &Tools) {
         for (n, message) in messages.iter().enumerate() {
             let prefix = format!("llm.input_messages.{n}.message");
@@ -162,7 +162,7 @@ impl<'a> Attributes<'a> {
         *part += 1;
     }
 
-    /// What the model answered in one response.
+    /// Returns what the model answered in one response.
     pub fn output_message(&mut self, call: &ModelCall, tools: &Tools) {
         if call.output.is_empty() {
             return;
@@ -217,7 +217,7 @@ pub(super) fn describe_image(image: &Image) -> String {
     }
 }
 
-/// Whether a text is a JSON object or array.
+/// Returns true if a text is a JSON object or array.
 pub(super) fn is_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }

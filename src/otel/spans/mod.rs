@@ -98,13 +98,13 @@ impl<'a> Builder<'a> {
         outer.map(|o| o.span.to_vec()).unwrap_or_default()
     }
 
-    /// What every span carries.
+    /// Returns what every span carries.
     fn common(&self, a: &mut Attributes) {
         a.plain("session.id", self.turn.root_thread.as_str());
         a.plain_if("user.id", self.profile.user_id.as_deref());
     }
 
-    /// What a failure of the model says may repeat a prompt as well as a result.
+    /// Returns what a failure of the model says may repeat a prompt as well as a result.
     fn error_class(&self) -> Class {
         if self.redactor.shows(Class::Prompt) { Class::ToolContent } else { Class::Prompt }
     }
