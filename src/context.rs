@@ -35,6 +35,7 @@ pub mod var {
     pub const LOG_TOOL_DETAILS: &str = "ARIZE_LOG_TOOL_DETAILS";
     pub const LOG_TOOL_CONTENT: &str = "ARIZE_LOG_TOOL_CONTENT";
     pub const REDACT_SECRETS: &str = "ARIZE_REDACT_SECRETS";
+    pub const PRICES: &str = "ARIZE_PRICES";
     pub const MAX_VALUE_BYTES: &str = "ARIZE_MAX_VALUE_BYTES";
     pub const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     pub const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";

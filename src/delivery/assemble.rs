@@ -18,6 +18,7 @@ use crate::git;
 use crate::ids::{ThreadId, TurnId};
 use crate::layout;
 use crate::otel::entry::Entry;
+use crate::otel::prices::Prices;
 use crate::otel::spans;
 use crate::settings::Settings;
 use crate::time::{self, Timestamp};
@@ -93,7 +94,7 @@ fn assemble_one(context: &Context, record: &Path, attempts: u64, hurry: Hurry) -
 fn put(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> std::io::Result<()> {
     let turn = read_turn(context, closing, rows);
     if is_worth_telling(&turn) {
-        outbox::put(context.paths(), &spans::build(&turn, &closing.profile))?;
+        outbox::put(context.paths(), &spans::build(&turn, &closing.profile, &prices_of(context, closing)))?;
     }
     Ok(())
 }
@@ -146,7 +147,11 @@ fn count(context: &Context, closing: &mut Closing) -> Result<(), StateError> {
 
 /// The entry of a turn, without settling it.
 pub fn entry_of(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Entry {
-    spans::build(&read_turn(context, closing, rows), &closing.profile)
+    spans::build(&read_turn(context, closing, rows), &closing.profile, &prices_of(context, closing))
+}
+
+fn prices_of(context: &Context, closing: &Closing) -> Prices {
+    Prices::load(context.paths(), closing.profile.prices.as_deref())
 }
 
 /// A continuation in which nothing happened is a repeated Stop.

@@ -16,6 +16,7 @@ use crate::delivery::outbox;
 use crate::file;
 use crate::ids::{ThreadId, TurnId};
 use crate::otel::entry::{Entry, EntryKey};
+use crate::otel::prices::Prices;
 use crate::otel::spans;
 use crate::settings::Profile;
 use crate::time::Timestamp;
@@ -76,6 +77,7 @@ pub fn scan(
         return Ok(false);
     }
     numbering::count_earlier_parts(&mut turns, path);
+    let prices = Prices::load(context.paths(), profile.prices.as_deref());
     let recent = fs::metadata(path).is_ok_and(|m| file::age(&m) < STILL_RUNNING);
     let mut complete = true;
     let mut told = BTreeSet::new();
@@ -103,7 +105,7 @@ pub fn scan(
             each(Found::Running)?;
         } else if outcome.worked {
             told.insert(key);
-            let entry = Box::new(spans::build(&turn, profile));
+            let entry = Box::new(spans::build(&turn, profile, &prices));
             // The spans hold all of it once more.
             drop(turn);
             each(Found::Turn(entry))?;

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 use crate::ids::{ThreadId, TurnId};
 use crate::layout::ENTRY_SUFFIX;
+use crate::otel::token_use::TokenUse;
 use crate::time::Timestamp;
 
 /// A finished turn, or a later part of one, ready to be delivered.
@@ -67,6 +68,9 @@ pub struct Summary {
     pub cached_tokens: Option<u64>,
     pub completion_tokens: Option<u64>,
     pub reasoning_tokens: Option<u64>,
+    /// The same tokens as they are priced; empty in turns of releases before prices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<TokenUse>,
     /// live, notify or backfill.
     pub origin: String,
 }

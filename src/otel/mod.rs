@@ -8,6 +8,7 @@ pub mod entry;
 pub mod entry_reader;
 pub mod ids;
 pub mod json;
+pub mod prices;
 pub mod redact;
 pub mod resource;
 pub mod scrub;
@@ -16,3 +17,4 @@ pub mod spans;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text_tree;
+pub mod token_use;

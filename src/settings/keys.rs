@@ -88,6 +88,13 @@ pub const KEYS: &[Key] = &[
     key("archive_days", &[], "7", "How long delivered turns are kept locally"),
     key("archive_mb", &[], "256", "How much of them is kept"),
     key("outbox_mb", &[], "1024", "How much undelivered is kept before the oldest is set aside"),
+    key(
+        "prices",
+        &[var::PRICES],
+        "",
+        "File with prices of your own, in LiteLLM's form, over the built-in table",
+    ),
+    key("history", &[], "true", "Keep one line a turn for good, without its content; false keeps none"),
     key("notify_chain", &[], "", "Another tool's notify program, called after ours"),
     key("trace_enabled", &[var::TRACE_ENABLED], "true", "Tracing on or off"),
     key("dry_run", &[var::DRY_RUN], "false", "Print spans instead of sending them"),

@@ -45,6 +45,8 @@ pub struct Settings {
     pub max_request_bytes: usize,
     pub dry_run: bool,
     pub trace_debug: bool,
+    /// Whether a line is kept for each turn, for good.
+    pub history: bool,
     /// Another tool's notify program, called after ours with the same payload.
     pub notify_chain: Vec<String>,
     pub log: Log,
@@ -66,6 +68,9 @@ pub struct Profile {
     /// Regular expressions of the user's own secrets.
     pub redact_patterns: Vec<String>,
     pub max_value_bytes: usize,
+    /// A file with prices of the user's own.
+    #[serde(default)]
+    pub prices: Option<String>,
 }
 
 /// Content that may be recorded; the rest is replaced by its length before anything is written.
@@ -180,6 +185,7 @@ impl Settings {
         let redact_secrets = flag("redact_secrets");
         let (enabled, dry_run, verbose) = (flag("trace_enabled"), flag("dry_run"), flag("verbose"));
         let (trace_debug, allow_insecure) = (flag("trace_debug"), flag("allow_insecure"));
+        let history = flag("history");
         let mut number = |name: &str| resolver.number(name, &mut problems);
         let (archive_days, archive_mb, outbox_mb) =
             (number("archive_days"), number("archive_mb"), number("outbox_mb"));
@@ -208,6 +214,7 @@ impl Settings {
             redact_secrets,
             redact_patterns: resolver.list("redact_patterns"),
             max_value_bytes,
+            prices: resolver.text("prices").map(|p| whole_path(&p, paths)),
         };
         Settings {
             enabled,
@@ -226,6 +233,7 @@ impl Settings {
             max_request_bytes,
             dry_run,
             trace_debug,
+            history,
             notify_chain: resolver.list("notify_chain"),
             log: Log::new(absolute(log_file, paths), verbose),
             problems,
@@ -270,6 +278,10 @@ pub fn early_log(context: &Context) -> Log {
 /// The log a user has named. A relative name would mean another file in each directory that Codex works in.
 fn absolute(named: Option<PathBuf>, paths: &Paths) -> PathBuf {
     named.filter(|path| path.is_absolute()).unwrap_or_else(|| paths.log_file())
+}
+
+fn whole_path(path: &str, paths: &Paths) -> String {
+    crate::context::expand_home(path, &home_of(paths)).to_string_lossy().into_owned()
 }
 
 fn home_of(paths: &Paths) -> PathBuf {

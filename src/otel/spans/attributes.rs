@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
 use crate::codex::payload::Usage;
 use crate::codex::rollout::Image;
+use crate::otel::prices::Bill;
 use crate::otel::redact::{Class, Redactor};
 use crate::turn::{Message, ModelCall, Output, Role, ToolCall};
 
@@ -71,6 +72,10 @@ impl<'a> Attributes<'a> {
         self.push(key, Any::IntValue(value));
     }
 
+    pub fn decimal(&mut self, key: &str, value: f64) {
+        self.push(key, Any::DoubleValue(value));
+    }
+
     pub fn list(&mut self, key: &str, values: &[String]) {
         let one = |v: &String| AnyValue {
             value: Some(Any::StringValue(self.redactor.text(Class::Plain, v).into_owned())),
@@ -109,6 +114,19 @@ impl<'a> Attributes<'a> {
             self.number("llm.token_count.prompt_details.cache_write", written);
         }
         self.number("llm.token_count.completion_details.reasoning", usage.reasoning_output_tokens);
+    }
+
+    /// Writes what the tokens cost, as far as prices are known. An unknown price leaves no attribute: zero would be a lie.
+    pub fn cost(&mut self, bill: &Bill) {
+        if bill.known().is_some() {
+            self.decimal("llm.cost.prompt", bill.prompt.usd());
+            self.decimal("llm.cost.completion", bill.completion.usd());
+            self.decimal("llm.cost.total", bill.total().usd());
+            self.plain("codex.cost.source", &bill.source());
+        }
+        if bill.is_partial() {
+            self.number("codex.cost.unknown_calls", bill.unknown_calls);
+        }
     }
 
     /// Returns what was said to the model.

@@ -19,16 +19,18 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status as WireStatus};
 use crate::otel::entry::{Entry, EntryKey, Head, Summary};
 use crate::otel::ids;
 use crate::otel::ids::{Role, TraceParent};
+use crate::otel::prices::Prices;
 use crate::otel::redact::{Class, Redactor};
 use crate::otel::spans::attributes::{Attributes, Tools};
+use crate::otel::token_use;
 use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
 use crate::turn::{Compaction, Origin, ToolCall, Turn};
 
 /// Builds the entry of a turn: its spans, the turn's own first, and the line that lists show of it.
-pub fn build(turn: &Turn, profile: &Profile) -> Entry {
+pub fn build(turn: &Turn, profile: &Profile, prices: &Prices) -> Entry {
     let redactor = Redactor::new(profile);
-    let builder = Builder::new(turn, profile, &redactor);
+    let builder = Builder::new(turn, profile, &redactor, prices);
     Entry { head: builder.head(), spans: builder.spans() }
 }
 
@@ -36,19 +38,20 @@ struct Builder<'a> {
     turn: &'a Turn,
     profile: &'a Profile,
     redactor: &'a Redactor,
+    prices: &'a Prices,
     tools: Tools<'a>,
     trace_id: Vec<u8>,
     root_id: Vec<u8>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(turn: &'a Turn, profile: &'a Profile, redactor: &'a Redactor) -> Builder<'a> {
+    fn new(turn: &'a Turn, profile: &'a Profile, redactor: &'a Redactor, prices: &'a Prices) -> Builder<'a> {
         let outer = turn.traceparent.as_deref().and_then(TraceParent::parse);
         let own = ids::trace_id(&turn.root_thread, &turn.root_turn);
         let trace_id = outer.map_or(own, |o| o.trace).to_vec();
         let root_id = turn_span_id(turn, turn.part);
         let tools = turn.tools.iter().map(|t| (t.key.as_str(), t)).collect();
-        Builder { turn, profile, redactor, tools, trace_id, root_id }
+        Builder { turn, profile, redactor, prices, tools, trace_id, root_id }
     }
 
     fn spans(&self) -> Vec<Span> {
@@ -207,6 +210,7 @@ impl<'a> Builder<'a> {
                 cached_tokens: usage.map(|u| u.cached_input_tokens),
                 completion_tokens: usage.map(|u| u.output_tokens),
                 reasoning_tokens: usage.map(|u| u.reasoning_output_tokens),
+                uses: token_use::of_turn(turn),
                 origin: origin_name(turn.origin).to_owned(),
             },
         }

@@ -3,9 +3,11 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::otel::ids::Role;
+use crate::otel::prices::Bill;
 use crate::otel::redact::Class;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::Attributes;
+use crate::otel::token_use;
 use crate::turn::{Compaction, ModelCall, Output};
 
 impl Builder<'_> {
@@ -36,6 +38,8 @@ impl Builder<'_> {
         if let Some(usage) = &call.usage {
             a.usage(usage);
         }
+        let used = token_use::of_call(call, self.turn.about.model.as_deref());
+        a.cost(&Bill::of([&used], self.prices));
         a.plain("codex.response_id", &call.id);
         let parent = match self.turn.compactions.iter().position(|c| call.compacts && within(call, c)) {
             Some(at) => self.compaction_id(at),
@@ -56,10 +60,16 @@ impl Builder<'_> {
         if let Some(usage) = &turn.usage {
             a.usage(usage);
         }
+        a.cost(&self.bill());
         let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
         let started = turn.calls.first().map_or(turn.started, |c| c.started);
         let id = self.id(Role::Model, "all");
         self.span(Some(self.root_id.clone()), id, "Model".to_owned(), (started, ended.max(started)), a, None)
+    }
+
+    /// The cost of the turn's responses, each in its own tier and step.
+    pub(super) fn bill(&self) -> Bill {
+        Bill::of(&token_use::of_turn(self.turn), self.prices)
     }
 
     /// The model's part in the turn as one: what it was told and answered.

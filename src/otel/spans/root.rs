@@ -19,6 +19,7 @@ impl Builder<'_> {
         // Tokens are told once: here, or by the model's own spans below.
         if let Some(usage) = turn.usage.as_ref().filter(|_| !is_agent) {
             a.usage(usage);
+            a.cost(&self.bill());
         }
         if let Some(agent) = &turn.agent {
             self.agent(&mut a, agent);

@@ -11,6 +11,7 @@ use arize_codex::truncate::{Shortener, cut, cut_at_word};
 use arize_codex::delivery::transport::endpoint::Endpoint;
 use arize_codex::otel::entry::Entry;
 use arize_codex::otel::entry_reader::EntryReader;
+use arize_codex::otel::prices::Prices;
 use arize_codex::delivery::transport::retry::parse_retry_after;
 use arize_codex::settings::{SpanTree, document::Document, env_file};
 use arize_codex::time::Timestamp;
@@ -93,8 +94,8 @@ fn build(
     let turn = fold(Evidence { closing, rows, meta, records, spawn: None, git: Git::default() });
     assert!(turn.started <= turn.ended);
     assert!(turn.tools.iter().all(|t| t.started <= t.ended));
-    let entry = spans::build(&turn, &closing.profile);
-    assert_eq!(spans::build(&turn, &closing.profile), entry, "the same turn gives the same spans");
+    let entry = spans::build(&turn, &closing.profile, &Prices::built_in());
+    assert_eq!(spans::build(&turn, &closing.profile, &Prices::built_in()), entry, "the same turn gives the same spans");
     assert_eq!(Entry::decode(&entry.encode()).ok().as_ref(), Some(&entry), "an entry survives its file");
     let tree = text_tree::tree(&entry.spans);
     assert!(!tree.chars().any(|c| c.is_control() && c != '\n'), "no control characters");

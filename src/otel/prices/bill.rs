@@ -1,0 +1,105 @@
+//! What model calls cost, and how much of it is known.
+
+use super::book::Prices;
+use super::money::Money;
+use super::tier::Tier;
+use crate::otel::token_use::TokenUse;
+
+/// A sum of costs. What has no known price adds nothing and is counted, so that the sum says "at least".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bill {
+    pub prompt: Money,
+    pub completion: Money,
+    /// How many calls have a price.
+    pub priced_calls: u64,
+    /// How many calls have none, or no tokens to count by.
+    pub unknown_calls: u64,
+    /// The tables that said so, each once.
+    pub sources: Vec<String>,
+}
+
+impl Bill {
+    /// The cost of every call, each in its own tier and step.
+    pub fn of<'a>(uses: impl IntoIterator<Item = &'a TokenUse>, prices: &Prices) -> Bill {
+        let mut bill = Bill::default();
+        for used in uses {
+            bill.add_use(used, prices);
+        }
+        bill
+    }
+
+    fn add_use(&mut self, used: &TokenUse, prices: &Prices) {
+        self.unknown_calls += used.untold;
+        if used.calls == 0 {
+            return;
+        }
+        let tier = Tier::parse(used.tier.as_deref());
+        let found = tier.and_then(|tier| prices.rates(&used.model, tier, used.long, used.at));
+        let Some((rates, layer)) = found else {
+            self.unknown_calls += used.calls;
+            return;
+        };
+        let cached = used.cached.min(used.input);
+        let written = used.written.min(used.input - cached);
+        let fresh = used.input - cached - written;
+        self.prompt += rates.input.times(fresh) + rates.cached.times(cached) + rates.written.times(written);
+        self.completion += rates.output.times(used.output);
+        self.priced_calls += used.calls;
+        let name = layer.name();
+        if !self.sources.contains(&name) {
+            self.sources.push(name);
+        }
+    }
+
+    /// Adds another sum.
+    pub fn add(&mut self, other: &Bill) {
+        self.prompt += other.prompt;
+        self.completion += other.completion;
+        self.priced_calls += other.priced_calls;
+        self.unknown_calls += other.unknown_calls;
+        for source in &other.sources {
+            if !self.sources.contains(source) {
+                self.sources.push(source.clone());
+            }
+        }
+    }
+
+    pub fn total(&self) -> Money {
+        self.prompt + self.completion
+    }
+
+    /// The total where anything is known; none where nothing is.
+    pub fn known(&self) -> Option<Money> {
+        (self.priced_calls > 0).then(|| self.total())
+    }
+
+    /// Whether more was spent than the sum says.
+    pub fn is_partial(&self) -> bool {
+        self.unknown_calls > 0
+    }
+
+    /// `$1.23`, `at least $1.23`, `unknown`, and nothing where nothing was asked of a model.
+    pub fn in_words(&self) -> String {
+        match (self.known(), self.is_partial()) {
+            (Some(money), false) => money.in_words(),
+            (Some(money), true) => format!("at least {money}"),
+            (None, true) => "cost unknown".to_owned(),
+            (None, false) => String::new(),
+        }
+    }
+
+    /// As short as a column of a table needs it: `$1.23`, `≥$1.23`, `?`.
+    pub fn in_short(&self) -> String {
+        match (self.known(), self.is_partial()) {
+            (Some(money), false) => money.in_words(),
+            (Some(money), true) => format!("≥{money}"),
+            (None, true) => "?".to_owned(),
+            (None, false) => String::new(),
+        }
+    }
+
+    /// The tables' names, for `codex.cost.source`.
+    pub fn source(&self) -> String {
+        self.sources.join(", ")
+    }
+}
