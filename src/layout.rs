@@ -36,6 +36,8 @@
 //! | `sent/K.turn` | `drain` | `flush.lock` | a delivered turn | the archive's bounds |
 //! | `delivered.keys` | `archive` | `delivered.lock` | digests of delivered turns whose files are gone | never; bounded |
 //! | `backfilled.keys` | `backfill` | `backfilled.lock` | digests of rollouts read to their end | never; bounded |
+//! | `history/YYYY-MM.jsonl` | `assemble`, `backfill` | `history.lock` | one line a finished turn of that month (UTC), without its content | never |
+//! | `prices_own.json`, `prices_newer.json` | `prices` | – | prices of the user's own; a newer table than the built-in one | never |
 //! | `delivery.json` | `flush` | `flush.lock` | how delivery has been going | never |
 //! | `flush.lock`, `flush.wish` | `flush` | – | the right to deliver; that a user waits for it | never; when taken |
 //! | `live/PID-START-PLACE-T` | hooks | – | empty: a Codex process and a thread it has hooks for | when that process is gone |
@@ -157,7 +159,31 @@ impl Paths {
         self.state().join("backfilled.keys")
     }
 
+<<<<<<< HEAD
     /// State of delivery.
+=======
+    /// One line a finished turn, for good; a file a month.
+    pub fn history(&self) -> PathBuf {
+        self.state().join("history")
+    }
+
+    /// Held while a line of the history is written.
+    pub fn history_lock(&self) -> PathBuf {
+        self.state().join("history.lock")
+    }
+
+    /// Prices of the user's own.
+    pub fn own_prices(&self) -> PathBuf {
+        self.state().join("prices_own.json")
+    }
+
+    /// A newer price table than the built-in one.
+    pub fn newer_prices(&self) -> PathBuf {
+        self.state().join("prices_newer.json")
+    }
+
+    /// How delivery has been going.
+>>>>>>> 7e88b05 (Name the price files and the history in the module of all files)
     pub fn delivery_status(&self) -> PathBuf {
         self.state().join("delivery.json")
     }

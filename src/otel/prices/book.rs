@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::money::Money;
 use super::table::{ABOUT, CACHED, INPUT, OUTPUT, Rates, Table, TableError, WRITTEN};
 use super::tier::Tier;
-use crate::context::Paths;
 use crate::file;
+use crate::layout::Paths;
 use crate::time::Timestamp;
 
 /// The price tables, the first that knows a price wins.
@@ -44,9 +44,9 @@ impl Prices {
         let mut prices = Prices::default();
         let named = users_file.map(PathBuf::from);
         for (path, own, must) in [
-            (Some(own_file(paths)), true, false),
+            (Some(paths.own_prices()), true, false),
             (named, true, true),
-            (Some(newer_file(paths)), false, false),
+            (Some(paths.newer_prices()), false, false),
         ] {
             let Some(path) = path else { continue };
             match read(&path) {
@@ -103,7 +103,7 @@ pub fn update(paths: &Paths, content: &[u8], source: &str, date: &str) -> Result
     kept.entry(ABOUT).or_insert_with(|| json!({ "source": source, "date": date }));
     let kept = Value::from(kept);
     let table = Table::from_json(&kept, source).map_err(bad)?;
-    write(&newer_file(paths), &kept)?;
+    write(&paths.newer_prices(), &kept)?;
     Ok(table.models().count())
 }
 
@@ -112,7 +112,7 @@ pub fn update(paths: &Paths, content: &[u8], source: &str, date: &str) -> Result
 /// # Errors
 /// When the prices kept so far are broken, or the file cannot be written.
 pub fn set(paths: &Paths, model: &str, entry: Value) -> Result<(), PriceFileError> {
-    let path = own_file(paths);
+    let path = paths.own_prices();
     let content = file::read_bounded(&path, MAX_BYTES)?.unwrap_or_else(|| b"{}".to_vec());
     let bad = |error| PriceFileError::Table(path.display().to_string(), error);
     let mut value: Value =
@@ -126,7 +126,7 @@ pub fn set(paths: &Paths, model: &str, entry: Value) -> Result<(), PriceFileErro
 
 /// The entry of a model, of whichever table knows it first, to be kept under another name.
 pub fn entry_like(paths: &Paths, users_file: Option<&str>, model: &str) -> Option<Value> {
-    let files = [Some(own_file(paths)), users_file.map(PathBuf::from), Some(newer_file(paths))];
+    let files = [Some(paths.own_prices()), users_file.map(PathBuf::from), Some(paths.newer_prices())];
     let of = |content: &[u8]| {
         let value: Value = serde_json::from_slice(content).ok()?;
         let table = Table::from_json(&value, "").ok()?;
@@ -178,16 +178,6 @@ fn write(path: &Path, value: &Value) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
     file::write_atomic(path, &text).map_err(|e| file::named(path, e))
-}
-
-/// What `prices set` keeps.
-pub fn own_file(paths: &Paths) -> PathBuf {
-    paths.state().join("prices_own.json")
-}
-
-/// What `prices update` keeps.
-pub fn newer_file(paths: &Paths) -> PathBuf {
-    paths.state().join("prices_newer.json")
 }
 
 const BUILT_IN: &[u8] = include_bytes!("table.json");
