@@ -159,9 +159,6 @@ impl Paths {
         self.state().join("backfilled.keys")
     }
 
-<<<<<<< HEAD
-    /// State of delivery.
-=======
     /// One line a finished turn, for good; a file a month.
     pub fn history(&self) -> PathBuf {
         self.state().join("history")
@@ -182,8 +179,7 @@ impl Paths {
         self.state().join("prices_newer.json")
     }
 
-    /// How delivery has been going.
->>>>>>> 7e88b05 (Name the price files and the history in the module of all files)
+    /// State of delivery.
     pub fn delivery_status(&self) -> PathBuf {
         self.state().join("delivery.json")
     }
