@@ -13,6 +13,7 @@ SCENARIO.json:
      "setup": ["shell command", ...],         run in /home/dev/project beforehand
      "config": "extra config.toml text",      goes before the recording hooks' own groups
      "trusted": true,                         false: hooks registered but not approved
+     "default_model": true,                   config.toml names no model: Codex takes its own, in code mode
      "runs": [RUN, ...],                      in order; "{thread}" is the first thread's id,
                                               "{lab}" this folder
      "releases": {"0.142.5": {...}}}          other values for one release
@@ -39,7 +40,9 @@ and every rollout file as Codex left it, with the long fixed prompts cut short
 (transcript_bytes counts the uncut file; a file that Codex compressed stays as it is).
 """
 import argparse
+import hashlib
 import json
+import re
 import os
 import pathlib
 import shutil
@@ -48,9 +51,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 
 EVENTS = ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PermissionRequest", "Stop",
           "SubagentStart", "SubagentStop", "PreCompact", "PostCompact", "Interrupt", "SessionEnd", "PreModelRequest", "PostModelRequest"]
+TRUSTED_BY_HASH = (0, 171, 0)
 USER = pathlib.Path("/home/dev")
 HOME = USER / ".codex"
 CWD = USER / "project"
@@ -64,8 +69,7 @@ find {home}/sessions -name 'rollout-*' -printf '%f %s\\n' > $f.sizes 2>/dev/null
 mv $f.payload $f.done
 """
 
-CONFIG = """model = "gpt-5.5"
-model_provider = "mock"
+CONFIG = """{model}model_provider = "mock"
 notify = ["{capture}", "notify"]
 
 [model_providers.mock]
@@ -77,6 +81,26 @@ request_max_retries = 1
 stream_max_retries = 1
 {extra}
 """
+
+
+def trust(path):
+    """Appends to config.toml that a person approved every hook in it, as Codex itself would write."""
+    state = ""
+    for event, groups in tomllib.loads(path.read_text())["hooks"].items():
+        snake = re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
+        for g, group in enumerate(groups):
+            for h, hook in enumerate(group["hooks"]):
+                handler = {"async": False, "command": hook["command"], "timeout": hook.get("timeout", 600), "type": "command"}
+                if event in ("Interrupt", "SessionEnd"):
+                    handler["timeout"] = min(handler["timeout"], 3)
+                if "statusMessage" in hook:
+                    handler["statusMessage"] = hook["statusMessage"]
+                whole = {"event_name": snake, "hooks": [handler]} | ({"matcher": group["matcher"]} if "matcher" in group else {})
+                text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                state += f'\n[hooks.state."{path}:{snake}:{g}:{h}"]\ntrusted_hash = "sha256:{digest}"\n'
+    with path.open("a") as config:
+        config.write(state)
 
 
 def shorten(value, limit):
@@ -109,7 +133,9 @@ class Recorder:
         self.options, self.scenario, self.thread = options, scenario, thread
         self.here = pathlib.Path(__file__).resolve().parent
         self.raw = USER / "raw"
-        self.trust = ["--dangerously-bypass-hook-trust"] if scenario.get("trusted", True) else []
+        # with the flag the terminal UI stays in one process; approved hooks leave it to its background server
+        self.by_hash = tuple(map(int, options.release.split("."))) >= TRUSTED_BY_HASH
+        self.trust = ["--dangerously-bypass-hook-trust"] if scenario.get("trusted", True) and not self.by_hash else []
 
     def count(self, event):
         return sum(h.read_text().endswith(" " + event) for h in self.raw.glob("*.head"))
@@ -193,13 +219,15 @@ class Recorder:
         capture = HOME / "capture.sh"
         capture.write_text(CAPTURE.format(out=self.raw, home=HOME))
         capture.chmod(0o755)
-        config = CONFIG.format(capture=capture, port=port, extra=self.scenario.get("config", "").replace("{python}", "/home/dev/python3").replace("{lab}", "/home/dev"))
+        config = CONFIG.format(model="" if self.scenario.get("default_model") else 'model = "gpt-5.5"\n', capture=capture, port=port, extra=self.scenario.get("config", "").replace("{python}", "/home/dev/python3").replace("{lab}", "/home/dev"))
         shutil.copy(self.here / "mcp_server.py", USER / "mcp_server.py")
         os.symlink(os.path.realpath(sys.executable), USER / "python3")
         for event in EVENTS:
             timeout = 3 if event in ("Interrupt", "SessionEnd") else 30
             config += f'\n[[hooks.{event}]]\n[[hooks.{event}.hooks]]\ntype = "command"\ncommand = "{capture} {event}"\ntimeout = {timeout}\n'
         (HOME / "config.toml").write_text(config)
+        if self.scenario.get("trusted", True) and self.by_hash:
+            trust(HOME / "config.toml")
         env = {"PATH": os.environ["PATH"], "CODEX_HOME": str(HOME), "MOCK_KEY": "x", "HOME": str(USER), "LANG": "C.UTF-8", "TERM": "xterm-256color",
                "GIT_AUTHOR_NAME": "dev", "GIT_AUTHOR_EMAIL": "dev@example.com", "GIT_COMMITTER_NAME": "dev", "GIT_COMMITTER_EMAIL": "dev@example.com"}
         try:
@@ -214,8 +242,21 @@ class Recorder:
                     rollouts = sorted(HOME.glob("sessions/**/rollout-*.jsonl"))
                     self.thread = rollouts[0].stem[28:] if rollouts else ""
         finally:
+            self.end_servers()
             model.terminate()
         self.keep(out)
+
+    def end_servers(self):
+        """Ends what the terminal UI left running in this recording's home."""
+        mark, here = f"CODEX_HOME={HOME}".encode(), os.readlink("/proc/self/ns/mnt")
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "ns/mnt") == here and mark in (process / "environ").read_bytes().split(b"\0"):
+                    print("ending", (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(), flush=True)
+                    os.kill(int(process.name), signal.SIGTERM)
+            except OSError:
+                pass
+        time.sleep(1)
 
     def keep(self, out):
         start = None
@@ -264,7 +305,7 @@ def main():
             shutil.rmtree(folder, ignore_errors=True)
         sys.exit(done.returncode)
     scenario = json.load(open(options.scenario))
-    release = subprocess.run([options.codex, "--version"], capture_output=True, text=True).stdout.split()[-1]
+    release = options.release = subprocess.run([options.codex, "--version"], capture_output=True, text=True).stdout.split()[-1]
     Recorder(options, {**scenario, **scenario.get("releases", {}).get(release, {})}).record()
 
 
