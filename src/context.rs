@@ -42,6 +42,8 @@ pub mod var {
     pub const OTLP_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
     pub const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
     pub const NO_COLOR: &str = "NO_COLOR";
+    pub const BROWSER: &str = "BROWSER";
+    pub const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";
     pub const COLUMNS: &str = "COLUMNS";
     pub const PAGER: &str = "PAGER";
     pub const TERM: &str = "TERM";
@@ -52,6 +54,8 @@ pub mod var {
 pub struct Context {
     args: Vec<OsString>,
     vars: Vars,
+    /// Variables that the command line overrides; empty counts as unset.
+    overrides: BTreeMap<&'static str, &'static str>,
     paths: Paths,
     /// The present moment, for a process that is replayed.
     fixed_now: Option<Timestamp>,
@@ -76,12 +80,18 @@ impl Context {
 
     fn new(args: Vec<OsString>, vars: Vars) -> Context {
         let paths = vars.paths();
-        Context { args, vars, paths, fixed_now: None }
+        Context { args, vars, overrides: BTreeMap::new(), paths, fixed_now: None }
     }
 
     /// The same context at a given moment, to replay what happened then.
     pub fn at(mut self, now: Timestamp) -> Context {
         self.fixed_now = Some(now);
+        self
+    }
+
+    /// The same context with a variable that an option of the command line stands for.
+    pub fn with_var(mut self, name: &'static str, value: &'static str) -> Context {
+        self.overrides.insert(name, value);
         self
     }
 
@@ -97,7 +107,10 @@ impl Context {
 
     /// The value of an environment variable; unset, empty and not Unicode all count as none.
     pub fn var(&self, name: &str) -> Option<String> {
-        self.vars.get(name)
+        match self.overrides.get(name) {
+            Some(value) => Some((*value).to_owned()).filter(|v| !v.is_empty()),
+            None => self.vars.get(name),
+        }
     }
 
     /// The directories this process works in.

@@ -1,14 +1,16 @@
 //! `arize-codex backfill`: past sessions from Codex's own rollouts, as the same turns live tracing would have told.
 
 use anyhow::bail;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::exit;
+use super::selection::selectors::{Filter, Selectors};
+use super::selection::session;
 use super::view::text::{grouped, lasted};
-use super::{exit, session, since};
 use crate::codex::rollout::locate;
 use crate::context::Context;
 use crate::delivery::archive;
@@ -18,24 +20,19 @@ use crate::delivery::key_set::Ledger;
 use crate::delivery::outbox;
 use crate::delivery::past_turns;
 use crate::delivery::past_turns::{Found, Wanted};
+use crate::file;
 use crate::ids::ThreadId;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
 /// Send past sessions from Codex's own files; turns that were traced already are left out.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "backfill")]
 pub struct BackfillArgs {
-    /// how far back: 24h, 7d, 4w (default: everything)
-    #[argh(option, from_str_fn(since::parse))]
-    since: Option<Duration>,
-    /// only this session, subagents included; the beginning of its id will do
-    #[argh(option)]
-    thread: Option<String>,
     /// only count
     #[argh(switch)]
     dry_run: bool,
-    /// rollouts, or directories of them (default: sessions and archived_sessions in CODEX_HOME)
+    /// rollouts, or directories of them; "-" reads one from standard input (default: sessions and archived_sessions in CODEX_HOME)
     #[argh(positional)]
     paths: Vec<PathBuf>,
 }
@@ -44,16 +41,29 @@ pub struct BackfillArgs {
 ///
 /// # Errors
 /// When the settings name no backend, a named path is not there, or a turn cannot be written down.
-pub fn run(args: &BackfillArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(
+    args: &BackfillArgs,
+    selectors: &Selectors,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let settings = Settings::load(context)?;
     if settings.target.is_none() && !args.dry_run {
         bail!(
             "no backend is set: run `arize-codex install`, or `arize-codex config set harnesses.codex.target local`"
         );
     }
-    let rollouts = past_turns::rollouts(context.paths().codex(), &args.paths)?;
-    let thread = args.thread.as_deref().map(|beginning| session(&rollouts, beginning)).transpose()?;
-    let mut work = Work::new(args, context, &settings, thread, rollouts.len());
+    let piped = args.paths.iter().any(|p| p == Path::new("-")).then(|| Piped::read(context)).transpose()?;
+    let named = args.paths.iter().map(|p| match &piped {
+        Some(piped) if p == Path::new("-") => piped.path.clone(),
+        _ => p.clone(),
+    });
+    let rollouts = past_turns::rollouts(context.paths().codex(), &named.collect::<Vec<PathBuf>>())?;
+    let thread = selectors.session.as_deref().map(|beginning| session(&rollouts, beginning)).transpose()?;
+    // The session is known by its rollouts, which hold more of it than a turn's own ids do.
+    let selectors = Selectors { session: None, ..selectors.clone() };
+    let filter = selectors.at(context);
+    let mut work = Work::new(args, context, &settings, filter, thread, rollouts.len());
     let mut stopped = None;
     for path in &rollouts {
         if let Err(error) = work.file(path) {
@@ -73,6 +83,29 @@ pub fn run(args: &BackfillArgs, context: &Context, out: &mut dyn Write) -> anyho
         Some(error) => Err(error.context("stopped; run the same command again to go on")),
         None if work.count.unreadable > 0 => Ok(exit::FAILED),
         None => Ok(exit::DONE),
+    }
+}
+
+/// A rollout from standard input, in a file of our own while it is read.
+struct Piped {
+    path: PathBuf,
+}
+
+impl Piped {
+    fn read(context: &Context) -> anyhow::Result<Piped> {
+        let folder = context.paths().state();
+        file::create_private_dir(&folder)?;
+        let path = folder.join(format!("rollout-stdin-{}.jsonl", std::process::id()));
+        let piped = Piped { path };
+        let mut out = file::private_options().write(true).create(true).truncate(true).open(&piped.path)?;
+        std::io::copy(&mut std::io::stdin().lock(), &mut out)?;
+        Ok(piped)
+    }
+}
+
+impl Drop for Piped {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -111,6 +144,9 @@ struct Work<'a> {
     context: &'a Context,
     settings: &'a Settings,
     wanted: Wanted,
+    filter: Filter<'a>,
+    /// Whether a turn of the rollout at hand was left out.
+    left_out: bool,
     finished: Ledger,
     count: Count,
     /// Turns put into the outbox since it was last emptied.
@@ -124,20 +160,17 @@ impl<'a> Work<'a> {
         args: &'a BackfillArgs,
         context: &'a Context,
         settings: &'a Settings,
+        filter: Filter<'a>,
         thread: Option<ThreadId>,
         files: usize,
     ) -> Work<'a> {
-        let now = context.now();
-        let since = args.since.map(|since| {
-            Timestamp::from_nanos(
-                now.as_nanos().saturating_sub(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
-            )
-        });
         Work {
             args,
             context,
             settings,
-            wanted: Wanted { since, thread, turn: None },
+            wanted: Wanted { since: None, thread, turn: None },
+            filter,
+            left_out: false,
             finished: Ledger::finished_rollouts(context.paths()),
             count: Count::default(),
             waiting: 0,
@@ -159,13 +192,14 @@ impl<'a> Work<'a> {
         }
         let (context, profile, wanted) = (self.context, &self.settings.profile, self.wanted.clone());
         let mut failed = None;
+        self.left_out = false;
         let scanned = past_turns::scan(context, profile, path, &wanted, &mut |found| {
             let took = self.take(found);
             failed = took.as_ref().err().map(ToString::to_string);
             took
         });
         match scanned {
-            Ok(true) if !self.args.dry_run => {
+            Ok(true) if !self.args.dry_run && !self.left_out => {
                 if let Some(name) = name {
                     self.finished.add([name.as_str()].into_iter())?;
                 }
@@ -186,11 +220,15 @@ impl<'a> Work<'a> {
         let modified =
             || Some(Timestamp::from_millis(std::fs::metadata(path).ok()?.mtime().checked_mul(1000)?));
         let compressed = path.extension().is_some_and(|e| e == "zst");
-        !compressed && self.wanted.since.is_some_and(|since| modified().is_some_and(|at| at < since))
+        !compressed && self.filter.since().is_some_and(|since| modified().is_some_and(|at| at < since))
     }
 
     fn take(&mut self, found: Found) -> anyhow::Result<()> {
         match found {
+            Found::Turn(entry) if !self.filter.takes(&entry.head) => {
+                self.left_out = true;
+                self.count.unwanted += 1;
+            }
             Found::Turn(entry) => {
                 self.count.turns += 1;
                 self.count.spans += entry.spans.len() as u64;

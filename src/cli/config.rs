@@ -1,6 +1,6 @@
 //! `config get | set | unset | list | path`: config.yaml by dotted keys, keeping what is not understood.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use serde_yml::Value;
 use std::io::Write;
 
@@ -14,14 +14,14 @@ use crate::settings::document::{Document, scalar_text};
 use crate::settings::{CODEX_PREFIX, ExportMode, Protocol, SpanTree, Target, keys, load_document};
 
 /// Read or change config.yaml.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "config")]
 pub struct Config {
     #[argh(subcommand)]
     action: Action,
 }
 
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum Action {
     Get(Get),
@@ -32,7 +32,7 @@ enum Action {
 }
 
 /// Print the value of a key, as harnesses.codex.project_name.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "get")]
 struct Get {
     /// the dotted key
@@ -41,7 +41,7 @@ struct Get {
 }
 
 /// Set a key. A secret is read from standard input when the value is "-".
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "set")]
 struct Set {
     /// the dotted key
@@ -53,7 +53,7 @@ struct Set {
 }
 
 /// Remove a key.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "unset")]
 struct Unset {
     /// the dotted key
@@ -62,7 +62,7 @@ struct Unset {
 }
 
 /// Print every key and its value; secrets are hidden.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// print JSON
@@ -71,7 +71,7 @@ struct List {
 }
 
 /// Print where config.yaml is.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "path")]
 struct PathOf {}
 

@@ -1,7 +1,7 @@
 //! `demo`: a recorded session of the real Codex, replayed through the real roles in a temporary home.
 
 use anyhow::{Context as _, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::otel::text_tree;
 use crate::settings::SpanTree;
 
 /// Replay a recorded session through the real hooks and print its tree.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "demo")]
 pub struct Demo {
     /// turn or calls

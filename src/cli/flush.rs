@@ -10,7 +10,7 @@ use crate::delivery::flush;
 use crate::settings::Settings;
 
 /// Deliver the outbox now; succeeds when it is empty afterwards.
-#[derive(argh::FromArgs, Debug, PartialEq, Eq)]
+#[derive(argh::ArgsInfo, argh::FromArgs, Debug, PartialEq, Eq)]
 #[argh(subcommand, name = "flush")]
 pub struct FlushArgs {
     /// seconds to keep trying while the backend does not answer (default 30)

@@ -1,74 +1,124 @@
 //! `arize-codex list`: the turns kept on this machine, by session, newest first.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::time::Duration;
 
+use super::exit;
+use super::selection::selectors::Selectors;
+use super::selection::{self, Trace};
+use super::view::records::{Form, Records, rfc3339, write_json};
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, pad, pad_left, short, short_id, width};
-use super::{exit, since};
-use crate::cli::view::selection;
-use crate::cli::view::selection::Trace;
 use crate::context::Context;
 use crate::delivery::archive::Place;
 use crate::otel::entry::{Head, Summary};
-use crate::time;
 
 /// List recent sessions and turns, newest first.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "list")]
 pub struct ListArgs {
     /// how many turns (default 30; 0 for all)
-    #[argh(option, default = "30")]
+    #[argh(option, arg_name = "n", default = "30")]
     limit: usize,
-    /// only turns that ended within this time: 30m, 24h, 7d
-    #[argh(option, from_str_fn(since::parse))]
-    since: Option<Duration>,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
 }
 
 /// Prints the list.
 ///
 /// # Errors
 /// When it cannot be printed.
-pub fn run(args: &ListArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let now = time::now();
-    let recent = |t: &Trace| args.since.is_none_or(|since| now.since(t.head().ended_at) <= since);
+pub fn run(
+    args: &ListArgs,
+    selectors: &Selectors,
+    form: Form,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
-    let traces: Vec<Trace> = selection::traces(context.paths()).filter(recent).take(limit).collect();
-    if args.json {
-        let list: Vec<Value> = traces.iter().map(as_json).collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
-        return Ok(exit::DONE);
+    let traces: Vec<(usize, Trace)> = selection::selected(context, selectors).take(limit).collect();
+    match form {
+        Form::Json => write_json(&traces.iter().map(as_json).collect::<Vec<Value>>(), out)?,
+        Form::Csv | Form::Markdown => records(&traces).write(form, out)?,
+        Form::Text if traces.is_empty() => writeln!(out, "{}", selectors.nothing())?,
+        Form::Text => {
+            let terminal = Terminal::of(context);
+            terminal.page(context, &table(&traces, terminal), out)?;
+        }
     }
-    if traces.is_empty() {
-        let when = if args.since.is_some() { "in that time" } else { "yet" };
-        writeln!(out, "no turn has been recorded {when}")?;
-        return Ok(exit::DONE);
-    }
-    let terminal = Terminal::of(context);
-    terminal.page(context, &table(&traces, terminal), out)?;
     Ok(exit::DONE)
 }
 
-fn as_json(trace: &Trace) -> Value {
+fn as_json((number, trace): &(usize, Trace)) -> Value {
     let head = trace.head();
     json!({
+        "number": number,
         "thread": trace.thread,
         "turn": trace.turn,
         "project": head.project_name,
+        "started_at": rfc3339(head.started_at),
+        "ended_at": rfc3339(trace.ended_at()),
         "started_at_ms": head.started_at.as_millis(),
         "ended_at_ms": trace.ended_at().as_millis(),
+        "duration_ms": duration_ms(trace),
         "delivery": place_name(trace.place()),
         "agents": trace.agents(),
         "summary": trace.summary(),
     })
 }
 
-/// Returns where a turn lies, in a word.
+fn duration_ms(trace: &Trace) -> u64 {
+    u64::try_from(trace.ended_at().since(trace.head().started_at).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The turns as flat rows.
+fn records(traces: &[(usize, Trace)]) -> Records {
+    let row = |(number, trace): &(usize, Trace)| {
+        let (head, summary) = (trace.head(), trace.summary());
+        vec![
+            (*number).into(),
+            rfc3339(head.started_at),
+            duration_ms(trace).into(),
+            summary.status.clone().into(),
+            place_name(trace.place()).into(),
+            head.project_name.clone().into(),
+            summary.cwd.clone().into(),
+            summary.branch.clone().into(),
+            summary.model.clone().into(),
+            summary.tool_calls.into(),
+            summary.failed_tool_calls.into(),
+            summary.prompt_tokens.into(),
+            summary.cached_tokens.into(),
+            summary.completion_tokens.into(),
+            trace.thread.as_str().into(),
+            trace.turn.as_str().into(),
+            said(&summary).into(),
+        ]
+    };
+    Records { fields: FIELDS.to_vec(), rows: traces.iter().map(row).collect() }
+}
+
+/// The fields of `--csv` and `--markdown`.
+const FIELDS: [&str; 17] = [
+    "number",
+    "started_at",
+    "duration_ms",
+    "status",
+    "delivery",
+    "project",
+    "directory",
+    "branch",
+    "model",
+    "tool_calls",
+    "failed_tool_calls",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "thread",
+    "turn",
+    "prompt",
+];
+
+/// Where a turn lies, in a word.
 pub fn place_name(place: Place) -> &'static str {
     match place {
         Place::Sent => "delivered",
@@ -78,18 +128,19 @@ pub fn place_name(place: Place) -> &'static str {
 }
 
 /// The turns under a line for each session that follows another.
-fn table(traces: &[Trace], terminal: Terminal) -> String {
+fn table(traces: &[(usize, Trace)], terminal: Terminal) -> String {
     let mut out = String::new();
+    let layout = Layout::of(traces, terminal.width);
     let mut at = 0;
     while at < traces.len() {
-        let thread = &traces[at].thread;
-        let run = traces[at..].iter().take_while(|t| t.thread == *thread).count();
+        let thread = &traces[at].1.thread;
+        let run = traces[at..].iter().take_while(|(_, t)| t.thread == *thread).count();
         if at > 0 {
             out.push('\n');
         }
-        session_line(&mut out, terminal, traces[at].head(), thread.as_str());
-        for trace in &traces[at..at + run] {
-            turn_line(&mut out, terminal, trace);
+        session_line(&mut out, terminal, traces[at].1.head(), thread.as_str());
+        for (number, trace) in &traces[at..at + run] {
+            turn_line(&mut out, terminal, &layout, *number, trace);
         }
         at += run;
     }
@@ -107,41 +158,114 @@ fn session_line(out: &mut String, terminal: Terminal, head: &Head, thread: &str)
     out.push('\n');
 }
 
-/// Time, name, prompt, then what is known in numbers; narrow terminals lose the numbers first.
-fn turn_line(out: &mut String, terminal: Terminal, trace: &Trace) {
+/// Which columns there is room for beside the prompt. Narrow terminals lose ids first, then models, then tokens, then
+/// tool calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Layout {
+    number: usize,
+    id: bool,
+    model: bool,
+    tokens: bool,
+    calls: bool,
+    /// How the turn went and where it is, in two columns or in one.
+    two_states: bool,
+    prompt: usize,
+}
+
+impl Layout {
+    fn of(traces: &[(usize, Trace)], columns: usize) -> Layout {
+        let last = traces.iter().map(|(number, _)| *number).max().unwrap_or(1);
+        let number = last.to_string().len();
+        let mut layout = Layout {
+            number,
+            id: true,
+            model: true,
+            tokens: true,
+            calls: true,
+            two_states: true,
+            prompt: columns.saturating_sub(1),
+        };
+        let drop: [fn(&mut Layout); 5] = [
+            |l| l.two_states = false,
+            |l| l.id = false,
+            |l| l.model = false,
+            |l| l.tokens = false,
+            |l| l.calls = false,
+        ];
+        for drop in drop {
+            if columns >= layout.taken() + PROMPT_COLUMNS {
+                break;
+            }
+            drop(&mut layout);
+        }
+        layout.prompt = columns.saturating_sub(layout.taken());
+        layout
+    }
+
+    /// The columns of everything but the prompt.
+    fn taken(&self) -> usize {
+        let optional = [
+            (self.id, 2 + ID_COLUMNS),
+            (self.model, 2 + MODEL_COLUMNS),
+            (self.tokens, 2 + NUMBERS_COLUMNS),
+            (self.calls, 2 + NUMBERS_COLUMNS),
+            (self.two_states, 2 + STATE_COLUMNS),
+        ];
+        let optional: usize = optional.iter().filter(|(shown, _)| *shown).map(|(_, columns)| columns).sum();
+        // The number, the time, the duration and one state, each with the blanks before it; the blanks of the prompt.
+        (2 + self.number) + (2 + TIME_COLUMNS) + (2 + LASTED_COLUMNS) + (2 + STATE_COLUMNS) + 2 + optional
+    }
+}
+
+/// Number, time, prompt, then what is known in numbers.
+fn turn_line(out: &mut String, terminal: Terminal, layout: &Layout, number: usize, trace: &Trace) {
     let head = trace.head();
     let summary = &trace.summary();
-    let mut tail: Vec<(Style, String)> = Vec::new();
-    if terminal.width >= 76 {
-        tail.push((Style::Quiet, pad_left(&calls(summary, trace.agents()), 13)));
+    let number = pad_left(&number.to_string(), layout.number);
+    let mut lead = format!("  {number}  {}", local(head.started_at, "%H:%M"));
+    if layout.id {
+        lead.push_str(&format!("  {}", pad(short_id(trace.turn.as_str()), ID_COLUMNS)));
     }
-    if terminal.width >= 60 {
-        tail.push((Style::Quiet, pad_left(&tokens(summary), 13)));
-    }
-    if terminal.width >= 110 {
-        tail.push((Style::Quiet, pad(&first_line(summary.model.as_deref().unwrap_or_default()), 14)));
-    }
-    tail.push((Style::Plain, pad_left(&lasted(trace.ended_at().since(head.started_at)), 8)));
-    let (went, delivered) = (status(summary), delivery(trace.place()));
-    match (terminal.width >= 60, went.0) {
-        (true, _) => tail.extend([went, delivered]),
-        // Where there is room for one word, the worse one.
-        (false, Style::Good) => tail.push(delivered),
-        (false, _) => tail.push(went),
-    }
-    let lead = format!("  {}  {}  ", local(head.started_at, "%H:%M"), short_id(trace.turn.as_str()));
-    let taken = width(&lead) + tail.iter().map(|(_, t)| 2 + width(t)).sum::<usize>();
-    let room = terminal.width.saturating_sub(taken);
     terminal.paint_into(out, Style::Quiet, &lead);
-    out.push_str(&pad(&first_line(said(summary)), room));
-    for (style, text) in tail {
+    out.push_str("  ");
+    out.push_str(&pad(&first_line(said(summary)), layout.prompt));
+    let mut column = |style: Style, text: &str| {
         out.push_str("  ");
-        terminal.paint_into(out, style, &text);
+        terminal.paint_into(out, style, text);
+    };
+    if layout.calls {
+        column(Style::Quiet, &pad_left(&calls(summary, trace.agents()), NUMBERS_COLUMNS));
+    }
+    if layout.tokens {
+        column(Style::Quiet, &pad_left(&tokens(summary), NUMBERS_COLUMNS));
+    }
+    if layout.model {
+        column(Style::Quiet, &pad(&first_line(summary.model.as_deref().unwrap_or_default()), MODEL_COLUMNS));
+    }
+    column(Style::Plain, &pad_left(&lasted(trace.ended_at().since(head.started_at)), LASTED_COLUMNS));
+    let (went, delivered) = (status(summary), delivery(trace.place()));
+    match (layout.two_states, went.0) {
+        (true, _) => {
+            column(went.0, &went.1);
+            column(delivered.0, &delivered.1);
+        }
+        // Where there is room for one word, the worse one.
+        (false, Style::Good) => column(delivered.0, &delivered.1),
+        (false, _) => column(went.0, &went.1),
     }
     let end = out.trim_end().len();
     out.truncate(end);
     out.push('\n');
 }
+
+/// As many columns as a prompt needs to be recognised by.
+const PROMPT_COLUMNS: usize = 32;
+const TIME_COLUMNS: usize = 5;
+const ID_COLUMNS: usize = 13;
+const MODEL_COLUMNS: usize = 14;
+const NUMBERS_COLUMNS: usize = 13;
+const LASTED_COLUMNS: usize = 8;
+const STATE_COLUMNS: usize = 7;
 
 /// The prompt, or the turn's name where there is none.
 fn said(summary: &Summary) -> &str {
@@ -236,20 +360,39 @@ mod tests {
         whole.items.push(part);
         let sum = whole.summary();
         assert_eq!((sum.prompt_tokens, sum.tool_calls), (Some(12_345_679), 1235));
-        let line = table(&[whole], Terminal { width: 120, height: None, colour: false });
+        let line = table(&[(1, whole)], Terminal { width: 140, height: None, colour: false });
         assert!(line.contains("failed   waiting") && line.contains("a-model-with-"), "{line}");
     }
 
     #[test]
-    fn list_groups_turns_by_session() {
-        let traces = [trace("s-1", "t-3"), trace("s-1", "t-2"), trace("s-2", "t-1")];
-        for columns in [40, 60, 72, 80, 110, 200] {
+    fn turns_stand_under_their_session_and_fit_the_terminal() {
+        let traces = [(1, trace("s-1", "t-3")), (2, trace("s-1", "t-2")), (1234, trace("s-2", "t-1"))];
+        for columns in [24, 40, 60, 72, 80, 110, 200] {
             let terminal = Terminal { width: columns, height: None, colour: false };
             let text = table(&traces, terminal);
             assert_eq!(text.lines().count(), 6, "two sessions, three turns, a line between\n{text}");
             for line in text.lines() {
-                assert!(width(line) <= columns, "{columns}: {line}");
+                assert!(width(line) <= columns || columns < 40, "{columns}: {line}");
             }
+        }
+    }
+
+    #[test]
+    fn narrow_terminals_keep_the_prompt() {
+        let traces = [(1, trace("s-1", "t-1"))];
+        for (columns, prompt, parts) in
+            [(60, 29, "calls -"), (80, 32, "calls"), (100, 32, "tokens"), (120, 32, "model"), (140, 32, "id")]
+        {
+            let layout = Layout::of(&traces, columns);
+            assert!(layout.prompt >= prompt, "{columns}: {layout:?}");
+            let shown = [
+                (layout.calls, "calls"),
+                (layout.tokens, "tokens"),
+                (layout.model, "model"),
+                (layout.id, "id"),
+            ];
+            let shown = shown.iter().rev().find(|(shown, _)| *shown).map_or("calls -", |(_, name)| name);
+            assert_eq!(shown, parts, "{columns}: {layout:?}");
         }
     }
 }

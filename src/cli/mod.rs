@@ -1,32 +1,40 @@
 //! The commands for people: one file each, exit codes 0 done, 1 failed, 2 usage.
 //!
 //! A command gets the context and its own arguments, writes to stdout what was asked for and returns what it
-//! could not do as an error, which is told once, here, on stderr.
+//! could not do as an error, which is told once, here, on stderr. [`commands`] declares them, [`line`] reads the command
+//! line.
 
 mod backfill;
+mod commands;
 mod config;
 mod demo;
 mod doctor;
 mod flush;
 mod html;
 mod install;
+mod line;
 mod list;
 mod preview;
 mod resend;
-mod session;
+mod selection;
 mod setup;
 mod show;
-mod since;
 mod stats;
 mod uninstall;
 mod view;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
 use std::path::Path;
 
-use crate::context::Context;
+use crate::context::{Context, var};
 use crate::otel::text_tree::printable;
+use commands::{Arguments, Command};
+use line::table::{CommandSpec, Group, Shared};
+use line::{Colour, Line, Request};
+use selection::selectors::{SELECTING, Selectors};
+use view::records::{Output, TABULATING};
+use view::terminal::Terminal;
 
 /// Exit codes for the shell.
 pub mod exit {
@@ -64,84 +72,73 @@ fn is_closed(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::BrokenPipe
 }
 
-/// Traces of OpenAI Codex CLI sessions for Phoenix, Arize AX and OpenTelemetry collectors.
-#[derive(FromArgs)]
-struct Arguments {
-    /// print the version
-    #[argh(switch)]
-    version: bool,
-    #[argh(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(FromArgs)]
-#[argh(subcommand)]
-enum Command {
-    Backfill(backfill::BackfillArgs),
-    Config(config::Config),
-    Demo(demo::Demo),
-    Doctor(doctor::Doctor),
-    Flush(flush::FlushArgs),
-    Install(install::Install),
-    List(list::ListArgs),
-    Preview(preview::PreviewArgs),
-    Resend(resend::ResendArgs),
-    Show(show::ShowArgs),
-    Stats(stats::StatsArgs),
-    Uninstall(uninstall::Uninstall),
-    Hook(#[expect(dead_code, reason = "the dispatcher takes named roles before this is parsed")] Hook),
-}
-
-/// A role that Codex calls: session, tool, stop or notify.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "hook")]
-struct Hook {
-    /// session, tool, stop or notify
-    #[argh(positional)]
-    #[expect(
-        dead_code,
-        reason = "named for the help text; the dispatcher takes named roles before this is parsed"
-    )]
-    role: Option<String>,
-}
-
 /// Runs a command; returns the exit code.
 pub fn run(context: &Context) -> u8 {
     let args: Vec<String> = context.args().iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let program = args.first().and_then(|a| Path::new(a).file_name()?.to_str()).unwrap_or(PROGRAM).to_owned();
-    let mut rest: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    let mut words: Vec<String> = args.into_iter().skip(1).collect();
     if program == CONFIG_PROGRAM {
-        rest.insert(0, "config");
+        words.insert(0, "config".to_owned());
     }
-    if rest.is_empty() {
-        rest.push("--help");
-    }
-    for argument in rest.iter_mut().take_while(|a| **a != "--") {
-        match *argument {
-            "-h" => *argument = "--help",
-            "-V" => *argument = "--version",
-            _ => {}
+    let table = table();
+    match line::split(&table, &words) {
+        Ok(Request::Version) => say(&format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION"))),
+        Ok(Request::Help(path)) => {
+            say(&line::help::help(&table, &path, Terminal::of(context).width.min(HELP_COLUMNS)))
         }
+        Ok(Request::Run(line)) => match parse(&line) {
+            Ok((command, selectors, output)) => {
+                let context = &with_colour(context, line.colour);
+                report(execute(command, &selectors, output, &table, context))
+            }
+            Err(message) => refuse(&message),
+        },
+        Err(message) => refuse(&message),
     }
-    // To argh a lone dash is an option. Here it is the value that stands for standard input.
-    if rest.starts_with(&["config", "set"]) && rest.last() == Some(&"-") && !rest.contains(&"--") {
-        rest.insert(2, "--");
+}
+
+/// The table of commands and their options.
+fn table() -> CommandSpec {
+    let shared = [
+        Shared { group: Group::Selectors, commands: &SELECTING, info: Selectors::get_args_info() },
+        Shared { group: Group::Output, commands: &TABULATING, info: Output::get_args_info() },
+    ];
+    CommandSpec::of::<Arguments>(PROGRAM, &shared)
+}
+
+/// Parses what was split.
+fn parse(line: &Line) -> Result<(Command, Selectors, Output), String> {
+    let message = |early: argh::EarlyExit| early.output.trim_end().to_owned();
+    let own: Vec<&str> = line.own.iter().map(String::as_str).collect();
+    let selectors: Vec<&str> = line.selectors.iter().map(String::as_str).collect();
+    let output: Vec<&str> = line.output.iter().map(String::as_str).collect();
+    let arguments = Arguments::from_args(&[PROGRAM], &own).map_err(message)?;
+    let selectors = Selectors::from_args(&[PROGRAM], &selectors).map_err(message)?;
+    let output = Output::from_args(&[PROGRAM], &output).map_err(message)?;
+    Ok((arguments.command, selectors, output))
+}
+
+/// The context with what `--color` asks for in the place of the variables that do.
+fn with_colour(context: &Context, colour: Colour) -> Context {
+    let context = context.clone();
+    match colour {
+        Colour::Auto => context,
+        Colour::Always => context.with_var(var::NO_COLOR, "").with_var(var::CLICOLOR_FORCE, "1"),
+        Colour::Never => context.with_var(var::NO_COLOR, "1"),
     }
-    let arguments = match Arguments::from_args(&[PROGRAM], &rest) {
-        Ok(arguments) => arguments,
-        Err(early) if early.status.is_ok() => return say(&early.output),
-        Err(early) => {
-            eprintln!(
-                "{}\n{PROGRAM} --help names the commands, and {PROGRAM} COMMAND --help their options",
-                early.output.trim_end()
-            );
-            return exit::USAGE;
-        }
-    };
-    if arguments.version {
-        return say(&format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION")));
-    }
-    execute(arguments.command, context).unwrap_or_else(|error| {
+}
+
+fn refuse(message: &str) -> u8 {
+    eprintln!("{PROGRAM}: {}\n{PROGRAM} --help lists the commands", printable_lines(message));
+    exit::USAGE
+}
+
+fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
+fn report(result: anyhow::Result<u8>) -> u8 {
+    result.unwrap_or_else(|error| {
         // A reader that has seen enough is no failure.
         if error.downcast_ref::<std::io::Error>().is_some_and(is_closed) {
             return exit::DONE;
@@ -151,25 +148,35 @@ pub fn run(context: &Context) -> u8 {
     })
 }
 
-fn execute(command: Option<Command>, context: &Context) -> anyhow::Result<u8> {
+fn execute(
+    command: Command,
+    selectors: &Selectors,
+    output: Output,
+    table: &CommandSpec,
+    context: &Context,
+) -> anyhow::Result<u8> {
     let out = &mut std::io::stdout().lock();
+    let form = output.form().map_err(usage)?;
     match command {
-        Some(Command::Demo(demo)) => demo::run(demo, out),
-        Some(Command::Doctor(args)) => doctor::run(&args, context, out),
-        Some(Command::List(args)) => list::run(&args, context, out),
-        Some(Command::Preview(args)) => preview::run(&args, context, out),
-        Some(Command::Show(args)) => show::run(&args, context, out),
-        Some(Command::Stats(args)) => stats::run(&args, context, out),
-        Some(Command::Config(config)) => config::run(config, context, &mut Unheeded(out)),
-        Some(Command::Install(args)) => install::run(&args, context, &mut Unheeded(out)),
-        Some(Command::Uninstall(args)) => uninstall::run(&args, context, &mut Unheeded(out)),
-        Some(Command::Backfill(args)) => backfill::run(&args, context, &mut Unheeded(out)),
-        Some(Command::Flush(args)) => flush::run(&args, context, &mut Unheeded(out)),
-        Some(Command::Resend(args)) => resend::run(&args, context, &mut Unheeded(out)),
+        Command::Demo(demo) => demo::run(demo, out),
+        Command::Doctor(args) => doctor::run(&args, context, out),
+        Command::List(args) => list::run(&args, selectors, form, context, out),
+        Command::Preview(args) => preview::run(&args, selectors, context, out),
+        Command::Show(args) => show::run(&args, selectors, context, out),
+        Command::Stats(args) => stats::run(&args, selectors, form, context, out),
+        Command::Config(config) => config::run(config, context, &mut Unheeded(out)),
+        Command::Install(args) => install::run(&args, context, &mut Unheeded(out)),
+        Command::Uninstall(args) => uninstall::run(&args, context, &mut Unheeded(out)),
+        Command::Backfill(args) => backfill::run(&args, selectors, context, &mut Unheeded(out)),
+        Command::Flush(args) => flush::run(&args, context, &mut Unheeded(out)),
+        Command::Resend(_) => resend::run(selectors, context, &mut Unheeded(out)),
+        Command::Completions(args) => match line::completions::completions(table, &args.shell) {
+            Some(script) => Ok(say(&script)),
+            None => Err(usage(format!("completions are for bash, zsh and fish, not for {}", args.shell))),
+        },
+        Command::Man(_) => Ok(say(&line::man::page(table))),
         // The dispatcher takes every named role before the command line is parsed.
-        Some(Command::Hook(_)) | None => {
-            Err(usage(format!("{PROGRAM} hook takes one of: session, tool, stop, notify")))
-        }
+        Command::Hook(_) => Err(usage(format!("{PROGRAM} hook takes one of: session, tool, stop, notify"))),
     }
 }
 
@@ -182,3 +189,5 @@ fn say(text: &str) -> u8 {
 pub const PROGRAM: &str = "arize-codex";
 /// The link that is short for `arize-codex config`.
 pub const CONFIG_PROGRAM: &str = "arize-config";
+/// Wider lines are hard to read.
+const HELP_COLUMNS: usize = 100;

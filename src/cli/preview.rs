@@ -1,7 +1,7 @@
 //! `arize-codex preview`: exactly what is sent for a turn, or would be under other settings.
 
 use anyhow::{Context as _, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::exit;
+use super::selection::selectors::Selectors;
+use super::selection::{self, Trace};
+use super::view::records::write_json;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{grouped, lasted, local};
 use crate::cli::view::redaction_marks;
 use crate::cli::view::redaction_marks::Marks;
-use crate::cli::view::selection;
-use crate::cli::view::selection::Trace;
 use crate::codex::rollout::locate;
 use crate::context::Context;
 use crate::delivery::archive::Item;
@@ -32,11 +33,11 @@ use crate::settings::{Settings, SpanTree, Target};
 use crate::time::Timestamp;
 
 /// Show exactly what is sent for a turn: after redaction, scrubbing and cutting, for the backend in force.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "preview")]
 pub struct PreviewArgs {
-    /// last (default), or the beginning of a session's or a turn's id
-    #[argh(positional)]
+    /// last (default), a turn's number in list, or the beginning of a session's or a turn's id
+    #[argh(positional, arg_name = "turn")]
     what: Option<String>,
     /// build the turn anew, from its rollout, as this tree: turn or calls
     #[argh(option, from_str_fn(span_tree))]
@@ -61,7 +62,12 @@ fn target(text: &str) -> Result<Target, String> {
 ///
 /// # Errors
 /// When there is no such turn, or what it would be built from is gone.
-pub fn run(args: &PreviewArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(
+    args: &PreviewArgs,
+    selectors: &Selectors,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let mut settings = Settings::load(context)?;
     let before = settings.clone();
     if let Some(target) = args.target {
@@ -71,14 +77,14 @@ pub fn run(args: &PreviewArgs, context: &Context, out: &mut dyn Write) -> anyhow
         }
         settings.target = Some(target);
     }
-    let traces = selection::wanted(context.paths(), args.what.as_deref())?;
+    let traces = selection::wanted(context, selectors, args.what.as_deref())?;
     let mut previews = Vec::new();
     for item in traces.iter().flat_map(|t: &Trace| &t.items) {
         previews.push(Preview::of(item, args, context, &before, &settings)?);
     }
     if args.json {
         let list: Vec<Value> = previews.iter().map(|p| p.as_json(&settings)).collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        write_json(&list, out)?;
         return Ok(exit::DONE);
     }
     let terminal = Terminal::of(context);

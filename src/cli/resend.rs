@@ -5,36 +5,36 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::flush::FlushArgs;
-use super::{exit, flush, session, since};
+use super::selection::moment::Moment;
+use super::selection::selectors::Selectors;
+use super::selection::session;
+use super::{exit, flush};
 use crate::context::{Context, Paths};
 use crate::delivery::archive;
-use crate::delivery::archive::{Item, Place};
+use crate::delivery::archive::Place;
 use crate::delivery::outbox;
 use crate::ids::ThreadId;
-use crate::time;
 
-/// Deliver archived turns again, and those set aside; ids stay the same, so nothing is doubled.
-#[derive(argh::FromArgs, Debug, PartialEq, Eq)]
+/// Deliver archived turns again, and those set aside; ids stay the same, so nothing is doubled. Without --since, those of
+/// the last 24 hours.
+#[derive(argh::ArgsInfo, argh::FromArgs, Debug, PartialEq, Eq)]
 #[argh(subcommand, name = "resend")]
-pub struct ResendArgs {
-    /// how far back: 30m, 24h, 7d (default 24h)
-    #[argh(option, from_str_fn(since::parse), default = "DAY")]
-    pub since: Duration,
-
-    /// only this session and its subagents; the beginning of its id will do
-    #[argh(option)]
-    pub thread: Option<String>,
-}
+pub struct ResendArgs {}
 
 /// Moves the turns back into the outbox and delivers it.
 ///
 /// # Errors
 /// When a turn cannot be moved, the settings cannot be read, or nothing can be printed.
-pub fn run(args: &ResendArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(selectors: &Selectors, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     let paths = context.paths();
     let mut moved = 0;
-    let thread = args.thread.as_deref().map(|beginning| session(paths, beginning)).transpose()?;
-    for item in archive::items(paths).filter(|item| args.wants(item, thread.as_ref())) {
+    let mut selectors = selectors.clone();
+    selectors.since.get_or_insert(Moment::Ago(DAY));
+    if let Some(beginning) = selectors.session.as_deref() {
+        selectors.session = Some(session(paths, beginning)?.to_string());
+    }
+    let filter = selectors.at(context);
+    for item in archive::items(paths).filter(|i| i.place != Place::Waiting && filter.takes(&i.head)) {
         moved += u64::from(outbox::move_back(paths, &item.head.key)?);
     }
     writeln!(out, "{moved} to be delivered again")?;
@@ -43,15 +43,6 @@ pub fn run(args: &ResendArgs, context: &Context, out: &mut dyn Write) -> anyhow:
         return Ok(exit::DONE);
     }
     flush::run(&FlushArgs { wait: WAIT_SECONDS }, context, out)
-}
-
-impl ResendArgs {
-    fn wants(&self, item: &Item, thread: Option<&ThreadId>) -> bool {
-        let head = &item.head;
-        let recent = time::now().since(head.ended_at) <= self.since;
-        let thread = thread.is_none_or(|t| *t == head.key.thread || *t == head.root_thread);
-        item.place != Place::Waiting && recent && thread
-    }
 }
 
 /// A session of the archive, or else a subagent in it.

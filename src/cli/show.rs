@@ -1,18 +1,19 @@
 //! `arize-codex show`: a turn or a session as a tree beside a time axis, as JSON, or as the turns end.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::list::{folder_name, place_name};
+use super::selection::selectors::Selectors;
+use super::selection::{self, Trace};
+use super::view::browser;
 use super::view::draw;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, short_id};
 use super::{exit, html};
-use crate::cli::view::selection;
-use crate::cli::view::selection::Trace;
 use crate::context::{Context, Paths};
 use crate::delivery::outbox;
 use crate::otel::entry::EntryKey;
@@ -21,11 +22,11 @@ use crate::otel::resource::Decoration;
 use crate::settings::Settings;
 
 /// Show a turn or a session as a tree.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "show")]
 pub struct ShowArgs {
-    /// last (default), or the beginning of a session's or a turn's id
-    #[argh(positional)]
+    /// last (default), a turn's number in list, or the beginning of a session's or a turn's id
+    #[argh(positional, arg_name = "turn")]
     what: Option<String>,
     /// show every call of a long turn
     #[argh(switch)]
@@ -33,8 +34,8 @@ pub struct ShowArgs {
     /// print OTLP JSON
     #[argh(switch)]
     json: bool,
-    /// write a page to look at in a browser
-    #[argh(option)]
+    /// write a page for a browser; "-" writes to standard output; without FILE, open the page
+    #[argh(option, arg_name = "file")]
     html: Option<PathBuf>,
     /// print turns as they end
     #[argh(switch)]
@@ -45,18 +46,21 @@ pub struct ShowArgs {
 ///
 /// # Errors
 /// When there is no such turn, or it cannot be read or written.
-pub fn run(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(
+    args: &ShowArgs,
+    selectors: &Selectors,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     if args.follow {
         if args.html.is_some() {
             return Err(super::usage("--follow and --html exclude each other"));
         }
-        return follow(args, context, out);
+        return follow(args, selectors, context, out);
     }
-    let traces = selection::wanted(context.paths(), args.what.as_deref())?;
+    let traces = selection::wanted(context, selectors, args.what.as_deref())?;
     if let Some(path) = &args.html {
-        html::write(&traces, path)?;
-        writeln!(out, "{}", path.display())?;
-        return Ok(exit::DONE);
+        return page(&traces, path, context, out);
     }
     if args.json {
         write_json(&traces, context, out)?;
@@ -72,6 +76,25 @@ pub fn run(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::R
     }
     terminal.page(context, &text, out)?;
     Ok(exit::DONE)
+}
+
+/// Writes the page where it is asked for: to standard output, to a file, or for the browser.
+fn page(traces: &[Trace], path: &Path, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if path == Path::new("-") {
+        out.write_all(html::page_of(traces)?.as_bytes())?;
+        return Ok(exit::DONE);
+    }
+    if !path.as_os_str().is_empty() {
+        html::write(traces, path)?;
+        writeln!(out, "{}", path.display())?;
+        return Ok(exit::DONE);
+    }
+    let folder = context.paths().state().join("pages");
+    crate::file::create_private_dir(&folder)?;
+    let path = folder.join(format!("{}.html", traces.first().map_or("turn", |t| t.turn.as_str())));
+    html::write(traces, &path)?;
+    writeln!(out, "{}", path.display())?;
+    Ok(if browser::open(context, &path.to_string_lossy()) { exit::DONE } else { exit::FAILED })
 }
 
 /// One OTLP document; what is put around the spans is what the settings in force want.
@@ -126,7 +149,12 @@ fn picture(trace: &Trace, terminal: Terminal, full: bool) -> anyhow::Result<Stri
 }
 
 /// Prints each turn when it has ended, until the process is stopped or nobody reads on.
-fn follow(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+fn follow(
+    args: &ShowArgs,
+    selectors: &Selectors,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let paths = context.paths();
     let mut known: BTreeSet<EntryKey> = selection::keys(paths).into_iter().collect();
     let mut seen_at = changed_at(paths);
@@ -141,7 +169,7 @@ fn follow(args: &ShowArgs, context: &Context, out: &mut dyn Write) -> anyhow::Re
         let mut fresh: Vec<Trace> = selection::traces(paths)
             .take(LOOKED_AT)
             .filter(|t| t.has_root() && t.items.iter().any(|i| !known.contains(&i.head.key)))
-            .filter(|t| wanted(args, t))
+            .filter(|t| wanted(args, t) && t.is_selected(&selectors.at(context)))
             .collect();
         fresh.reverse();
         for trace in &fresh {

@@ -1,37 +1,30 @@
 //! `arize-codex stats`: tokens, time, turns and failures of what is kept on this machine.
 
-use argh::FromArgs;
-use serde_json::{Value, json};
+use argh::{ArgsInfo, FromArgs};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
+use super::exit;
 use super::list::folder_name;
+use super::selection::selectors::Selectors;
+use super::view::records::{Form, Records};
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, grouped, lasted, local, pad, pad_left, short, width};
-use super::{exit, since, usage};
 use crate::context::Context;
 use crate::delivery::archive;
 use crate::delivery::archive::Item;
 use crate::otel::entry_reader::EntryReader;
-use crate::otel::text_tree::{printable, string};
+use crate::otel::text_tree::string;
 
 /// Count tokens, time, turns and failures, by day, project directory, model or tool.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "stats")]
 pub struct StatsArgs {
     /// day (default), project, model or tool
-    #[argh(option, from_str_fn(by), default = "By::Day")]
+    #[argh(option, arg_name = "what", from_str_fn(by), default = "By::Day")]
     by: By,
-    /// how far back: 24h, 7d (default: all there is)
-    #[argh(option, from_str_fn(since::parse))]
-    since: Option<Duration>,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-    /// print comma-separated values
-    #[argh(switch)]
-    csv: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,31 +65,29 @@ struct Sum {
 ///
 /// # Errors
 /// When they cannot be printed.
-pub fn run(args: &StatsArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if args.json && args.csv {
-        return Err(usage("--json and --csv cannot both be printed"));
-    }
-    let now = context.now();
-    let recent = |i: &Item| args.since.is_none_or(|since| now.since(i.head.ended_at) <= since);
+pub fn run(
+    args: &StatsArgs,
+    selectors: &Selectors,
+    form: Form,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let filter = selectors.at(context);
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
-    for item in archive::items(context.paths()).filter(recent) {
+    for item in archive::items(context.paths()).filter(|item| filter.takes(&item.head)) {
         match args.by {
             By::Tool => add_tools(&mut sums, &item),
             by => sums.entry(group(by, &item)).or_default().add(&item),
         }
     }
     let rows = sorted(sums, args.by);
-    if args.json {
-        let list: Vec<Value> = rows.iter().map(|(name, sum)| sum.as_json(name, args.by)).collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
-    } else if args.csv {
-        write_csv(&rows, args.by, out)?;
-    } else if rows.is_empty() {
-        let when = if args.since.is_some() { "in that time" } else { "yet" };
-        writeln!(out, "no turn has been recorded {when}")?;
-    } else {
-        let terminal = Terminal::of(context);
-        terminal.page(context, &table(&rows, args.by, terminal), out)?;
+    match form {
+        Form::Text if rows.is_empty() => writeln!(out, "{}", selectors.nothing())?,
+        Form::Text => {
+            let terminal = Terminal::of(context);
+            terminal.page(context, &table(&rows, args.by, terminal), out)?;
+        }
+        _ => records(&rows, args.by).write(form, out)?,
     }
     Ok(exit::DONE)
 }
@@ -162,15 +153,7 @@ impl Sum {
         self.prompt + self.completion
     }
 
-    fn as_json(&self, name: &str, by: By) -> Value {
-        let mut out = json!({ by.name(): name });
-        for (key, value) in self.fields(by) {
-            out[key] = value.into();
-        }
-        out
-    }
-
-    /// Every number under its name, as `--json` and `--csv` tell it.
+    /// Every number under its name, as `--json`, `--csv` and `--markdown` give it.
     fn fields(&self, by: By) -> Vec<(&'static str, u64)> {
         let millis = u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX);
         let calls =
@@ -205,22 +188,16 @@ impl By {
     }
 }
 
-fn write_csv(rows: &[(String, Sum)], by: By, out: &mut dyn Write) -> std::io::Result<()> {
-    let names: Vec<&str> = Sum::default().fields(by).into_iter().map(|(name, _)| name).collect();
-    writeln!(out, "{},{}", by.name(), names.join(","))?;
-    for (name, sum) in rows {
-        let values: Vec<String> = sum.fields(by).into_iter().map(|(_, value)| value.to_string()).collect();
-        writeln!(out, "{},{}", quoted(name), values.join(","))?;
+fn records(rows: &[(String, Sum)], by: By) -> Records {
+    let names = Sum::default().fields(by).into_iter().map(|(name, _)| name);
+    let row = |(name, sum): &(String, Sum)| {
+        let numbers = sum.fields(by).into_iter().map(|(_, value)| Value::from(value));
+        std::iter::once(Value::from(name.as_str())).chain(numbers).collect()
+    };
+    Records {
+        fields: std::iter::once(by.name()).chain(names).collect(),
+        rows: rows.iter().map(row).collect(),
     }
-    Ok(())
-}
-
-/// A field of RFC 4180. What a spreadsheet would take for a formula gets a blank before it.
-fn quoted(text: &str) -> String {
-    let text = printable(text);
-    let formula = text.starts_with(['=', '+', '-', '@']);
-    let text = if formula { format!(" {text}") } else { text };
-    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 fn table(rows: &[(String, Sum)], by: By, terminal: Terminal) -> String {
@@ -231,21 +208,17 @@ fn table(rows: &[(String, Sum)], by: By, terminal: Terminal) -> String {
     let measure = |sum: &Sum| if by == By::Tool { sum.calls } else { sum.tokens() };
     let most = rows.iter().map(|(_, sum)| measure(sum)).max().unwrap_or(0).max(1);
     let label = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0).clamp(8, terminal.width / 3);
-    let heads: Vec<(&str, usize)> = if by == By::Tool {
-        vec![("calls", 7), ("failed", 7), ("time", 8), ("mean", 8)]
-    } else {
-        let mut heads = vec![("turns", 6), ("failed", 7), ("tools", 6), ("time", 8), ("in", 6), ("out", 6)];
-        if terminal.width >= 90 {
-            heads.extend([("cached", 7), ("reasoning", 10)]);
-        }
-        heads
-    };
+    let heads = heads(by, terminal.width.saturating_sub(label));
     let taken = label + heads.iter().map(|(_, w)| w + 1).sum::<usize>() + 2;
     let bar = terminal.width.saturating_sub(taken).min(40);
     let mut out = pad(by.name(), label);
     for (head, columns) in &heads {
         out.push(' ');
         out.push_str(&pad_left(head, *columns));
+    }
+    if bar >= MIN_BAR {
+        out.push_str("  ");
+        out.push_str(if by == By::Tool { "calls" } else { "tokens" });
     }
     let mut out = terminal.paint(Style::Quiet, &out);
     out.push('\n');
@@ -258,7 +231,7 @@ fn table(rows: &[(String, Sum)], by: By, terminal: Terminal) -> String {
             let style = if bad { Style::Bad } else { Style::Plain };
             terminal.paint_into(&mut out, style, &pad_left(&value, *columns));
         }
-        if style != Style::Strong && bar >= 8 {
+        if style != Style::Strong && bar >= MIN_BAR {
             let long = measure(sum) as f64 / most as f64 * bar as f64;
             out.push_str("  ");
             terminal.paint_into(&mut out, Style::Model, &"█".repeat((long.round() as usize).max(1)));
@@ -272,6 +245,33 @@ fn table(rows: &[(String, Sum)], by: By, terminal: Terminal) -> String {
         line("all", &all, Style::Strong);
     }
     out
+}
+
+/// The columns that fit; the least telling go first.
+fn heads(by: By, room: usize) -> Vec<(&'static str, usize)> {
+    let (mut heads, optional): (Vec<(&str, usize)>, &[&str]) = if by == By::Tool {
+        (vec![("calls", 7), ("failed", 7), ("time", 8), ("mean", 8)], &["mean", "failed"])
+    } else {
+        let all = vec![
+            ("turns", 6),
+            ("failed", 7),
+            ("tools", 6),
+            ("time", 8),
+            ("in", 6),
+            ("out", 6),
+            ("cached", 7),
+            ("reasoning", 10),
+        ];
+        (all, &["reasoning", "cached", "tools", "failed", "time"])
+    };
+    let taken = |heads: &[(&str, usize)]| heads.iter().map(|(_, w)| w + 1).sum::<usize>();
+    for name in optional {
+        if taken(&heads) <= room {
+            break;
+        }
+        heads.retain(|(head, _)| head != name);
+    }
+    heads
 }
 
 impl Sum {
@@ -305,6 +305,8 @@ impl Sum {
     }
 }
 
+/// Shorter bars say nothing.
+const MIN_BAR: usize = 8;
 const ERROR: i32 = opentelemetry_proto::tonic::trace::v1::status::StatusCode::Error as i32;
 
 #[cfg(test)]
@@ -317,21 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_quoted_and_never_formulas() {
-        let mut out = Vec::new();
-        write_csv(&rows(), By::Project, &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("project,turns,failed,"), "{text}");
-        assert!(text.contains("\n\"a,\"\"b\"\"\",2,1,") && text.contains("\n =1+2,1,"), "{text}");
-    }
-
-    #[test]
     fn the_table_fits_and_ends_with_the_sum() {
-        for columns in [24, 60, 80, 120] {
+        for columns in [24, 40, 60, 80, 120] {
             let terminal = Terminal { width: columns, height: None, colour: false };
             let text = table(&rows(), By::Project, terminal);
             assert!(text.lines().last().unwrap().starts_with("all"), "{text}");
-            assert!(columns < 60 || text.lines().all(|l| width(l) <= columns), "{columns}\n{text}");
+            assert!(columns < 40 || text.lines().all(|l| width(l) <= columns), "{columns}\n{text}");
         }
     }
 }

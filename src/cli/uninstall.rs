@@ -1,7 +1,7 @@
 //! `uninstall`: takes out what install has added, and nothing else; with `--purge` settings and turns as well.
 
 use anyhow::{Context as _, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::settings::document::Document;
 use crate::settings::{self, CODEX_PREFIX};
 
 /// Take out what install has added.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "uninstall")]
 pub struct Uninstall {
     /// settings, turns kept on this machine and the log as well

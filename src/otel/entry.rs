@@ -55,6 +55,8 @@ pub struct Summary {
     pub prompt: String,
     pub model: Option<String>,
     pub cwd: Option<String>,
+    /// The git branch the turn began on.
+    pub branch: Option<String>,
     /// completed, failed or interrupted.
     pub status: String,
     /// Calls that the model asked for.

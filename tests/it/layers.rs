@@ -208,7 +208,7 @@ const BARE_ALLOWED: &[(&str, &str, &str)] = &[
     ("cli/doctor/ours.rs", "fs::read(", "the environment of a process, in /proc"),
     ("cli/install/choices.rs", "File::open(", "the file a person names for a key may be a pipe"),
     ("cli/setup/links.rs", "fs::copy(", "this executable"),
-    ("cli/view/selection.rs", "fs::read(", "a turn of the archive whose head was read, as a file, before"),
+    ("cli/selection/mod.rs", "fs::read(", "a turn of the archive whose head was read, as a file, before"),
     ("codex/process.rs", "File::open(", "the state of a process, in /proc"),
     ("platform/mod.rs", "File::options(", "/dev/null"),
 ];

@@ -2,6 +2,7 @@
 
 mod codex;
 mod collector;
+mod command_line;
 mod doctor;
 mod documents;
 mod export_budget;

@@ -1,6 +1,7 @@
 //! Settings in config.yaml that nothing reads, most of them misspelt: what they were to do is not done.
 
 use super::Finding;
+use crate::cli::line::nearest::nearest;
 use crate::settings::document::Document;
 use crate::settings::{CODEX_PREFIX, keys};
 
@@ -13,7 +14,7 @@ pub fn check(document: &Document) -> Vec<Finding> {
         if is_known(name.unwrap_or(path)) || path.starts_with(HARNESSES) && name.is_none() {
             return None;
         }
-        let meant = nearest(name.unwrap_or(path));
+        let meant = nearest(name.unwrap_or(path), keys::KEYS.iter().map(|k| k.name));
         let fix = match meant {
             Some(meant) => format!("is {meant} meant? `arize-codex config unset {path}` removes it"),
             None if name.is_some() => format!("`arize-codex config unset {path}` removes it"),
@@ -33,31 +34,8 @@ fn is_known(name: &str) -> bool {
         .any(|k| k.name == name || inside(name, k.name) || maps.contains(&k.name) && inside(k.name, name))
 }
 
-/// The setting whose name takes the fewest changes of a letter, when they are few.
-fn nearest(name: &str) -> Option<&'static str> {
-    let all = keys::KEYS.iter().map(|key| (distance(name, key.name), key.name));
-    all.min().filter(|(changes, meant)| *changes <= 1 + meant.len() / 6).map(|(_, meant)| meant)
-}
-
-/// Returns how many letters must be added, taken away or replaced to make one word of another (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().take(MAX_NAME).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
-        for (column, match_with) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *match_with);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
-}
-
-/// Prefix of the settings of each tool.
+/// Where the settings of each tool stand.
 const HARNESSES: &str = "harnesses.";
-/// Longer than any name.
-const MAX_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ mod misspelt;
 mod ours;
 mod state;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -15,7 +15,7 @@ use crate::context::{Context, var};
 use crate::otel::text_tree::printable;
 
 /// Check the setup and say what is wrong and what to do.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "doctor")]
 pub struct Doctor {
     /// print JSON

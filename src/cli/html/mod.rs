@@ -14,7 +14,7 @@ use std::path::Path;
 use super::list::folder_name;
 use super::view::text::{first_line, local};
 use super::view::tree::{self, Node};
-use crate::cli::view::selection::Trace;
+use crate::cli::selection::Trace;
 use crate::file::replace;
 use crate::otel::json::hex;
 
@@ -23,12 +23,20 @@ use crate::otel::json::hex;
 /// # Errors
 /// When a trace cannot be read or the page cannot be written.
 pub fn write(traces: &[Trace], path: &Path) -> anyhow::Result<()> {
+    replace::write(path, page_of(traces)?.as_bytes())
+        .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
+}
+
+/// Returns the page.
+///
+/// # Errors
+/// When a trace cannot be read.
+pub fn page_of(traces: &[Trace]) -> anyhow::Result<String> {
     let mut loaded = Vec::new();
     for trace in traces {
         loaded.push((trace, trace.spans()?));
     }
-    replace::write(path, page(&loaded).as_bytes())
-        .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
+    Ok(page(&loaded))
 }
 
 /// The page of some traces and their spans.

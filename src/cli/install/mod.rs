@@ -6,7 +6,7 @@
 mod choices;
 
 use anyhow::Context as _;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ use crate::settings::{self, CODEX_PREFIX, Resolver, Settings, Target, load_docum
 use choices::Choices;
 
 /// Set tracing up: place the executable, choose a backend, register the hooks.
-#[derive(FromArgs, Debug, Default)]
+#[derive(ArgsInfo, FromArgs, Debug, Default)]
 #[argh(subcommand, name = "install")]
 pub struct Install {
     /// phoenix, arize, otlp or local

@@ -1,9 +1,10 @@
-//! What `list`, `show`, `preview` and `stats` share: which turns a user means, their spans as a tree, and how
-//! to write for the terminal that is there.
+//! What `list`, `show`, `preview` and `stats` share: their spans as a tree, how to write for the terminal that
+//! is there, and rows for other programs.
 
+pub mod browser;
 pub mod draw;
+pub mod records;
 pub mod redaction_marks;
-pub mod selection;
 pub mod terminal;
 pub mod text;
 pub mod tree;

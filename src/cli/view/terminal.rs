@@ -31,17 +31,16 @@ pub enum Style {
 }
 
 impl Terminal {
-    /// Asks stdout, COLUMNS and NO_COLOR.
+    /// Asks stdout; COLUMNS gives the width where there is no terminal, NO_COLOR and CLICOLOR_FORCE decide on colours.
     pub fn of(context: &Context) -> Terminal {
         let stdout = io::stdout();
         let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
         let given = context.var(var::COLUMNS).and_then(|c| c.parse().ok());
         let measured = size.map(|s| usize::from(s.ws_col)).filter(|w| *w > 0);
-        let dumb = context.var(var::TERM).is_some_and(|t| t == "dumb");
         Terminal {
-            width: given.or(measured).unwrap_or(DEFAULT_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH),
+            width: measured.or(given).unwrap_or(DEFAULT_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH),
             height: size.map(|s| usize::from(s.ws_row)).filter(|rows| *rows > 0),
-            colour: size.is_some() && !dumb && context.var(var::NO_COLOR).is_none(),
+            colour: wants_colour(context, size.is_some()),
         }
     }
 
@@ -103,6 +102,14 @@ impl Terminal {
     }
 }
 
+/// CLICOLOR_FORCE outranks what is known of the terminal, NO_COLOR outranks CLICOLOR_FORCE. `--color` sets one and
+/// unsets the other.
+fn wants_colour(context: &Context, is_terminal: bool) -> bool {
+    let forced = context.var(var::CLICOLOR_FORCE).is_some_and(|value| value != "0");
+    let dumb = context.var(var::TERM).is_some_and(|t| t == "dumb");
+    context.var(var::NO_COLOR).is_none() && (forced || is_terminal && !dumb)
+}
+
 /// less, where there is one.
 const DEFAULT_PAGER: &str = "command -v less >/dev/null || exit 127; exec less";
 const LESS: &str = "LESS";
@@ -113,6 +120,25 @@ const MAX_WIDTH: usize = 240;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn colours_follow_the_environment() {
+        for (vars, terminal, expected) in [
+            (&[][..], true, true),
+            (&[], false, false),
+            (&[("TERM", "dumb")], true, false),
+            (&[("NO_COLOR", "1")], true, false),
+            (&[("CLICOLOR_FORCE", "1")], false, true),
+            (&[("CLICOLOR_FORCE", "0")], false, false),
+            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], true, false),
+        ] {
+            let vars: BTreeMap<String, String> =
+                vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let context = Context::given(Vec::new(), vars.clone());
+            assert_eq!(wants_colour(&context, terminal), expected, "{vars:?} {terminal}");
+        }
+    }
 
     #[test]
     fn only_a_terminal_gets_colours() {

@@ -200,6 +200,7 @@ impl<'a> Builder<'a> {
                 prompt: crate::truncate::cut(line, PROMPT_LINE_BYTES).into_owned(),
                 model: turn.about.model.as_deref().map(|m| self.short(m)),
                 cwd: turn.about.cwd.as_deref().map(|c| self.short(c)),
+                branch: turn.about.git.branch.as_deref().map(|b| self.short(b)),
                 status: turn.status.name().to_owned(),
                 tool_calls: calls(false, false),
                 failed_tool_calls: calls(false, true),

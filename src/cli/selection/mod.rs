@@ -1,15 +1,21 @@
-//! Which turns a user means: the newest, a session, or the turn whose id begins like this.
+//! Selects turns, in the same way for every command: by the options of [`selectors`], by the number that `list` prints,
+//! or by the beginning of a session's or a turn's id.
+
+pub mod moment;
+pub mod selectors;
+pub mod session;
 
 use anyhow::bail;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::fs;
 
-use crate::context::Paths;
+use crate::context::{Context, Paths};
 use crate::delivery::archive;
 use crate::delivery::archive::{Item, Place};
 use crate::ids::{ThreadId, TurnId};
 use crate::otel::entry::{Entry, EntryKey, Head, Summary};
 use crate::time::Timestamp;
+use selectors::{Filter, Selectors};
 
 /// A turn with its continuations and the subagents it set to work: one trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +82,12 @@ impl Trace {
         self.items.iter().filter(|i| i.head.key.thread != self.thread).count()
     }
 
+    /// Whether the turn is selected, or a subagent's turn in it.
+    pub fn is_selected(&self, filter: &Filter) -> bool {
+        filter.takes_turn(self.head(), &self.summary(), self.ended_at())
+            || self.items.iter().skip(1).any(|item| filter.takes(&item.head))
+    }
+
     /// All its spans, read from the files.
     ///
     /// # Errors
@@ -137,17 +149,38 @@ pub fn traces(paths: &Paths) -> impl Iterator<Item = Trace> + use<> {
     })
 }
 
-/// The traces `wanted` names, oldest first: the newest for none or `last`, a session for the beginning of a
-/// thread's id, one turn for the beginning of a turn's.
+/// The selected traces, newest first, each with its number: 1 is the newest of all.
+pub fn selected<'a>(
+    context: &Context,
+    selectors: &'a Selectors,
+) -> impl Iterator<Item = (usize, Trace)> + use<'a> {
+    let filter = selectors.at(context);
+    let numbered = traces(context.paths()).enumerate().map(|(at, trace)| (at + 1, trace));
+    numbered.filter(move |(_, trace)| trace.is_selected(&filter))
+}
+
+/// The traces that `wanted` names among the selected ones, oldest first: the newest for none or `last`, one turn for
+/// its number in `list`, a session for the beginning of a thread's id, one turn for the beginning of a turn's.
 ///
 /// # Errors
 /// When there is none, or the beginning fits several sessions.
-pub fn wanted(paths: &Paths, wanted: Option<&str>) -> anyhow::Result<Vec<Trace>> {
-    let wanted = wanted.unwrap_or(LAST);
-    if wanted == LAST {
-        return match traces(paths).next() {
-            Some(trace) => Ok(vec![trace]),
-            None => bail!("no turn has been recorded yet in {}", paths.state().display()),
+pub fn wanted(context: &Context, selectors: &Selectors, wanted: Option<&str>) -> anyhow::Result<Vec<Trace>> {
+    let mut selected = selected(context, selectors);
+    let Some(wanted) = wanted.filter(|w| *w != LAST) else {
+        let found: Vec<Trace> = match selectors.session {
+            Some(_) => selected.map(|(_, trace)| trace).collect(),
+            None => selected.next().map(|(_, trace)| trace).into_iter().collect(),
+        };
+        if found.is_empty() && selectors.is_empty() {
+            bail!("no turn has been recorded yet in {}", context.paths().state().display());
+        }
+        return of_one_session(found, selectors.session.as_deref().unwrap_or_default(), selectors.nothing());
+    };
+    if let Some(number) = as_number(wanted) {
+        let found = selected.find(|(n, _)| *n >= number).filter(|(n, _)| *n == number);
+        return match found {
+            Some((_, trace)) => Ok(vec![trace]),
+            None => bail!("no turn has the number {wanted}; `arize-codex list` shows what there is"),
         };
     }
     let is_turn = |t: &Trace| t.turn.as_str().starts_with(wanted);
@@ -155,16 +188,23 @@ pub fn wanted(paths: &Paths, wanted: Option<&str>) -> anyhow::Result<Vec<Trace>>
         t.thread.as_str().starts_with(wanted)
             || t.items.iter().any(|i| i.head.key.thread.as_str().starts_with(wanted))
     };
-    let mut found: Vec<Trace> = traces(paths).filter(|t| is_turn(t) || is_session(t)).collect();
+    let traces = selected.map(|(_, trace)| trace);
+    let mut found: Vec<Trace> = traces.filter(|t| is_turn(t) || is_session(t)).collect();
     // Ids begin with their time, so a session's first turn may begin like its session.
     if found.iter().any(is_session) {
         found.retain(is_session);
     }
+    let nothing = format!("no session or turn begins with {wanted}; `arize-codex list` shows what there is");
+    of_one_session(found, wanted, &nothing)
+}
+
+/// The traces, oldest first, when all belong to one session.
+fn of_one_session(mut found: Vec<Trace>, wanted: &str, nothing: &str) -> anyhow::Result<Vec<Trace>> {
     let mut threads: Vec<&ThreadId> = found.iter().map(|t| &t.thread).collect();
     threads.sort();
     threads.dedup();
     match threads.len() {
-        0 => bail!("no session or turn begins with {wanted}; `arize-codex list` shows what there is"),
+        0 => bail!("{nothing}"),
         1 => {}
         _ => {
             let names: Vec<&str> = threads.iter().take(5).map(|t| t.as_str()).collect();
@@ -175,6 +215,11 @@ pub fn wanted(paths: &Paths, wanted: Option<&str>) -> anyhow::Result<Vec<Trace>>
     Ok(found)
 }
 
+/// A number as `list` prints it. The ids of sessions begin with 0, so they are none.
+fn as_number(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|n| *n > 0 && text.len() <= MAX_DIGITS && !text.starts_with(['0', '+']))
+}
+
 /// The keys of the turns kept on this machine.
 pub fn keys(paths: &Paths) -> Vec<EntryKey> {
     archive::items(paths).map(|i| i.head.key).collect()
@@ -182,3 +227,5 @@ pub fn keys(paths: &Paths) -> Vec<EntryKey> {
 
 /// The word for the newest turn.
 pub const LAST: &str = "last";
+/// More turns than are ever kept.
+const MAX_DIGITS: usize = 7;

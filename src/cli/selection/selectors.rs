@@ -1,0 +1,173 @@
+//! The options with which every command selects turns.
+
+use argh::{ArgsInfo, FromArgs};
+
+use super::moment::Moment;
+use crate::context::Context;
+use crate::otel::entry::{Head, Summary};
+use crate::time::Timestamp;
+
+/// Options that select turns. Each one given narrows the selection.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, Default)]
+pub struct Selectors {
+    /// only turns of this project, or of this directory's name or path
+    #[argh(option, arg_name = "name")]
+    pub project: Option<String>,
+    /// only turns of a model whose name contains this
+    #[argh(option, arg_name = "name")]
+    pub model: Option<String>,
+    /// only turns on this git branch
+    #[argh(option, arg_name = "name")]
+    pub branch: Option<String>,
+    /// only turns that failed, or in which a tool failed
+    #[argh(switch)]
+    pub failed: bool,
+    /// only this session and its subagents; the beginning of its id is enough
+    #[argh(option, arg_name = "id")]
+    pub session: Option<String>,
+    /// only turns since then: 30m, 24h, 7d, 2026-11-26, today, yesterday, "this week", "this month"
+    #[argh(option, arg_name = "time", from_str_fn(Moment::parse))]
+    pub since: Option<Moment>,
+    /// only turns until then; a day, a week or a month counts whole
+    #[argh(option, arg_name = "time", from_str_fn(Moment::parse))]
+    pub until: Option<Moment>,
+}
+
+/// The commands that take [`Selectors`].
+pub const SELECTING: [&str; 7] = ["list", "show", "stats", "search", "resend", "backfill", "preview"];
+
+impl Selectors {
+    /// Fixes the times that are relative to the present.
+    pub fn at(&self, context: &Context) -> Filter<'_> {
+        let now = context.now();
+        Filter {
+            selectors: self,
+            since: self.since.map(|moment| moment.start(now)),
+            until: self.until.map(|moment| moment.end(now)),
+        }
+    }
+
+    /// Whether nothing is selected.
+    pub fn is_empty(&self) -> bool {
+        let texts = [&self.project, &self.model, &self.branch, &self.session];
+        texts.iter().all(|t| t.is_none()) && !self.failed && self.since.is_none() && self.until.is_none()
+    }
+
+    /// Says that nothing was found, in a way that names the reason.
+    pub fn nothing(&self) -> &'static str {
+        match (self.is_empty(), self.since.is_some() || self.until.is_some()) {
+            (true, _) => "no turn has been recorded yet",
+            (_, true) => "no turn has been recorded in that time",
+            _ => "no turn has been recorded that these options select",
+        }
+    }
+}
+
+/// [`Selectors`] at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Filter<'a> {
+    selectors: &'a Selectors,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Filter<'_> {
+    /// Whether a turn, or a subagent's turn, is selected. A turn counts for every time in which it was running.
+    pub fn takes(&self, head: &Head) -> bool {
+        self.takes_turn(head, &head.summary, head.ended_at)
+    }
+
+    /// As [`Filter::takes`], for a turn whose parts have been added up.
+    pub fn takes_turn(&self, head: &Head, summary: &Summary, ended: Timestamp) -> bool {
+        let Filter { selectors, since, until } = self;
+        let begins = |id: &str, beginning: &str| id.starts_with(beginning);
+        since.is_none_or(|since| ended >= since)
+            && until.is_none_or(|until| head.started_at < until)
+            && (!selectors.failed || failed(summary))
+            && selectors.project.as_deref().is_none_or(|name| is_of_project(head, name))
+            && selectors.model.as_deref().is_none_or(|name| contains(summary.model.as_deref(), name))
+            && selectors.branch.as_deref().is_none_or(|name| summary.branch.as_deref() == Some(name))
+            && selectors.session.as_deref().is_none_or(|beginning| {
+                begins(head.root_thread.as_str(), beginning) || begins(head.key.thread.as_str(), beginning)
+            })
+    }
+
+    /// The moment before which nothing is selected.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.since
+    }
+}
+
+/// Whether the turn failed, or a tool in it.
+fn failed(summary: &Summary) -> bool {
+    summary.status == "failed" || summary.failed_tool_calls > 0
+}
+
+/// Whether the turn went to this project, or worked in a directory of this name, or at or below this path.
+fn is_of_project(head: &Head, name: &str) -> bool {
+    let directory = head.summary.cwd.as_deref().unwrap_or_default().trim_end_matches(['/', '\\']);
+    let wanted = name.trim_end_matches(['/', '\\']);
+    let last = directory.rsplit(['/', '\\']).next().unwrap_or_default();
+    let below = || {
+        directory.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '\\']))
+    };
+    head.project_name == name
+        || !wanted.is_empty() && (last == wanted || wanted.contains(['/', '\\']) && below())
+}
+
+fn contains(text: Option<&str>, part: &str) -> bool {
+    text.is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otel::testing;
+    use std::collections::BTreeMap;
+
+    fn selects(args: &[&str], head: &Head) -> bool {
+        let context =
+            Context::given(Vec::new(), BTreeMap::new()).at(Timestamp::parse("2026-11-27T12:00:00Z").unwrap());
+        Selectors::from_args(&["x"], args).unwrap().at(&context).takes(head)
+    }
+
+    #[test]
+    fn each_option_narrows_the_selection() {
+        let mut head = testing::entry("turn-1", 1).head;
+        head.project_name = "codex".into();
+        head.started_at = Timestamp::parse("2026-11-27T10:00:00Z").unwrap();
+        head.ended_at = Timestamp::parse("2026-11-27T10:30:00Z").unwrap();
+        head.summary = Summary {
+            model: Some("gpt-6.2-sol".into()),
+            branch: Some("main".into()),
+            cwd: Some("/home/dev/parser/src".into()),
+            status: "completed".into(),
+            ..Summary::default()
+        };
+        for (args, taken) in [
+            (&[][..], true),
+            (&["--project", "codex"], true),
+            (&["--project", "src"], true),
+            (&["--project", "/home/dev/parser/"], true),
+            (&["--project", "/home/dev/pars"], false),
+            (&["--project", ""], false),
+            (&["--model", "SOL"], true),
+            (&["--model", "terra"], false),
+            (&["--branch", "main"], true),
+            (&["--branch", "mai"], false),
+            (&["--failed"], false),
+            (&["--session", "thr"], true),
+            (&["--session", "x"], false),
+            (&["--since", "100m"], true),
+            (&["--since", "1h"], false),
+            (&["--until", "100m"], true),
+            (&["--until", "3h"], false),
+            (&["--since", "2026-11-28"], false),
+            (&["--until", "2026-11-25"], false),
+        ] {
+            assert_eq!(selects(args, &head), taken, "{args:?}");
+        }
+        head.summary.failed_tool_calls = 1;
+        assert!(selects(&["--failed"], &head));
+    }
+}
