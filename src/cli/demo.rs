@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::exit::DONE;
+use crate::codex::events::HookEvent;
 use crate::context::{Context, var};
 use crate::delivery::archive;
 use crate::otel::entry::Entry;
@@ -37,7 +38,7 @@ pub fn run(demo: Demo, out: &mut dyn Write) -> anyhow::Result<u8> {
     fs::write(&rollout, ROLLOUT)?;
     fs::create_dir_all(home.path.join("harness"))?;
     fs::write(home.path.join("harness/config.yaml"), "harnesses: {codex: {target: local}}\n")?;
-    for line in EVENTS.lines() {
+    for line in RECORDED.lines() {
         let event: serde_json::Value = serde_json::from_str(line)?;
         call(&home, &demo, &rollout, &event)?;
     }
@@ -66,9 +67,7 @@ fn call(home: &Scratch, demo: &Demo, rollout: &Path, event: &serde_json::Value) 
     }
     let role = match name {
         "notify" => "notify",
-        "SessionStart" | "UserPromptSubmit" | "SubagentStart" => "session",
-        "Stop" | "SubagentStop" | "Interrupt" | "SessionEnd" => "stop",
-        _ => "tool",
+        name => HookEvent::named(name).map_or("tool", |event| event.role.name()),
     };
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["hook", role]).envs(home.variables(demo)).stdin(Stdio::piped()).stdout(Stdio::null());
@@ -122,7 +121,7 @@ impl Drop for Scratch {
     }
 }
 
-const EVENTS: &str = include_str!("../../fixtures/codex-0.169.0/tools/events.jsonl");
+const RECORDED: &str = include_str!("../../fixtures/codex-0.169.0/tools/events.jsonl");
 const ROLLOUT: &str = include_str!(
     "../../fixtures/codex-0.169.0/tools/rollout-2026-11-22T12-25-36-01a20338-12a8-70e0-af71-2abbd9056370.jsonl"
 );

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::events::{Event, HookEvent};
 use super::lenient;
 use crate::ids::{ThreadId, TurnId};
 
@@ -52,45 +53,6 @@ pub struct HookPayload {
     pub reason: Option<String>,
 }
 
-/// A point of a session at which Codex calls a hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    SessionStart,
-    UserPromptSubmit,
-    SubagentStart,
-    PreToolUse,
-    PostToolUse,
-    PermissionRequest,
-    PreCompact,
-    PostCompact,
-    Stop,
-    SubagentStop,
-    Interrupt,
-    SessionEnd,
-}
-
-impl Event {
-    /// Every event with the name Codex gives it.
-    pub const ALL: [(&'static str, Event); 12] = [
-        ("SessionStart", Event::SessionStart),
-        ("UserPromptSubmit", Event::UserPromptSubmit),
-        ("SubagentStart", Event::SubagentStart),
-        ("PreToolUse", Event::PreToolUse),
-        ("PostToolUse", Event::PostToolUse),
-        ("PermissionRequest", Event::PermissionRequest),
-        ("PreCompact", Event::PreCompact),
-        ("PostCompact", Event::PostCompact),
-        ("Stop", Event::Stop),
-        ("SubagentStop", Event::SubagentStop),
-        ("Interrupt", Event::Interrupt),
-        ("SessionEnd", Event::SessionEnd),
-    ];
-
-    pub fn name(self) -> &'static str {
-        Event::ALL.iter().find(|(_, e)| *e == self).map_or("", |(name, _)| name)
-    }
-}
-
 impl HookPayload {
     /// Reads a payload.
     ///
@@ -102,8 +64,7 @@ impl HookPayload {
 
     /// The event, when it is one that is known.
     pub fn event(&self) -> Option<Event> {
-        let name = self.hook_event_name.as_deref()?;
-        Event::ALL.iter().find(|(n, _)| *n == name).map(|(_, event)| *event)
+        HookEvent::named(self.hook_event_name.as_deref()?).map(|row| row.event)
     }
 
     /// The thread the call is about: the subagent's own, else the session's.

@@ -75,6 +75,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codex::events::EVENTS;
 
     const OURS: &str = include_str!("../../.agents/plugins/arize-codex/hooks/hooks.json");
     /// `hooks/list` of Codex 0.155.0 for that file; 0.169.0 puts a second hash behind it.
@@ -87,8 +88,21 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("hooks.json"), OURS).unwrap();
         let plugin = find(home.path(), &Survey::of(config).unwrap())?;
-        assert_eq!((plugin.id.as_str(), plugin.hooks.len()), ("arize-codex@market", 12));
+        assert_eq!((plugin.id.as_str(), plugin.hooks.len()), ("arize-codex@market", EVENTS.len()));
         plugin.hooks.into_iter().find(|h| h.event.name == "PreToolUse").map(|h| h.state)
+    }
+
+    #[test]
+    fn plugin_registers_every_event_of_table() {
+        let survey = survey_of(&serde_json::from_str(OURS).unwrap());
+        let listed = trust::list(&survey);
+        assert_eq!(listed.len(), EVENTS.len());
+        let executables = Executables::in_folder(BIN);
+        for event in &EVENTS {
+            let hook = listed.iter().find(|h| h.event == event.name).unwrap();
+            assert_eq!(hook.command, format!("\"{}\"", executables.path(event.role)), "{}", event.name);
+            assert_eq!(hook.timeout_s, event.timeout_s, "{}", event.name);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::codex::payload::Event;
+use crate::codex::events::EVENTS;
 use crate::context::Paths;
 use crate::file;
 
@@ -53,7 +53,7 @@ fn number_in(file: &File) -> u64 {
 
 /// Every event, and notify, in the order of a session.
 pub fn list(paths: &Paths) -> Vec<Seen> {
-    let names = Event::ALL.iter().map(|(name, _)| *name).chain([NOTIFY]);
+    let names = EVENTS.iter().map(|event| event.name).chain([NOTIFY]);
     names.map(|event| of(paths, event)).collect()
 }
 

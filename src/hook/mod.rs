@@ -14,7 +14,8 @@ use std::io::{IsTerminal, Read, Write};
 use std::time::Duration;
 
 use crate::arena;
-use crate::codex::payload::{Event, HookPayload, json_fault};
+use crate::codex::events::Event;
+use crate::codex::payload::{HookPayload, json_fault};
 use crate::context::{Context, var};
 use crate::delivery;
 use crate::delivery::budget::Budget;
@@ -98,7 +99,9 @@ fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
         | Event::PostToolUse
         | Event::PermissionRequest
         | Event::PreCompact
-        | Event::PostCompact => tool::run(hook, &payload, event),
+        | Event::PostCompact
+        | Event::PreModelRequest
+        | Event::PostModelRequest => tool::run(hook, &payload, event),
         Event::Stop | Event::SubagentStop | Event::Interrupt => stop::turn(hook, &payload, event),
         Event::SessionEnd => stop::session(hook, &payload),
     };

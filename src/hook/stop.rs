@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::thread::{Thread, root_of};
 use super::{Hook, debug};
-use crate::codex::payload::{Event, HookPayload};
+use crate::codex::events::Event;
+use crate::codex::payload::HookPayload;
 use crate::codex::process::CodexProcess;
 use crate::delivery;
 use crate::delivery::processes::Marker;

@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 
 use super::thread::{LOCK_PATIENCE, Thread, hook_settings, root_of};
 use super::{Hook, debug};
-use crate::codex::payload::{Event, HookPayload};
+use crate::codex::events::Event;
+use crate::codex::payload::HookPayload;
 use crate::file;
 use crate::ids::{ThreadId, TurnId};
 use crate::otel::redact::{Class, Redactor};

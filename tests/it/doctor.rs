@@ -53,7 +53,7 @@ fn doctor_accepts_plugin_or_entries_not_both() {
     fs::copy(ours, cache.join("hooks.json")).unwrap();
     let hooks = of(&lab, "hooks");
     assert_eq!(hooks.len(), 1, "{hooks:?}");
-    assert!(hooks[0].contains("all twelve hooks: registered by the plugin"), "{hooks:?}");
+    assert!(hooks[0].contains("all 14 hooks: registered by the plugin"), "{hooks:?}");
     assert!(!hooks[0].contains("install"), "{hooks:?}");
     assert!(of(&lab, "notify")[0].starts_with("ok "));
 

@@ -117,7 +117,7 @@ impl User {
 
     fn assert_trusted(&self) {
         let (code, text) = self.doctor();
-        assert!(code == 0 && text.contains("all twelve hooks: registered and trusted"), "{code}\n{text}");
+        assert!(code == 0 && text.contains("all 14 hooks: registered and trusted"), "{code}\n{text}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use arize_codex::codex::events::{EVENTS, HookRole};
 use arize_codex::settings::keys::KEYS;
 
 fn readme() -> String {
@@ -24,6 +25,16 @@ fn settings_table_matches_code() {
             or_dash(default),
             key.about
         );
+        assert!(readme.contains(&row), "the README lacks\n{row}");
+    }
+}
+
+#[test]
+fn readme_lists_events_of_each_link() {
+    let readme = readme();
+    for role in HookRole::ALL {
+        let served = EVENTS.iter().filter(|event| event.role == role).map(|event| event.name);
+        let row = format!("| `{}` | {} |", role.link(), served.collect::<Vec<_>>().join(", "));
         assert!(readme.contains(&row), "the README lacks\n{row}");
     }
 }

@@ -211,7 +211,7 @@ fn doctor_names_each_thing_that_is_wrong() {
         fs::write(home.path(".arize/harness/config.yaml"), text).unwrap();
     }
     let cases: [(&str, Break, &str); 14] = [
-        ("never reviewed", |_| (), "hooks: all twelve hooks: registered, but never reviewed"),
+        ("never reviewed", |_| (), "hooks: all 14 hooks: registered, but never reviewed"),
         (
             "one level",
             |h| {

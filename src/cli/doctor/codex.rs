@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Finding;
-use crate::cli::setup::codex_cli::{self, FIRST_WITH_HOOKS, REQUIREMENTS, Version};
+use crate::cli::setup::codex_cli::{self, REQUIREMENTS};
 use crate::cli::setup::codex_config::{self, CodexConfig};
-use crate::codex::events::{EVENTS, HookEvent};
+use crate::codex::events::{EVENTS, FIRST_WITH_HOOKS, HookEvent, Version};
 use crate::codex::hooks_config::survey::Survey;
 use crate::codex::hooks_config::trust;
 use crate::codex::hooks_config::trust::{HookState, OurHook};
@@ -119,7 +119,7 @@ fn registered(
 fn hooks(ours: Vec<OurHook>, by: &str, again: &str, release: Option<Version>) -> Vec<Finding> {
     // An event that this release does not know yet cannot have been reviewed.
     let (ours, early): (Vec<OurHook>, Vec<OurHook>) = ours.into_iter().partition(|hook| {
-        let unknown = release.is_some_and(|r| r < known_since(hook.event));
+        let unknown = release.is_some_and(|r| r < hook.event.since);
         !(unknown && hook.state == HookState::NeverReviewed)
     });
     let mut by_state: BTreeMap<u8, (Vec<&str>, &OurHook)> = BTreeMap::new();
@@ -129,8 +129,8 @@ fn hooks(ours: Vec<OurHook>, by: &str, again: &str, release: Option<Version>) ->
     let mut findings: Vec<Finding> = by_state
         .into_values()
         .map(|(events, first)| {
-            let which =
-                if events.len() == EVENTS.len() { "all twelve hooks".to_owned() } else { events.join(", ") };
+            let all = events.len() == EVENTS.len();
+            let which = if all { format!("all {} hooks", EVENTS.len()) } else { events.join(", ") };
             tell(&first.state, &which, by, again)
         })
         .collect();
@@ -149,15 +149,6 @@ fn hooks(ours: Vec<OurHook>, by: &str, again: &str, release: Option<Version>) ->
         findings.push(Finding::warning("hooks", text, "remove `async = true` from our groups"));
     }
     findings
-}
-
-/// The first release of those tried that knows an event; 0.139.0 knows all others.
-fn known_since(event: &HookEvent) -> Version {
-    match event.name {
-        "SessionEnd" => Version(0, 146, 1),
-        "Interrupt" => Version(0, 155, 0),
-        _ => Version(0, 0, 0),
-    }
 }
 
 fn rank(state: &HookState) -> u8 {

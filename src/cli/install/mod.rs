@@ -14,6 +14,7 @@ use super::exit::{DONE, FAILED};
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::Record;
 use super::setup::{backend, codex_cli, describe, links, prompt, settings_file, skill};
+use crate::codex::events::FIRST_WITH_HOOKS;
 use crate::codex::hooks_config;
 use crate::codex::hooks_config::survey::Survey;
 use crate::codex::hooks_config::trust;
@@ -226,12 +227,8 @@ fn report(
         }
     }
     match codex_cli::find(context).as_deref().and_then(codex_cli::version) {
-        Some(version) if version < codex_cli::FIRST_WITH_HOOKS => {
-            writeln!(
-                out,
-                "note      Codex {version} calls no hooks; from {} on it does",
-                codex_cli::FIRST_WITH_HOOKS
-            )?;
+        Some(version) if version < FIRST_WITH_HOOKS => {
+            writeln!(out, "note      Codex {version} calls no hooks; from {FIRST_WITH_HOOKS} on it does")?;
         }
         _ => {}
     }

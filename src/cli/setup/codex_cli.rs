@@ -6,27 +6,9 @@ use std::time::{Duration, Instant};
 
 use toml_edit::{Document, Item};
 
+use crate::codex::events::Version;
 use crate::context::Context;
 use crate::file;
-
-/// A release of Codex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u64, pub u64, pub u64);
-
-impl Version {
-    /// Reads the number in `codex-cli 0.169.0`.
-    pub fn parse(text: &str) -> Option<Version> {
-        let number = text.split_whitespace().find(|w| w.starts_with(|c: char| c.is_ascii_digit()))?;
-        let mut parts = number.split(['.', '-']).map(|p| p.parse().ok());
-        Some(Version(parts.next()??, parts.next()??, parts.next()??))
-    }
-}
-
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
 
 /// Finds `codex` on the PATH.
 pub fn find(context: &Context) -> Option<PathBuf> {
@@ -119,21 +101,10 @@ pub fn decreed(requirements: &Path) -> Option<String> {
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The administrator's requirements (developers.openai.com/codex/enterprise/managed-configuration).
 pub const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
-/// The first release whose hooks fire in `codex exec` (`docs::codex`); before, only notify is called.
-pub const FIRST_WITH_HOOKS: Version = Version(0, 142, 5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read_and_compared() {
-        let version = |text: &str| Version::parse(text);
-        assert_eq!(version("codex-cli 0.169.0\n"), Some(Version(0, 169, 0)));
-        assert_eq!(version("codex-cli 0.170.0-alpha.3"), Some(Version(0, 170, 0)));
-        assert_eq!(version("codex"), None);
-        assert!(version("x 0.139.0") < Some(FIRST_WITH_HOOKS) && version("x 1.0.0") > Some(FIRST_WITH_HOOKS));
-    }
 
     #[test]
     fn a_profile_that_silences_us_is_named() {

@@ -6,18 +6,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CONFIG_PROGRAM, PROGRAM};
+use crate::codex::events::HookRole;
+use crate::codex::hooks_config::NOTIFY_NAME;
 use crate::context::Paths;
 use crate::file;
 use crate::file::replace;
 
 /// The names under which Codex and people call the executable.
-pub const LINKS: [&str; 5] = [
-    "arize-hook-codex-session",
-    "arize-hook-codex-tool",
-    "arize-hook-codex-stop",
-    "arize-hook-codex-notify",
-    CONFIG_PROGRAM,
-];
+pub const LINKS: [&str; 5] =
+    [HookRole::Session.link(), HookRole::Tool.link(), HookRole::Stop.link(), NOTIFY_NAME, CONFIG_PROGRAM];
 
 /// Copies this executable into our directory and makes the links beside it.
 ///

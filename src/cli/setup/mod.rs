@@ -9,15 +9,17 @@ pub mod record;
 pub mod settings_file;
 pub mod skill;
 
+use crate::codex::events::EVENTS;
 use crate::codex::hooks_config::Change;
 
-/// Returns how many of the twelve hooks and what else a change of config.toml concerns, in words.
+/// Returns which hooks and what else a change of config.toml concerns, in words.
 pub fn describe(changes: &[Change]) -> Vec<String> {
     let named = |wanted: fn(&Change) -> Option<&str>| changes.iter().filter_map(wanted).collect::<Vec<_>>();
     let mut lines = Vec::new();
     let mut say = |events: Vec<&str>, what: &str| {
         if !events.is_empty() {
-            let which = if events.len() == 12 { "all twelve".to_owned() } else { events.join(", ") };
+            let all = events.len() == EVENTS.len();
+            let which = if all { format!("all {}", EVENTS.len()) } else { events.join(", ") };
             lines.push(format!("{what}: {which}"));
         }
     };

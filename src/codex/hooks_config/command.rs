@@ -22,12 +22,8 @@ pub fn program(command: &str) -> Option<String> {
 
 /// Which of our hook executables a path names, whatever edition it belongs to.
 pub fn role_of(program: &str) -> Option<HookRole> {
-    match base_name(program) {
-        "arize-hook-codex-session" => Some(HookRole::Session),
-        "arize-hook-codex-tool" => Some(HookRole::Tool),
-        "arize-hook-codex-stop" => Some(HookRole::Stop),
-        _ => None,
-    }
+    let name = base_name(program);
+    HookRole::ALL.into_iter().find(|role| role.link() == name)
 }
 
 /// Returns true if a path names our notify executable, whatever edition it belongs to.

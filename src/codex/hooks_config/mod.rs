@@ -1,4 +1,4 @@
-//! Lossless editing of Codex's `config.toml`: our twelve hooks and `notify` in, and out again.
+//! Lossless editing of Codex's `config.toml`: our hooks and `notify` in, and out again.
 //!
 //! toml_edit says what stands where ([`survey`]); every change is a splice into the text itself ([`splice`]), so
 //! comments, order, line breaks, a byte order mark and a missing last line break stay as they are. [`insert`] only
@@ -33,9 +33,9 @@ impl Executables {
     pub fn in_folder(folder: &str) -> Executables {
         let path = |name: &str| format!("{}/{name}", folder.trim_end_matches('/'));
         Executables {
-            session: path("arize-hook-codex-session"),
-            tool: path("arize-hook-codex-tool"),
-            stop: path("arize-hook-codex-stop"),
+            session: path(HookRole::Session.link()),
+            tool: path(HookRole::Tool.link()),
+            stop: path(HookRole::Stop.link()),
             notify: path(NOTIFY_NAME),
         }
     }

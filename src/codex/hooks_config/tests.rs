@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::codex::events::EVENTS;
 use crate::codex::hooks_config::edit::*;
 use crate::codex::hooks_config::survey::Survey;
 use crate::codex::hooks_config::trust;
@@ -68,7 +69,12 @@ fn install_is_idempotent_and_reversible() {
     assert!(all.len() > 25);
     for (name, original) in all {
         let first = install(&original, &ours()).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(states(&first.text), vec![HookState::NeverReviewed; 12], "{name}:\n{}", first.text);
+        assert_eq!(
+            states(&first.text),
+            vec![HookState::NeverReviewed; EVENTS.len()],
+            "{name}:\n{}",
+            first.text
+        );
         let again = install(&first.text, &ours()).unwrap();
         assert_eq!(again.text, first.text, "{name} is not idempotent");
         assert!(again.changes.is_empty(), "{name}: {:?}", again.changes);
@@ -99,7 +105,7 @@ fn uninstall_removes_only_own_trust() {
         if !installed.text.ends_with('\n') {
             trusted = trusted_by_codex(&format!("{}\n", installed.text));
         }
-        assert_eq!(states(&trusted), vec![HookState::Trusted; 12], "{name}");
+        assert_eq!(states(&trusted), vec![HookState::Trusted; EVENTS.len()], "{name}");
         assert_eq!(install(&trusted, &ours()).unwrap().text, trusted, "{name}");
         let left = removed(&trusted, installed.replaced_notify.as_ref());
         assert_eq!(left.trim_end(), original.trim_end(), "{name}");
@@ -219,7 +225,7 @@ fn rewritten_inline_table_is_recognised() {
     let body = inline.trim_start_matches("hooks = {").trim_end_matches('}').trim();
     let lines = body.replace("] }] }], ", "] }] }]\n").replace(" }], ", " }]\n");
     let text = format!("{rest}\n[hooks ]\n{lines}\n");
-    assert_eq!(states(&text), vec![HookState::NeverReviewed; 12], "{text}");
+    assert_eq!(states(&text), vec![HookState::NeverReviewed; EVENTS.len()], "{text}");
     let left = removed(&text, None);
     assert_eq!(left, "model = \"x\"\n\n[hooks ]\nStop = []\n");
 }

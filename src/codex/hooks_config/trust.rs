@@ -1,8 +1,8 @@
 //! Codex's trust in hooks, worked out as Codex does: the hash of a handler, the key it is stored under, its state.
 //!
 //! The hash is SHA-256 over compact JSON with sorted keys of the event's name, the matcher and the one handler
-//! with its effective timeout (`docs::codex`). Compared with what Codex 0.169.0 itself lists and
-//! writes for all twelve events.
+//! with its effective timeout (`docs::codex`). Compared with what Codex 0.169.0 and 0.171.0 list for
+//! every event.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -122,7 +122,7 @@ pub fn list(survey: &Survey) -> Vec<ListedHook> {
     hooks
 }
 
-/// The state of each of our twelve hooks. `config_paths` are the spellings under which Codex may know the file.
+/// The state of each of our hooks. `config_paths` are the spellings under which Codex may know the file.
 pub fn our_hooks(survey: &Survey, executables: &Executables, config_paths: &[String]) -> Vec<OurHook> {
     let listed = list(survey);
     let of = |event: &'static HookEvent| {
@@ -203,7 +203,8 @@ struct HashedHandler<'a> {
 mod tests {
     use super::*;
 
-    /// `hooks/list` of Codex 0.169.0 for `/bin/true`, timeout 3, and again with a matcher and a status message.
+    /// `hooks/list` of Codex for `/bin/true`: with a timeout of 3 (plain), with a matcher, a status message and more
+    /// (all), with a timeout beyond every limit (long), and with blanks around the command and no time at all (zero).
     const LISTED: &str = include_str!("../../../tests/trust-hashes.txt");
 
     #[test]
@@ -211,22 +212,22 @@ mod tests {
         let mut compared = 0;
         for line in LISTED.lines().filter(|l| !l.starts_with('#')) {
             let [name, wording, hash] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            let extra = match wording {
-                "plain" => "",
-                _ => "statusMessage = \"tracing\"\nasync = true\nadditionalContextLimit = 5\n",
+            let (matcher, handler) = match wording {
+                "plain" => ("", "command = \"/bin/true\"\ntimeout = 3\n"),
+                "long" => ("", "command = \"/bin/true\"\ntimeout = 100000\n"),
+                "zero" => ("", "command = \"  /bin/true  \"\ntimeout = 0\n"),
+                _ => (
+                    "matcher = \"Ba.*\"\n",
+                    "command = \"/bin/true\"\nstatusMessage = \"tracing\"\nasync = true\nadditionalContextLimit = 5\n",
+                ),
             };
-            let (matcher, timeout) = match wording {
-                "plain" => ("", "timeout = 3\n"),
-                _ => ("matcher = \"Ba.*\"\n", ""),
-            };
-            let text = format!(
-                "[[hooks.{name}]]\n{matcher}[[hooks.{name}.hooks]]\ntype = \"command\"\ncommand = \"/bin/true\"\n{timeout}{extra}"
-            );
+            let text =
+                format!("[[hooks.{name}]]\n{matcher}[[hooks.{name}.hooks]]\ntype = \"command\"\n{handler}");
             let hooks = list(&Survey::of(&text).unwrap());
             assert_eq!(hooks[0].hash(), hash, "{name} {wording}");
             compared += 1;
         }
-        assert_eq!(compared, 24);
+        assert_eq!(compared, 4 * EVENTS.len());
     }
 
     #[test]
@@ -245,6 +246,11 @@ mod tests {
             (String::new(), HookState::Missing),
             (entry.to_owned(), HookState::NeverReviewed),
             (with(&format!("trusted_hash = \"{hash}\"")), HookState::Trusted),
+            (with(&format!("trusted_hash = \"{hash}\"")).replace("0:0\"]", "0:0 \"]"), HookState::Trusted),
+            (
+                with(&format!("trusted_hash = \"{hash}\"")).replace("0:0\"]", "0:1\"]"),
+                HookState::NeverReviewed,
+            ),
             (with("trusted_hash = \"sha256:0\""), HookState::Changed("sha256:0".into())),
             (with("enabled = false"), HookState::Disabled),
             ("[[hooks.Stop]]\ncommand = [\"/b/arize-hook-codex-stop\"]\n".into(), HookState::WrongForm),
