@@ -26,7 +26,6 @@ use crate::delivery::past_turns;
 use crate::delivery::past_turns::{Found, Wanted};
 use crate::delivery::transport::endpoint::Endpoint;
 use crate::otel::entry::Entry;
-use crate::otel::json;
 use crate::otel::resource::Decoration;
 use crate::otel::text_tree::printable;
 use crate::settings::{Settings, SpanTree, Target};
@@ -157,7 +156,7 @@ impl Preview {
             "marks": self.marks.as_json(),
             "differences": self.differences,
             "rebuilt": self.rebuilt,
-            "request": json::request(&self.request),
+            "request": &self.request,
         })
     }
 
@@ -227,7 +226,7 @@ fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) 
 }
 
 fn span_text(out: &mut String, terminal: Terminal, span: &Span) {
-    let hex = |id: &[u8]| json::hex(id);
+    let hex = |id: &[u8]| crate::otel::ids::hex(id);
     let parent = match span.parent_span_id.as_slice() {
         [] => "no parent".to_owned(),
         parent => format!("parent {}", hex(parent)),

@@ -17,7 +17,6 @@ use super::{exit, html};
 use crate::context::{Context, Paths};
 use crate::delivery::outbox;
 use crate::otel::entry::EntryKey;
-use crate::otel::json;
 use crate::otel::resource::Decoration;
 use crate::settings::Settings;
 
@@ -104,7 +103,7 @@ fn write_json(traces: &[Trace], context: &Context, out: &mut dyn Write) -> anyho
     for (n, item) in traces.iter().flat_map(|t| &t.items).enumerate() {
         let decoration = Decoration::new(&settings, &item.head);
         let spans = selection::read(item)?.spans.into_iter().map(|s| decoration.span(s)).collect();
-        let document = json::request(&decoration.request(spans));
+        let document = serde_json::to_value(decoration.request(spans))?;
         write!(out, "{}{}", if n > 0 { "," } else { "" }, document["resourceSpans"][0])?;
     }
     writeln!(out, "]}}")?;

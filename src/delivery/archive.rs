@@ -9,7 +9,6 @@ use crate::context::Paths;
 use crate::delivery::key_set::Ledger;
 use crate::delivery::{checkpoint, outbox};
 use crate::file;
-use crate::ids::ThreadId;
 use crate::log::Log;
 use crate::otel::entry::{EntryKey, Head};
 use crate::otel::entry_reader;
@@ -49,11 +48,6 @@ pub fn items(paths: &Paths) -> impl Iterator<Item = Item> + use<> {
         let head = entry_reader::read_head(&path).ok()?;
         Some(Item { head, place, path })
     })
-}
-
-/// The turns of a thread and of the subagents under it, newest first.
-pub fn of_thread<'a>(paths: &Paths, thread: &'a ThreadId) -> impl Iterator<Item = Item> + use<'a> {
-    items(paths).filter(move |i| i.head.root_thread == *thread || i.head.key.thread == *thread)
 }
 
 /// One turn by its key.
@@ -146,8 +140,6 @@ mod tests {
         let expected = [("turn-3", Place::SetAside), ("turn-2", Place::Waiting), ("turn-1", Place::Sent)];
         assert_eq!(listed, expected.map(|(turn, place)| (turn.to_owned(), place)));
         assert_eq!(find(&paths, &keys[0]).unwrap().place, Place::Sent);
-        assert_eq!(of_thread(&paths, &keys[0].thread).count(), 3);
-        assert_eq!(of_thread(&paths, &ThreadId::parse("other").unwrap()).count(), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Trace and span ids, made from what identifies the thing: the same turn always yields the same ids.
 
 use sha2::{Digest, Sha256};
+use std::fmt::Write;
 
 use crate::ids::{ThreadId, TurnId};
 
@@ -83,6 +84,14 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
     }
     Some(bytes)
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 pub mod entry;
 pub mod entry_reader;
 pub mod ids;
-pub mod json;
 pub mod prices;
 pub mod redact;
 pub mod resource;

@@ -16,7 +16,7 @@ use super::view::text::{first_line, local};
 use super::view::tree::{self, Node};
 use crate::cli::selection::Trace;
 use crate::file::replace;
-use crate::otel::json::hex;
+use crate::otel::ids::hex;
 
 /// Writes the page.
 ///

@@ -4,12 +4,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
-use prost::Message;
 use std::error::Error;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 use tonic::transport::{Channel, ClientTlsConfig};
+use tonic_types::StatusExt;
 
 use crate::delivery::transport::connection;
 use crate::delivery::transport::connection::Accepted;
@@ -129,7 +129,12 @@ fn failure_of(status: &tonic::Status) -> Failure {
     if too_large {
         return Failure::new(Cause::TooLarge);
     }
-    Failure { cause: Cause::Grpc(code), retry_after: retry_delay(status.details()) }
+    Failure { cause: Cause::Grpc(code), retry_after: retry_delay(&status) }
+}
+
+/// Returns the pause that a status's `google.rpc.RetryInfo` asks for (OTLP specification, "OTLP/gRPC throttling").
+fn retry_delay(status: &tonic::Status) -> Option<Duration> {
+    status.get_details_retry_info()?.retry_delay
 }
 
 fn deepest(error: &dyn Error) -> String {
@@ -140,47 +145,6 @@ fn deepest(error: &dyn Error) -> String {
     error.to_string()
 }
 
-/// Reads `google.rpc.RetryInfo` out of a status's details (OTLP specification, "OTLP/gRPC throttling").
-fn retry_delay(details: &[u8]) -> Option<Duration> {
-    let status = WireStatus::decode(details).ok()?;
-    let info = status.details.iter().find(|d| d.type_url.ends_with("/google.rpc.RetryInfo"))?;
-    let delay = WireRetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
-    let nanos = u32::try_from(delay.nanos).ok().filter(|n| *n < 1_000_000_000)?;
-    Some(Duration::new(u64::try_from(delay.seconds).ok()?, nanos))
-}
-
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct WireStatus {
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<WireAny>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct WireAny {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-/// `google.rpc.RetryInfo`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct WireRetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<WireDuration>,
-}
-
-/// `google.protobuf.Duration`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct WireDuration {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
-
 /// Error of h2 on "HTTP/1.1 …": the first three letters are a length beyond any frame's (RFC 9113, 4.1).
 const HTTP1_AS_FRAME: &str = "frame with invalid size";
 /// Errors of grpc-go, grpc-core and tonic for a message over their limit.
@@ -189,21 +153,18 @@ const TOO_LARGE: [&str; 3] = ["larger than max", "length too large", "message to
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn details(seconds: i64, nanos: i32) -> Vec<u8> {
-        let info = WireRetryInfo { retry_delay: Some(WireDuration { seconds, nanos }) };
-        let any = |name: &str, value| WireAny { type_url: format!("type.googleapis.com/{name}"), value };
-        let details =
-            vec![any("google.rpc.Help", vec![1]), any("google.rpc.RetryInfo", info.encode_to_vec())];
-        WireStatus { details }.encode_to_vec()
-    }
+    use tonic_types::ErrorDetails;
 
     #[test]
-    fn retry_after_is_parsed() {
-        assert_eq!(retry_delay(&details(3, 500_000_000)), Some(Duration::from_millis(3500)));
-        assert_eq!(retry_delay(&details(-3, 0)), None);
-        assert_eq!(retry_delay(&details(3, -1)), None);
-        assert_eq!(retry_delay(b"nonsense"), None);
+    fn retry_info_is_read_from_details() {
+        let with = |details: &[u8]| {
+            tonic::Status::with_details(tonic::Code::Unavailable, "", details.to_vec().into())
+        };
+        let asked = ErrorDetails::with_retry_info(Some(Duration::from_millis(3500)));
+        let status = tonic::Status::with_error_details(tonic::Code::Unavailable, "later", asked);
+        assert_eq!(failure_of(&status).retry_after, Some(Duration::from_millis(3500)));
+        assert_eq!(retry_delay(&with(b"nonsense")), None);
+        assert_eq!(retry_delay(&with(b"")), None);
     }
 
     #[test]
