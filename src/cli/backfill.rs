@@ -17,7 +17,7 @@ use crate::delivery::archive;
 use crate::delivery::budget::{Budget, Report};
 use crate::delivery::flush;
 use crate::delivery::key_set::Ledger;
-use crate::delivery::outbox;
+use crate::delivery::history::Handover;
 use crate::delivery::past_turns;
 use crate::delivery::past_turns::{Found, Wanted};
 use crate::file;
@@ -148,6 +148,7 @@ struct Work<'a> {
     /// Whether a turn of the rollout at hand was left out.
     left_out: bool,
     finished: Ledger,
+    handover: Handover<'a>,
     count: Count,
     /// Turns put into the outbox since it was last emptied.
     waiting: u64,
@@ -172,6 +173,7 @@ impl<'a> Work<'a> {
             filter,
             left_out: false,
             finished: Ledger::finished_rollouts(context.paths()),
+            handover: Handover::new(context.paths(), settings),
             count: Count::default(),
             waiting: 0,
             pruned: Instant::now(),
@@ -235,7 +237,7 @@ impl<'a> Work<'a> {
                 if self.args.dry_run {
                     return Ok(());
                 }
-                outbox::put(self.context.paths(), &entry)?;
+                self.handover.put(&entry)?;
                 self.waiting += 1;
                 if self.waiting >= BATCH_TURNS {
                     self.deliver()?;

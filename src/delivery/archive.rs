@@ -12,7 +12,7 @@ use crate::file;
 use crate::log::Log;
 use crate::otel::entry::{EntryKey, Head};
 use crate::otel::entry_reader;
-use crate::settings::Settings;
+use crate::settings::{Settings, Target};
 
 /// A turn in the archive or in the outbox.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,10 +67,10 @@ fn folders(paths: &Paths) -> [(PathBuf, Place); 3] {
     ]
 }
 
-/// Deletes what is older than `archive_days`, then the oldest beyond `archive_mb`; in the archive, and likewise
+/// Deletes what is older than `archive_days` (not where the archive is the only copy), then the oldest beyond `archive_mb`; in the archive, and likewise
 /// in what was set aside, where the loss is logged. Also clears what killed processes left lying about.
 pub fn prune(paths: &Paths, settings: &Settings) {
-    let days = Duration::from_secs(settings.archive_days.saturating_mul(24 * 3600));
+    let days = oldest_kept(settings);
     let bytes = settings.archive_mb.saturating_mul(1024 * 1024);
     let delivered = Ledger::delivered(paths);
     prune_folder(&paths.sent(), days, bytes, &|names| delivered.add(names));
@@ -82,6 +82,15 @@ pub fn prune(paths: &Paths, settings: &Settings) {
         file::remove_stale_temporaries(&folder);
     }
     file::remove_stale_temporaries(&paths.state());
+}
+
+/// Returns how old a turn may get in the archive. Where nothing is sent anywhere the archive is the only copy, and has no
+/// limit of age.
+pub fn oldest_kept(settings: &Settings) -> Duration {
+    match settings.target {
+        Some(Target::Local) => Duration::MAX,
+        _ => Duration::from_secs(settings.archive_days.saturating_mul(24 * 3600)),
+    }
 }
 
 fn report_loss(lost: u64, log: &Log) {

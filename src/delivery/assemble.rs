@@ -12,6 +12,7 @@ use crate::codex::rollout::{locate, numbering};
 use crate::context::Context;
 use crate::delivery::close;
 use crate::delivery::close::key_of;
+use crate::delivery::history::Handover;
 use crate::delivery::outbox;
 use crate::file;
 use crate::git;
@@ -41,13 +42,14 @@ pub enum Hurry {
 /// Assembles every closed turn. One that cannot be assembled now, or takes too long for whoever waits, stays for the next
 /// time.
 pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) {
+    let mut handover = Handover::new(context.paths(), settings);
     for record in close::list(context.paths()) {
         let attempts = close::attempts(&record);
         if matches!(hurry, Hurry::Until(until) if attempts > 0 || Instant::now() > until) {
             continue;
         }
         close::note_attempt(&record);
-        if let Err(error) = assemble_one(context, &record, attempts, hurry) {
+        if let Err(error) = assemble_one(context, &mut handover, &record, attempts, hurry) {
             settings.log.error(format_args!("cannot assemble {}: {error}", record.display()));
         }
         // Only what ended the process counts: a full disk may say no as often as it likes.
@@ -55,7 +57,13 @@ pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) {
     }
 }
 
-fn assemble_one(context: &Context, record: &Path, attempts: u64, hurry: Hurry) -> anyhow::Result<()> {
+fn assemble_one(
+    context: &Context,
+    handover: &mut Handover<'_>,
+    record: &Path,
+    attempts: u64,
+    hurry: Hurry,
+) -> anyhow::Result<()> {
     let paths = context.paths();
     let rows_path = record.with_extension(layout::ROWS);
     let aside = |why: String| {
@@ -82,19 +90,24 @@ fn assemble_one(context: &Context, record: &Path, attempts: u64, hurry: Hurry) -
             count(context, &mut closing)?;
         }
         for unseen in unseen_turns(context, &closing) {
-            put(context, &unseen, Vec::new())?;
+            put(context, handover, &unseen, Vec::new())?;
         }
-        put(context, &closing, rows::read(&rows_path))?;
+        put(context, handover, &closing, rows::read(&rows_path))?;
     }
     fs::remove_file(record)?;
     let _ = fs::remove_file(rows_path);
     Ok(())
 }
 
-fn put(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> std::io::Result<()> {
+fn put(
+    context: &Context,
+    handover: &mut Handover<'_>,
+    closing: &Closing,
+    rows: Vec<rows::Row>,
+) -> std::io::Result<()> {
     let turn = read_turn(context, closing, rows);
     if is_worth_telling(&turn) {
-        outbox::put(context.paths(), &spans::build(&turn, &closing.profile, &prices_of(context, closing)))?;
+        handover.put(&spans::build(&turn, &closing.profile, &prices_of(context, closing)))?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod checkpoint;
 pub mod close;
 mod drain;
 pub mod flush;
+pub mod history;
 pub mod hook_calls;
 pub mod key_set;
 pub mod orphans;

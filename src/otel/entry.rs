@@ -11,7 +11,9 @@ use std::io::{self, Write};
 
 use crate::ids::{ThreadId, TurnId};
 use crate::layout::ENTRY_SUFFIX;
+use crate::otel::time_spent::TimeSpent;
 use crate::otel::token_use::TokenUse;
+use crate::otel::tool_use::ToolUse;
 use crate::time::Timestamp;
 
 /// A finished turn, or a later part of one, ready to be delivered.
@@ -73,6 +75,21 @@ pub struct Summary {
     /// The same tokens as they are priced; empty in turns of releases before prices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<TokenUse>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolUse>,
+    #[serde(skip_serializing_if = "TimeSpent::is_empty")]
+    pub time: TimeSpent,
+    pub compactions: u64,
+    /// The most tokens that a call left in the model's context, and how many that holds, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<(u64, Option<u64>)>,
+    /// The turn's number in its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// live, notify or backfill.
     pub origin: String,
 }

@@ -6,6 +6,7 @@
 
 pub mod entry;
 pub mod entry_reader;
+pub mod history_line;
 pub mod ids;
 pub mod prices;
 pub mod redact;
@@ -16,4 +17,6 @@ pub mod spans;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text_tree;
+pub mod time_spent;
 pub mod token_use;
+pub mod tool_use;

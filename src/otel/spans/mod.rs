@@ -22,7 +22,7 @@ use crate::otel::ids::{Role, TraceParent};
 use crate::otel::prices::Prices;
 use crate::otel::redact::{Class, Redactor};
 use crate::otel::spans::attributes::{Attributes, Tools};
-use crate::otel::token_use;
+use crate::otel::{time_spent, token_use, tool_use};
 use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
 use crate::turn::{Compaction, Origin, ToolCall, Turn};
@@ -212,10 +212,23 @@ impl<'a> Builder<'a> {
                 completion_tokens: usage.map(|u| u.output_tokens),
                 reasoning_tokens: usage.map(|u| u.reasoning_output_tokens),
                 uses: token_use::of_turn(turn),
+                tools: tool_use::of_calls(&turn.tools),
+                time: time_spent::of_turn(turn),
+                compactions: turn.compactions.len() as u64,
+                context: context_fill(turn),
+                number: turn.number,
+                branch: turn.about.git.branch.as_deref().map(|b| self.short(b)),
+                commit: turn.about.git.commit.as_deref().map(|c| self.short(c)),
                 origin: origin_name(turn.origin).to_owned(),
             },
         }
     }
+}
+
+/// Returns the most tokens a call of the turn left in the context, and how many that holds.
+fn context_fill(turn: &Turn) -> Option<(u64, Option<u64>)> {
+    let filled = turn.calls.iter().filter_map(|call| Some((call.usage?.total_tokens, call.context_window)));
+    filled.max_by_key(|(tokens, _)| *tokens)
 }
 
 fn turn_span_id(turn: &Turn, part: u32) -> Vec<u8> {

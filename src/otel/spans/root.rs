@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use crate::otel::redact::Class;
 use crate::otel::spans::attributes::Attributes;
 use crate::otel::spans::{Builder, origin_name};
+use crate::otel::time_spent;
 use crate::turn::{Agent, Origin, Status};
 
 impl Builder<'_> {
@@ -73,6 +74,7 @@ impl Builder<'_> {
         a.plain("codex.turn.status", turn.status.name());
         let duration = about.duration.unwrap_or_else(|| turn.ended.since(turn.started));
         a.number("codex.turn.duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self.time_spent(a);
         a.plain_if("codex.usage_source", turn.usage_source);
         a.plain("codex.origin", origin_name(turn.origin));
         if turn.origin == Origin::Notify && turn.calls.is_empty() && turn.tools.is_empty() {
@@ -84,6 +86,17 @@ impl Builder<'_> {
         }
         for (key, value) in &self.profile.attributes {
             a.plain_unless_set(self.short(key), value);
+        }
+    }
+
+    /// Where the turn's time went.
+    fn time_spent(&self, a: &mut Attributes) {
+        let spent = time_spent::of_turn(self.turn);
+        if spent.is_empty() {
+            return;
+        }
+        for (part, ms) in spent.parts() {
+            a.number(&format!("codex.time.{part}_ms"), ms);
         }
     }
 
