@@ -165,7 +165,9 @@ mod tests {
         let old = std::time::SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
         let first = fs::File::options().append(true).open(outbox::delivered(&paths, &keys[0])).unwrap();
         first.set_modified(old).unwrap();
-        let mut settings = testing::settings(home.path(), "target: local");
+        prune(&paths, &testing::settings(home.path(), "target: local"));
+        assert!(find(&paths, &keys[0]).is_some(), "the only copy has no age");
+        let mut settings = testing::settings(home.path(), "target: phoenix");
         prune(&paths, &settings);
         assert!(find(&paths, &keys[0]).is_none() && find(&paths, &keys[1]).is_some());
         assert!(!outbox::put(&paths, &testing::entry("turn-1", 40)).unwrap(), "it was delivered");

@@ -87,8 +87,6 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// live, notify or backfill.
     pub origin: String,

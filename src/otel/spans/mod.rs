@@ -217,7 +217,6 @@ impl<'a> Builder<'a> {
                 compactions: turn.compactions.len() as u64,
                 context: context_fill(turn),
                 number: turn.number,
-                branch: turn.about.git.branch.as_deref().map(|b| self.short(b)),
                 commit: turn.about.git.commit.as_deref().map(|c| self.short(c)),
                 origin: origin_name(turn.origin).to_owned(),
             },
