@@ -40,7 +40,8 @@ impl<'a> Handover<'a> {
     /// made up for from the archive.
     pub fn put(&mut self, entry: &Entry) -> io::Result<bool> {
         let (paths, settings) = (self.paths, self.settings);
-        let written = if settings.history { self.writer.append(paths, &entry.head).map(|_| ()) } else { Ok(()) };
+        let written =
+            if settings.history { self.writer.append(paths, &entry.head).map(|_| ()) } else { Ok(()) };
         if let Err(error) = &written {
             settings.log.error(format_args!("cannot write the history: {error}"));
         }
@@ -214,7 +215,8 @@ fn take(line: &[u8], passed: &mut Passed, each: &mut dyn FnMut(&Line)) {
 /// The month of a turn's own beginning, as its id tells it or else its first moment.
 fn file_name(line: &Line) -> String {
     let at = Timestamp::of_uuid_v7(&line.turn).unwrap_or_else(|| line.started_at());
-    let at = jiff::Timestamp::from_millisecond(i64::try_from(at.as_millis()).unwrap_or(0)).unwrap_or_default();
+    let at =
+        jiff::Timestamp::from_millisecond(i64::try_from(at.as_millis()).unwrap_or(0)).unwrap_or_default();
     format!("{}{EXTENSION}", at.strftime("%Y-%m"))
 }
 

@@ -239,7 +239,13 @@ mod tests {
             model: Some("gpt-5.5".into()),
             cwd: Some("/a \"quoted\" folder".into()),
             number: Some(3),
-            uses: vec![TokenUse { model: "gpt-5.5".into(), calls: 2, input: 10, output: 1, ..TokenUse::default() }],
+            uses: vec![TokenUse {
+                model: "gpt-5.5".into(),
+                calls: 2,
+                input: 10,
+                output: 1,
+                ..TokenUse::default()
+            }],
             tools: vec![ToolUse { name: "Bash".into(), calls: 1, failed: 1, ..ToolUse::default() }],
             branch: Some("main".into()),
             context: Some((11, Some(272_000))),
