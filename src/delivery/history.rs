@@ -5,6 +5,7 @@
 //! one file in which it can stand; it is looked for there, under a lock, before it is written. Readers pass over a line
 //! that stands there twice all the same, one that is torn, and one of a newer version.
 
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
@@ -12,11 +13,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::delivery::archive::Item;
 use crate::delivery::{archive, outbox};
 use crate::file::{self, Lock};
 use crate::layout::Paths;
 use crate::otel::entry::{Entry, Head};
+use crate::otel::entry_reader::EntryReader;
 use crate::otel::history_line::{Line, Unread};
+use crate::otel::text_tree::string;
+use crate::otel::tool_use::ToolUse;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -157,12 +162,61 @@ pub fn catch_up(paths: &Paths) -> io::Result<()> {
     }
     let mut writer = Writer::default();
     for item in archive::items(paths) {
-        writer.append(paths, &item.head)?;
+        writer.append(paths, &with_tools(item))?;
     }
     if paths.history().is_dir() {
         file::private_options().create(true).append(true).open(complete(paths))?;
     }
     Ok(())
+}
+
+/// Shows `each` the turns that are known and began since then: those of the history, or of the archive alone where no
+/// history is kept.
+///
+/// # Errors
+/// When the history cannot be read or completed.
+pub fn each(
+    paths: &Paths,
+    settings: &Settings,
+    since: Option<Timestamp>,
+    each: &mut dyn FnMut(&Line),
+) -> io::Result<Passed> {
+    if settings.history {
+        catch_up(paths)?;
+        return read(paths, since, each);
+    }
+    for item in archive::items(paths) {
+        each(&Line::of(&with_tools(item)));
+    }
+    Ok(Passed::default())
+}
+
+/// The head of an archived turn; where a release before the history wrote it, with the tools its spans tell of.
+fn with_tools(item: Item) -> Head {
+    let mut head = item.head;
+    if !head.summary.tools.is_empty() {
+        return head;
+    }
+    let Ok(mut reader) = EntryReader::open(&item.path) else { return head };
+    while let Ok(Some(span)) = reader.next_span() {
+        if string(&span, "openinference.span.kind") != Some("TOOL") {
+            continue;
+        }
+        let took = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
+        let failed = span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32);
+        let one = ToolUse {
+            name: span.name,
+            calls: 1,
+            failed: u64::from(failed),
+            ms: took / 1_000_000,
+            ..ToolUse::default()
+        };
+        match head.summary.tools.iter_mut().find(|known| known.name == one.name) {
+            Some(known) => known.add(&one),
+            None => head.summary.tools.push(one),
+        }
+    }
+    head
 }
 
 fn read_file(path: &Path, passed: &mut Passed, each: &mut dyn FnMut(&Line)) -> io::Result<()> {

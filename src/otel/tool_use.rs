@@ -12,6 +12,11 @@ pub struct ToolUse {
     pub calls: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed: u64,
+    /// Calls that a script of the model's made, among them all.
+    #[serde(rename = "nest", default, skip_serializing_if = "is_zero")]
+    pub nested: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_nested: u64,
     #[serde(default)]
     pub ms: u64,
     /// Calls that a permission was asked for.
@@ -35,6 +40,8 @@ pub fn of_calls(calls: &[ToolCall]) -> Vec<ToolUse> {
         let used = &mut all[at];
         used.calls += 1;
         used.failed += u64::from(call.error.is_some());
+        used.nested += u64::from(call.parent.is_some());
+        used.failed_nested += u64::from(call.parent.is_some() && call.error.is_some());
         used.ms += millis(call.ended.since(call.started));
         if let Some(permission) = &call.permission {
             used.asked += 1;
@@ -50,6 +57,8 @@ impl ToolUse {
     pub fn add(&mut self, other: &ToolUse) {
         self.calls += other.calls;
         self.failed += other.failed;
+        self.nested += other.nested;
+        self.failed_nested += other.failed_nested;
         self.ms += other.ms;
         self.asked += other.asked;
         self.denied += other.denied;

@@ -45,7 +45,7 @@ fn values_may_be_attached_and_mistakes_name_the_nearest() {
         (&["list", "--sicne", "1h"], "did you mean --since?"),
         (&["list", "--since", "someday"], "invalid time someday; use 30m"),
         (&["show", "--limit=1"], "show has no option --limit"),
-        (&["stats", "--by", "colour"], "--by is day, project, model or tool"),
+        (&["stats", "--by", "colour"], "--by is day, week, month, model"),
         (&["list", "surplus"], "surplus"),
     ] {
         let (code, out, err) = run(&home, args);

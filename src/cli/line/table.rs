@@ -164,6 +164,6 @@ const ALIASES: [(&str, &str); 1] = [("thread", "session")];
 const CHOICES: [(&str, &[&str]); 3] = [
     ("target", &["phoenix", "arize", "otlp", "local"]),
     ("span-tree", &["turn", "calls"]),
-    ("by", &["day", "project", "model", "tool"]),
+    ("by", &["day", "week", "month", "model", "project", "branch", "commit", "tool", "session"]),
 ];
 const HOOK: &str = "hook";

@@ -1,0 +1,182 @@
+//! `arize-codex stats`: tokens, cost, time, turns and failures, from the history.
+
+mod by;
+mod receipt;
+mod sum;
+mod table;
+mod tally;
+
+use argh::{ArgsInfo, FromArgs};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use self::by::By;
+use self::receipt::Facts;
+use self::sum::Sum;
+use self::tally::{Tally, total};
+use super::selection::moment::Moment;
+use super::selection::selectors::{Filter, Selectors};
+use super::view::records::{Form, Records, write_json};
+use super::view::terminal::Terminal;
+use super::{exit, usage};
+use crate::context::Context;
+use crate::delivery::history;
+use crate::otel::history_line::Line;
+use crate::otel::prices::Prices;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+
+/// Count tokens, cost, time, turns and failures.
+#[derive(ArgsInfo, FromArgs, Debug)]
+#[argh(subcommand, name = "stats")]
+pub struct StatsArgs {
+    /// day (default), week, month, model, project, branch, commit, tool or session
+    #[argh(option, arg_name = "what", from_str_fn(By::parse), default = "By::Day")]
+    by: By,
+    /// compare with the period of the same length before --since
+    #[argh(switch)]
+    compare: bool,
+    /// print a receipt in Markdown, for a pull request; with --branch or --commits
+    #[argh(switch)]
+    receipt: bool,
+    /// only turns that began on these commits: main..HEAD, in the repository of this directory
+    #[argh(option, arg_name = "range")]
+    commits: Option<String>,
+}
+
+/// Prints the sums.
+///
+/// # Errors
+/// When the history cannot be read, or nothing can be printed.
+pub fn run(
+    args: &StatsArgs,
+    selectors: &Selectors,
+    form: Form,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
+    let prices = Prices::load(context.paths(), settings.profile.prices.as_deref());
+    let commits = args.commits.as_deref().map(receipt::commits).transpose()?;
+    let counting = Counting { selectors, commits, prices: &prices, context, settings: &settings };
+    if args.receipt {
+        return counting.receipt(args, out);
+    }
+    let before = if args.compare { Some(selectors_before(selectors, context)?) } else { None };
+    let (rows, before) = counting.count(args.by, before.as_ref())?;
+    match form {
+        Form::Text if rows.is_empty() && before.is_none() => writeln!(out, "{}", selectors.nothing())?,
+        Form::Text => {
+            let terminal = Terminal::of(context);
+            terminal.page(context, &table::draw(&rows, before.as_ref(), args.by, terminal), out)?;
+        }
+        Form::Json if before.is_some() => {
+            let one =
+                |sum: &Sum| fields(sum, args.by).into_iter().collect::<serde_json::Map<String, Value>>();
+            let before = before.as_ref().map(one);
+            let document = json!({
+                "rows": records(&rows, args.by).objects(), "all": one(&total(&rows)), "before": before,
+            });
+            write_json(&document, out)?;
+        }
+        _ => {
+            let mut rows = rows;
+            if let Some(before) = before {
+                rows.extend([("all".to_owned(), total(&rows)), ("before".to_owned(), before)]);
+            }
+            records(&rows, args.by).write(form, out)?;
+        }
+    }
+    for problem in &prices.problems {
+        eprintln!("prices: {problem}");
+    }
+    Ok(exit::DONE)
+}
+
+/// What is counted, and with what.
+struct Counting<'a> {
+    selectors: &'a Selectors,
+    commits: Option<BTreeSet<String>>,
+    prices: &'a Prices,
+    context: &'a Context,
+    settings: &'a Settings,
+}
+
+impl Counting<'_> {
+    /// The rows, and the sum of the period before where one is given.
+    fn count(&self, by: By, before: Option<&Selectors>) -> anyhow::Result<(Vec<(String, Sum)>, Option<Sum>)> {
+        let (filter, earlier) = (self.selectors.at(self.context), before.map(|b| b.at(self.context)));
+        let since = earlier.as_ref().map_or(filter.since(), Filter::since);
+        let mut now = Tally::new(by, self.prices);
+        let mut then = Tally::new(by, self.prices);
+        let all = self.selectors.is_empty() && self.commits.is_none();
+        history::each(self.context.paths(), self.settings, since, &mut |line| {
+            if all || self.takes(&filter, line) {
+                now.add(line);
+            } else if earlier.as_ref().is_some_and(|earlier| self.takes(earlier, line)) {
+                then.add(line);
+            }
+        })?;
+        Ok((now.rows(), before.map(|_| total(&then.rows()))))
+    }
+
+    fn takes(&self, filter: &Filter, line: &Line) -> bool {
+        let commit = |commits: &BTreeSet<String>| line.commit.as_deref().is_some_and(|c| commits.contains(c));
+        self.commits.as_ref().is_none_or(commit) && line.to_head().is_some_and(|head| filter.takes(&head))
+    }
+
+    fn receipt(&self, args: &StatsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+        let about = match (&self.selectors.branch, &args.commits) {
+            (Some(branch), None) => branch.clone(),
+            (_, Some(range)) => range.clone(),
+            (None, None) => return Err(usage("--receipt is for --branch NAME or --commits RANGE")),
+        };
+        let filter = self.selectors.at(self.context);
+        let mut tally = Tally::new(By::Model, self.prices);
+        let mut facts = Facts::default();
+        history::each(self.context.paths(), self.settings, filter.since(), &mut |line| {
+            if self.takes(&filter, line) {
+                tally.add(line);
+                facts.add(line);
+            }
+        })?;
+        let rows = tally.rows();
+        if rows.is_empty() {
+            writeln!(out, "{}", self.selectors.nothing())?;
+            return Ok(exit::DONE);
+        }
+        out.write_all(receipt::write(&about, &rows, &facts).as_bytes())?;
+        Ok(exit::DONE)
+    }
+}
+
+/// The same selection in the period before: as long, and up to the beginning of the selected one.
+fn selectors_before(selectors: &Selectors, context: &Context) -> anyhow::Result<Selectors> {
+    let now = context.now();
+    let Some(since) = selectors.since.map(|moment| moment.start(now)) else {
+        return Err(usage("--compare needs --since: 7d, \"this month\""));
+    };
+    let until = selectors.until.map_or(now, |moment| moment.end(now)).min(now);
+    let earlier: Timestamp = since.minus(until.since(since));
+    let (since, until) = (Some(Moment::At(earlier)), Some(Moment::At(since)));
+    Ok(Selectors { since, until, ..selectors.clone() })
+}
+
+fn fields(sum: &Sum, by: By) -> Vec<(String, Value)> {
+    let fields = if by == By::Tool { sum.tool_fields() } else { sum.fields() };
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn records(rows: &[(String, Sum)], by: By) -> Records {
+    let values = |sum: &Sum| if by == By::Tool { sum.tool_fields() } else { sum.fields() };
+    let names = values(&Sum::default()).into_iter().map(|(name, _)| name);
+    let row = |(name, sum): &(String, Sum)| {
+        let numbers = values(sum).into_iter().map(|(_, value)| value);
+        std::iter::once(Value::from(name.as_str())).chain(numbers).collect()
+    };
+    Records {
+        fields: std::iter::once(by.name()).chain(names).collect(),
+        rows: rows.iter().map(row).collect(),
+    }
+}
