@@ -120,9 +120,9 @@ mod tests {
         let months = rows(By::Month);
         let shown: Vec<_> =
             months.iter().map(|(n, s)| (n.as_str(), s.turns, s.prompt, s.bill.in_short())).collect();
-        assert_eq!(shown, [("2026-10", 1, 1_000_000, "$10.00".into()), ("2026-11", 0, 7, "?".into())]);
+        assert_eq!(shown, [("2026-10", 1, 1_000_000, "$5.00".into()), ("2026-11", 0, 7, "?".into())]);
         let all = total(&months);
-        assert_eq!((all.turns, all.bill.in_words()), (1, "at least $10.00".to_owned()));
+        assert_eq!((all.turns, all.bill.in_words()), (1, "at least $5.00".to_owned()));
     }
 
     #[test]
