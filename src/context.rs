@@ -14,6 +14,10 @@ use crate::time::{self, Timestamp};
 pub mod var {
     pub const HARNESS_HOME: &str = "ARIZE_HARNESS_HOME";
     pub const CODEX_HOME: &str = "CODEX_HOME";
+    pub const MACHINE_CONFIG: &str = "ARIZE_MACHINE_CONFIG";
+    pub const HOME: &str = "HOME";
+    pub const USER: &str = "USER";
+    pub const LOGNAME: &str = "LOGNAME";
     pub const TRACEPARENT: &str = "TRACEPARENT";
     pub const TRACE_ENABLED: &str = "ARIZE_TRACE_ENABLED";
     pub const DRY_RUN: &str = "ARIZE_DRY_RUN";
@@ -141,7 +145,9 @@ impl Vars {
             None => default,
         };
         let harness = under(var::HARNESS_HOME, home.join(".arize/harness"));
-        Paths::new(harness, under(var::CODEX_HOME, home.join(".codex")))
+        let paths = Paths::new(harness, under(var::CODEX_HOME, home.join(".codex")));
+        let machine = under(var::MACHINE_CONFIG, paths.machine_config().to_owned());
+        paths.with_machine_config(machine)
     }
 }
 

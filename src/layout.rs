@@ -48,7 +48,8 @@
 //! | `notify_chain.json` | `install` | – | another tool's notify program, once more | `uninstall` |
 //!
 //! Beside them: `config.yaml` (`settings`), `bin/` (`install`), `logs/codex.log` and one older (`log`), and in Codex's
-//! own directory `config.toml` (edited by `install`) and `arize-env.sh` (only read).
+//! own directory `config.toml` (edited by `install`) and `arize-env.sh` (only read). `/etc/arize-codex/config.yaml` is the
+//! machine's, and only read.
 
 use std::path::{Path, PathBuf};
 
@@ -59,12 +60,23 @@ use crate::ids::ThreadId;
 pub struct Paths {
     harness: PathBuf,
     codex: PathBuf,
+    machine: PathBuf,
 }
 
 impl Paths {
     /// Takes our own directory and Codex's, both absolute.
     pub fn new(harness: PathBuf, codex: PathBuf) -> Paths {
-        Paths { harness, codex }
+        Paths { harness, codex, machine: MACHINE_CONFIG.into() }
+    }
+
+    /// The same files with another machine-wide file.
+    pub fn with_machine_config(self, machine: PathBuf) -> Paths {
+        Paths { machine, ..self }
+    }
+
+    /// The settings of everybody on the machine, written by whoever looks after it.
+    pub fn machine_config(&self) -> &Path {
+        &self.machine
     }
 
     /// `~/.arize/harness`, shared with other harnesses.
@@ -242,6 +254,9 @@ pub const DAMAGED: &str = "damaged";
 pub const ENTRY_SUFFIX: &str = ".turn";
 /// Suffix that a checkpoint's name adds to its entry's.
 pub const CHECKPOINT_SUFFIX: &str = ".progress";
+
+/// Where the machine-wide settings are.
+pub const MACHINE_CONFIG: &str = "/etc/arize-codex/config.yaml";
 
 #[cfg(test)]
 mod tests {

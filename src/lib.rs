@@ -16,7 +16,8 @@
 //! | `delivery` | everything below: the one driver that closes, assembles, sends and archives |
 //! | `otel` | `turn`, `codex`, `settings`: spans, redaction, the file of a finished turn |
 //! | `turn` | `codex`, `settings`: state, rows, the fold |
-//! | `codex`, `settings`, `git` | the ground |
+//! | `settings` | `git` |
+//! | `codex`, `git` | the ground |
 //! | `arena`, `context`, `file`, `ids`, `layout`, `log`, `platform`, `time`, `truncate` | the ground: std and each other |
 
 pub mod arena;

@@ -169,7 +169,7 @@ impl<'a> Work<'a> {
             args,
             context,
             settings,
-            wanted: Wanted { since: None, thread, turn: None },
+            wanted: Wanted { thread, ..Wanted::default() },
             filter,
             left_out: false,
             finished: Ledger::finished_rollouts(context.paths()),
@@ -192,10 +192,10 @@ impl<'a> Work<'a> {
             self.progress.tick(&self.count);
             return Ok(());
         }
-        let (context, profile, wanted) = (self.context, &self.settings.profile, self.wanted.clone());
+        let (context, settings, wanted) = (self.context, self.settings, self.wanted.clone());
         let mut failed = None;
         self.left_out = false;
-        let scanned = past_turns::scan(context, profile, path, &wanted, &mut |found| {
+        let scanned = past_turns::scan(context, settings, path, &wanted, &mut |found| {
             let took = self.take(found);
             failed = took.as_ref().err().map(ToString::to_string);
             took

@@ -1,10 +1,12 @@
-//! `config get | set | unset | list | path`: config.yaml by dotted keys, keeping what is not understood.
+//! `config get | set | unset | list | path`: config.yaml by keys, keeping what is not understood. A bare key means
+//! `harnesses.codex.KEY`.
 
 use argh::{ArgsInfo, FromArgs};
 use serde_yml::Value;
 use std::io::Write;
 
 use super::exit::{DONE, FAILED};
+use super::line::nearest::nearest;
 use super::setup::{prompt, settings_file};
 use super::usage;
 use crate::context::Context;
@@ -31,20 +33,20 @@ enum Action {
     Path(PathOf),
 }
 
-/// Print the value of a key, as harnesses.codex.project_name.
+/// Print the value of a setting, such as project_name or logging.prompts.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "get")]
 struct Get {
-    /// the dotted key
+    /// the setting; a bare name means harnesses.codex.NAME
     #[argh(positional)]
     key: String,
 }
 
-/// Set a key. A secret is read from standard input when the value is "-".
+/// Change a setting. Lists are written a,b. A secret is read from standard input when the value is "-".
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "set")]
 struct Set {
-    /// the dotted key
+    /// the setting; a bare name means harnesses.codex.NAME
     #[argh(positional)]
     key: String,
     /// the value; "-" reads it from standard input
@@ -52,16 +54,16 @@ struct Set {
     value: String,
 }
 
-/// Remove a key.
+/// Remove a setting.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "unset")]
 struct Unset {
-    /// the dotted key
+    /// the setting; a bare name means harnesses.codex.NAME
     #[argh(positional)]
     key: String,
 }
 
-/// Print every key and its value; secrets are hidden.
+/// Print every setting of config.yaml and its value; secrets are hidden.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
@@ -85,29 +87,32 @@ pub fn run(config: Config, context: &Context, out: &mut dyn Write) -> anyhow::Re
         Action::Path(_) => writeln!(out, "{}", path.display())?,
         Action::Get(get) => {
             let document = load_document(context.paths())?;
-            let Some(value) = document.get(&get.key) else { return Ok(FAILED) };
+            let Some(value) = existing(&document, &get.key)?.and_then(|key| document.get(&key)) else {
+                return Ok(FAILED);
+            };
             match scalar_text(value) {
                 Some(text) => writeln!(out, "{text}")?,
                 None => write!(out, "{}", serde_yml::to_string(value)?)?,
             }
         }
         Action::Set(set) => {
-            if is_secret(&set.key) && set.value != "-" {
+            let key = full_key(&set.key)?;
+            if is_secret(&key) && set.value != "-" {
                 return Err(usage(format!(
                     "{} is a secret, and others can see a command line: give - for the value and the secret on \
                      standard input",
                     set.key
                 )));
             }
-            let value = if set.value == "-" { read_value(&set.key)? } else { set.value };
-            check(&set.key, &value)?;
+            let value = if set.value == "-" { read_value(&key)? } else { set.value };
+            check(&key, &value)?;
             let mut document = load_document(context.paths())?;
-            document.set(&set.key, typed(&value)).map_err(anyhow::Error::msg)?;
+            document.set(&key, typed(&key, &value)).map_err(anyhow::Error::msg)?;
             save(&document, context)?;
         }
         Action::Unset(unset) => {
             let mut document = load_document(context.paths())?;
-            if !document.unset(&unset.key) {
+            if !existing(&document, &unset.key)?.is_some_and(|key| document.unset(&key)) {
                 return Ok(FAILED);
             }
             save(&document, context)?;
@@ -130,6 +135,28 @@ pub fn run(config: Config, context: &Context, out: &mut dyn Write) -> anyhow::Re
         }
     }
     Ok(DONE)
+}
+
+/// The dotted path of a setting. One that nothing reads is refused; those of other harnesses are left to them.
+fn full_key(key: &str) -> anyhow::Result<String> {
+    let foreign = key.starts_with(HARNESSES) && !key.starts_with(CODEX_PREFIX);
+    let name = key.strip_prefix(CODEX_PREFIX).unwrap_or(key);
+    if foreign || keys::is_known(name) {
+        return Ok(if foreign { key.to_owned() } else { format!("{CODEX_PREFIX}{name}") });
+    }
+    let meant = nearest(name, keys::KEYS.iter().map(|k| k.name));
+    let meant = meant.map(|m| format!("; did you mean {m}?")).unwrap_or_default();
+    Err(usage(format!("no setting is called {name}{meant}")))
+}
+
+/// The path under which a setting stands in the document: what is there can be read and removed, whatever it is called.
+fn existing(document: &Document, key: &str) -> anyhow::Result<Option<String>> {
+    if document.get(key).is_some() && (key.contains('.') || !keys::is_known(key)) {
+        return Ok(Some(key.to_owned()));
+    }
+    let full = full_key(key)?;
+    let found = [full.as_str(), key].into_iter().find(|key| document.get(key).is_some());
+    Ok(found.map(str::to_owned))
 }
 
 fn save(document: &Document, context: &Context) -> anyhow::Result<()> {
@@ -156,12 +183,10 @@ fn check(key: &str, value: &str) -> anyhow::Result<()> {
     {
         return Err(usage(format!("{key} is one of {}", choices.join(", "))));
     }
-    let Some(known) = keys::find(name) else {
-        if key.starts_with(CODEX_PREFIX) {
-            eprintln!("note: no setting is called {name}; `arize-codex config list` shows what is set");
-        }
-        return Ok(());
-    };
+    let Some(known) = keys::find(name) else { return Ok(()) };
+    if name == "rules" {
+        return Err(usage("rules are a list of mappings; write them into the file that `config path` names"));
+    }
     let boolean = matches!(known.default, "true" | "false");
     let truth = ["true", "false", "1", "0", "yes", "no"];
     if boolean && !truth.iter().any(|t| t.eq_ignore_ascii_case(value)) {
@@ -185,8 +210,11 @@ fn choices_of(name: &str) -> Option<Vec<&'static str>> {
     }
 }
 
-/// Booleans and numbers as such, all else as text.
-fn typed(value: &str) -> Value {
+/// Booleans, numbers and lists as such, all else as text.
+fn typed(key: &str, value: &str) -> Value {
+    if LISTS.iter().any(|list| key.strip_prefix(CODEX_PREFIX) == Some(list)) {
+        return split_list(value).into_iter().map(Value::from).collect();
+    }
     if let Ok(flag) = value.parse::<bool>() {
         return Value::Bool(flag);
     }
@@ -194,6 +222,22 @@ fn typed(value: &str) -> Value {
         Ok(number) if number.to_string() == value => Value::from(number),
         _ => Value::from(value),
     }
+}
+
+/// The parts between commas; not those inside brackets, which regular expressions are full of.
+fn split_list(text: &str) -> Vec<String> {
+    let (mut parts, mut depth, mut escaped) = (vec![String::new()], 0i32, false);
+    for c in text.chars() {
+        let part = parts.len() - 1;
+        match c {
+            ',' if depth <= 0 && !escaped => parts.push(String::new()),
+            _ => parts[part].push(c),
+        }
+        depth += i32::from(matches!(c, '(' | '[' | '{') && !escaped);
+        depth -= i32::from(matches!(c, ')' | ']' | '}') && !escaped);
+        escaped = c == '\\' && !escaped;
+    }
+    parts.iter().map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
 }
 
 fn plain(value: &Value) -> String {
@@ -211,5 +255,47 @@ fn hidden(value: &Value) -> String {
     match scalar_text(value) {
         Some(text) => format!("<hidden ({} chars)>", text.chars().count()),
         None => "<none>".to_owned(),
+    }
+}
+
+/// Prefix of the settings of each tool.
+const HARNESSES: &str = "harnesses.";
+/// Settings that are lists.
+const LISTS: [&str; 3] = ["tags", "redact_patterns", "notify_chain"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_split_at_commas_outside_of_brackets() {
+        for (text, parts) in [
+            ("a,b", &["a", "b"][..]),
+            (" a , ,b ", &["a", "b"]),
+            ("acme-[0-9]{2,3},x(a,b)", &["acme-[0-9]{2,3}", "x(a,b)"]),
+            (r"a\,b", &[r"a\,b"]),
+            ("", &[]),
+        ] {
+            assert_eq!(split_list(text), parts, "{text}");
+        }
+    }
+
+    #[test]
+    fn bare_keys_are_those_of_this_harness() {
+        let key = |text: &str| full_key(text).map_err(|e| e.to_string());
+        for (given, full) in [
+            ("project_name", "harnesses.codex.project_name"),
+            ("logging.prompts", "harnesses.codex.logging.prompts"),
+            ("attributes.team", "harnesses.codex.attributes.team"),
+            ("harnesses.codex.tags", "harnesses.codex.tags"),
+            ("harnesses.claude-code.x", "harnesses.claude-code.x"),
+        ] {
+            assert_eq!(key(given).as_deref(), Ok(full), "{given}");
+        }
+        assert_eq!(
+            key("projectname").unwrap_err(),
+            "no setting is called projectname; did you mean project_name?"
+        );
+        assert_eq!(key("harnesses.codex.zzz").unwrap_err(), "no setting is called zzz");
     }
 }

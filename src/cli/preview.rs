@@ -206,13 +206,11 @@ fn request_of(entry: &Entry, settings: &Settings) -> ExportTraceServiceRequest {
 /// Builds a turn anew from its rollout. What only hooks saw, permissions above all, is not in it.
 fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) -> anyhow::Result<Entry> {
     let key = &item.head.key;
-    let mut profile = settings.profile.clone();
-    profile.span_tree = tree;
     let path = locate::find_rollout(context.paths().codex(), &key.thread)
         .with_context(|| format!("the rollout of {} is gone; another tree is built from it", key.thread))?;
-    let wanted = Wanted { turn: Some(key.clone()), ..Wanted::default() };
+    let wanted = Wanted { turn: Some(key.clone()), span_tree: Some(tree), ..Wanted::default() };
     let mut entry = None;
-    past_turns::scan(context, &profile, &path, &wanted, &mut |found| {
+    past_turns::scan(context, settings, &path, &wanted, &mut |found| {
         if let Found::Turn(found) = found {
             entry = Some(*found);
         }

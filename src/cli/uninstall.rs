@@ -185,7 +185,7 @@ fn forget_chain(paths: &Paths) -> anyhow::Result<()> {
 }
 
 /// Removes our settings, turns and log; other harnesses' share of the directory stays.
-fn purge(paths: &Paths, found: Option<&settings_file::Found>, out: &mut dyn Write) -> anyhow::Result<()> {
+fn purge(paths: &Paths, found: Option<&record::Found>, out: &mut dyn Write) -> anyhow::Result<()> {
     let path = paths.config_yaml();
     let put_back = found.map_or(Ok(false), |found| settings_file::put_back(paths, found))?;
     match Document::load(&path) {

@@ -9,7 +9,7 @@ use crate::context::Paths;
 use crate::file;
 use crate::layout::{RECORD, ROWS, TRIED};
 use crate::otel::entry::EntryKey;
-use crate::settings::Profile;
+use crate::settings::Settings;
 use crate::time::Timestamp;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::state::{LockedState, State, StateError};
@@ -24,12 +24,13 @@ use crate::turn::state::{LockedState, State, StateError};
 /// When the state or the record cannot be written; the turn is then still open.
 pub fn close_turn(
     paths: &Paths,
-    profile: &Profile,
+    settings: &Settings,
     locked: &LockedState,
     state: &mut State,
     reason: Reason,
     at: Timestamp,
 ) -> Result<bool, StateError> {
+    let profile = &settings.in_directory(state.session.cwd.as_deref()).profile;
     let Some(mut closing) = Closing::of(state, reason, at, profile) else { return Ok(false) };
     let rollout = closing.session.transcript_path.as_deref();
     let rollout_bytes = rollout.and_then(|p| fs::metadata(p).ok()).map(|m| m.len());

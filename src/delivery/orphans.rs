@@ -45,13 +45,13 @@ pub fn close_thread(paths: &Paths, settings: &Settings, marker: &Marker) -> Resu
     if state.codex.is_some_and(|c| c != marker.process) {
         return Ok(());
     }
-    close::close_turn(paths, &settings.profile, &locked, &mut state, reason, time::now())?;
+    close::close_turn(paths, settings, &locked, &mut state, reason, time::now())?;
     let agents = state.agents.clone();
     drop(locked);
     for agent in agents.iter().filter(|a| *a != thread) {
         let locked = LockedState::lock(paths, agent, PATIENCE)?;
         if let Some(mut state) = locked.read()? {
-            close::close_turn(paths, &settings.profile, &locked, &mut state, reason, time::now())?;
+            close::close_turn(paths, settings, &locked, &mut state, reason, time::now())?;
         }
     }
     Ok(())
@@ -90,8 +90,7 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
         // A question may stay open over a weekend. A turn that failed, and that no hook told the end of, is over.
         Ok(Some(state)) if goes_on(&state) => return Ok(()),
         Ok(Some(mut state)) => {
-            let profile = &settings.profile;
-            if close::close_turn(paths, profile, &locked, &mut state, Reason::Idle, time::now())? {
+            if close::close_turn(paths, settings, &locked, &mut state, Reason::Idle, time::now())? {
                 // A machine that slept wakes up in the middle of its turn: for a day more it is known what was told.
                 return Ok(());
             }

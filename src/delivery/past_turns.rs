@@ -18,7 +18,7 @@ use crate::ids::{ThreadId, TurnId};
 use crate::otel::entry::{Entry, EntryKey};
 use crate::otel::prices::Prices;
 use crate::otel::spans;
-use crate::settings::Profile;
+use crate::settings::{Profile, Settings, SpanTree};
 use crate::time::Timestamp;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::owner::Place;
@@ -34,6 +34,8 @@ pub struct Wanted {
     pub thread: Option<ThreadId>,
     /// Only this turn, whether or not it is known already.
     pub turn: Option<EntryKey>,
+    /// As this tree, in the place of the one that is set.
+    pub span_tree: Option<SpanTree>,
 }
 
 /// One finding in a rollout.
@@ -60,12 +62,16 @@ pub enum Found {
 /// When the rollout cannot be opened, or `each` fails.
 pub fn scan(
     context: &Context,
-    profile: &Profile,
+    settings: &Settings,
     path: &Path,
     wanted: &Wanted,
     each: &mut dyn FnMut(Found) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     let Some(mut turns) = Turns::open(path)? else { return Ok(false) };
+    let here = settings.in_directory(turns.meta().cwd.as_deref());
+    let mut profile = here.profile.clone();
+    profile.span_tree = wanted.span_tree.unwrap_or(profile.span_tree);
+    let profile = &profile;
     let rollout = Rollout::of(context, profile, path, &turns);
     let Some(rollout) = rollout else {
         each(Found::Internal)?;
@@ -74,6 +80,10 @@ pub fn scan(
     let session = rollout.root.as_ref().map_or(&rollout.thread, |r| &r.thread);
     if wanted.thread.as_ref().is_some_and(|t| t != session && *t != rollout.thread && t != turns.thread()) {
         each(Found::Elsewhere)?;
+        return Ok(false);
+    }
+    if settings.enabled && !here.enabled {
+        each(Found::Unwanted)?;
         return Ok(false);
     }
     numbering::count_earlier_parts(&mut turns, path);

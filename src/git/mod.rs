@@ -68,6 +68,33 @@ pub fn without_credentials(address: &str) -> String {
     }
 }
 
+/// The directory of the repository that a directory lies in.
+pub fn root(folder: &Path) -> Option<PathBuf> {
+    git_folder(folder).map(|(_, root)| root)
+}
+
+/// The e-mail address git would put into a commit made in this directory: the repository's own, else the user's.
+pub fn user_email(folder: Option<&Path>, home: &Path) -> Option<String> {
+    let own = folder.and_then(git_folder).map(|(git, _)| common_folder(&git).join("config"));
+    let files = own.into_iter().chain([home.join(".gitconfig"), home.join(".config/git/config")]);
+    files.into_iter().find_map(|path| email_in(&read_text(&path)?))
+}
+
+fn email_in(config: &str) -> Option<String> {
+    let mut in_user = false;
+    for line in config.lines().map(str::trim) {
+        if line.starts_with('[') {
+            in_user = line.eq_ignore_ascii_case("[user]");
+        } else if let Some(value) = line.strip_prefix("email").and_then(|l| l.trim_start().strip_prefix('='))
+            && in_user
+        {
+            let value = value.split(['#', ';']).next().unwrap_or_default().trim().trim_matches('"');
+            return Some(value.to_owned()).filter(|v| !v.is_empty() && v.len() <= MAX_NAME_BYTES);
+        }
+    }
+    None
+}
+
 /// The directory git keeps its data in, and the root of the files it tracks.
 fn git_folder(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     let root = folder.ancestors().take(MAX_DEPTH).find(|f| f.is_absolute() && f.join(".git").exists())?;

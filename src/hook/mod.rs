@@ -73,7 +73,7 @@ pub fn run(role: Role, context: &Context) {
 /// Does what a role does, without the guard: reads the payload from `input`, or for notify from the last argument.
 /// What goes wrong is logged.
 pub fn serve(role: Role, context: &Context, input: &mut dyn Read) {
-    let hook = Hook { context, settings: OnceCell::new() };
+    let hook = Hook { context, settings: OnceCell::new(), directory: OnceCell::new() };
     let outcome = match role {
         Role::Notify => {
             let done = notify::run(&hook);
@@ -91,6 +91,7 @@ pub fn serve(role: Role, context: &Context, input: &mut dyn Read) {
 fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
     let Some(payload) = read_payload(input)? else { return Ok(()) };
     let Some(event) = payload.event() else { return Ok(()) };
+    let _ = hook.directory.set(payload.cwd.clone());
     let done = match event {
         Event::SessionStart => session::start(hook, &payload),
         Event::UserPromptSubmit => session::prompt(hook, &payload),
@@ -113,6 +114,8 @@ fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
 struct Hook<'a> {
     context: &'a Context,
     settings: OnceCell<Settings>,
+    /// Where Codex works, as the payload says: some settings hold there alone.
+    directory: OnceCell<Option<String>>,
 }
 
 impl Hook<'_> {
@@ -122,7 +125,8 @@ impl Hook<'_> {
         self.settings.get_or_init(|| match Settings::load(self.context) {
             Ok(settings) => {
                 settings.report_problems();
-                settings
+                let directory = self.directory.get().and_then(Option::as_deref);
+                settings.in_directory(directory).into_owned()
             }
             Err(error) => {
                 let settings = Settings::without_config(self.context);

@@ -28,11 +28,14 @@ pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
     if argument.as_encoded_bytes().starts_with(b"-") {
         return Ok(());
     }
+    // The directory decides on the settings, which name the other program, which gets what is no payload of ours too.
+    let parsed = parse(argument);
+    let _ = hook.directory.set(parsed.as_ref().ok().and_then(|p| p.cwd.clone()));
     call_next(hook, argument);
     if !hook.settings().enabled {
         return Ok(());
     }
-    let payload = parse(argument)?;
+    let payload = parsed?;
     debug::keep_notify(hook, &payload);
     if payload.kind.as_deref().is_some_and(|k| k != TURN_COMPLETE) {
         return Ok(());

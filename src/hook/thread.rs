@@ -122,12 +122,12 @@ impl<'a> Thread<'a> {
             return self.show(reason, at);
         }
         let paths = self.hook.context.paths();
-        close::close_turn(paths, &settings.profile, &self.locked, &mut self.state, reason, at)
+        close::close_turn(paths, settings, &self.locked, &mut self.state, reason, at)
     }
 
     /// Prints the running turn instead of handing it over, and forgets it.
     fn show(&mut self, reason: Reason, at: Timestamp) -> Result<bool, StateError> {
-        let profile = &self.hook.settings().profile;
+        let profile = &self.hook.settings().in_directory(self.state.session.cwd.as_deref()).profile;
         let Some(closing) = Closing::of(&self.state, reason, at, profile) else { return Ok(false) };
         let entry = assemble::entry_of(self.hook.context, &closing, rows::read(self.locked.rows()));
         let _ = std::fs::remove_file(self.locked.rows());

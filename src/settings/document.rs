@@ -30,6 +30,11 @@ fn line_of(line: Option<usize>) -> String {
 }
 
 impl Document {
+    /// A document of these settings.
+    pub fn of(root: Mapping) -> Document {
+        Document { root }
+    }
+
     /// Reads a file; `None` when there is none.
     ///
     /// # Errors

@@ -19,6 +19,14 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|k| k.name == name)
 }
 
+/// Returns true if a setting has this name, holds what has it, or groups settings that do.
+pub fn is_known(name: &str) -> bool {
+    let inside = |whole: &str, part: &str| part.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.'));
+    let maps = ["attributes", "headers"];
+    KEYS.iter()
+        .any(|k| k.name == name || inside(name, k.name) || maps.contains(&k.name) && inside(k.name, name))
+}
+
 const fn key(
     name: &'static str,
     variables: &'static [&'static str],
@@ -56,9 +64,9 @@ pub const KEYS: &[Key] = &[
         "project_name",
         &[var::PHOENIX_PROJECT, var::PHOENIX_PROJECT_NAME, var::ARIZE_PROJECT_NAME],
         "codex",
-        "Project in Phoenix or Arize AX",
+        "Project in Phoenix or Arize AX; may hold {workspace}, {branch}, {os_user}, {git_email}",
     ),
-    key("user_id", &[var::ARIZE_USER_ID], "", "user.id on the spans"),
+    key("user_id", &[var::ARIZE_USER_ID], "", "user.id on the spans; may hold the same"),
     key("attributes", &[var::RESOURCE_ATTRIBUTES], "", "Further attributes, key=value,…"),
     key("tags", &[], "", "tag.tags on the turn"),
     key(
@@ -95,6 +103,12 @@ pub const KEYS: &[Key] = &[
         "File with prices of your own, in LiteLLM's form, over the built-in table",
     ),
     key("history", &[], "true", "Keep one line a turn for good, without its content; false keeps none"),
+    key(
+        "rules",
+        &[],
+        "",
+        "List of rules, each with path or remote (globs) and the settings that hold there; never read from a repository",
+    ),
     key("notify_chain", &[], "", "Another tool's notify program, called after ours"),
     key("trace_enabled", &[var::TRACE_ENABLED], "true", "Tracing on or off"),
     key("dry_run", &[var::DRY_RUN], "false", "Print spans instead of sending them"),

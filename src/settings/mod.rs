@@ -9,6 +9,8 @@ pub mod document;
 pub mod env_file;
 pub mod keys;
 mod resolve;
+mod rules;
+mod template;
 pub mod yaml_bounds;
 
 pub use resolve::{CODEX_PREFIX, Resolved, Resolver, Source};
@@ -17,8 +19,10 @@ use crate::context::{Context, Paths, var};
 use crate::file;
 use crate::log::Log;
 use document::{Document, DocumentError};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Every setting, resolved.
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub struct Settings {
     pub log: Log,
     /// Problems of single settings; the default holds for each.
     pub problems: Vec<String>,
+    /// The sources, where settings differ between directories.
+    by_directory: Option<Arc<(Resolver, Paths)>>,
 }
 
 /// The part of the settings that decides what a span says.
@@ -167,7 +173,11 @@ impl Settings {
             Ok(None) => true,
             Err(_) => false,
         };
-        if resolver.lacks_env_file() || !silent(paths.config_yaml()) || !silent(paths.config_json()) {
+        if resolver.lacks_env_file()
+            || [paths.config_yaml(), paths.config_json(), paths.machine_config().to_owned()]
+                .into_iter()
+                .any(|p| !silent(p))
+        {
             settings.profile.logging = Logging { prompts: false, tool_details: false, tool_content: false };
         }
         settings
@@ -206,7 +216,7 @@ impl Settings {
         }
         let profile = Profile {
             project_name: resolver.project_name(target),
-            user_id: resolver.text("user_id"),
+            user_id: resolver.text("user_id").and_then(|user| resolver.filled(user)),
             attributes: resolver.pairs("attributes"),
             tags: resolver.list("tags"),
             span_tree: resolver.choice("span_tree", &SpanTree::NAMES, &mut problems),
@@ -237,7 +247,27 @@ impl Settings {
             notify_chain: resolver.list("notify_chain"),
             log: Log::new(absolute(log_file, paths), verbose),
             problems,
+            by_directory: resolver
+                .depends_on_directory()
+                .then(|| Arc::new((resolver.clone(), paths.clone()))),
         }
+    }
+
+    /// The settings in a directory: with the rules that apply there, and templates filled.
+    pub fn in_directory(&self, directory: Option<&str>) -> Cow<'_, Settings> {
+        let known = directory.map(Path::new).filter(|d| d.is_absolute());
+        match (&self.by_directory, known) {
+            (Some(sources), Some(directory)) => {
+                let (resolver, paths) = &**sources;
+                Cow::Owned(Settings::from_resolver(&resolver.in_directory(directory), paths))
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
+    /// Returns true if turns of some directories go to another backend.
+    pub fn has_backend_rules(&self) -> bool {
+        self.by_directory.as_ref().is_some_and(|sources| sources.0.has_backend_rules())
     }
 
     /// Logs what was wrong with single settings.

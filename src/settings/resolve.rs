@@ -1,24 +1,50 @@
 //! Looks each setting up in its sources, in their order, and remembers where a value came from.
 
 use serde_yml::Value;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use super::document::{Document, DocumentError, scalar_text};
 use super::keys::{self, Key};
-use super::{Protocol, Secret, Target, Variables, env_file, load_document};
+use super::rules::{self, Rule};
+use super::{Protocol, Secret, Target, Variables, env_file, load_document, template};
 use crate::context::{Context, var};
 use crate::file;
+use crate::git::{self, Repository};
 
 /// The sources of the settings, loaded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Resolver {
     process: Variables,
     file: Variables,
-    document: Document,
+    /// Rules that apply, then config.yaml; the same of the machine-wide file. The first that holds a value gives it.
+    layers: Vec<Layer>,
+    rules: Vec<(Owner, Rule)>,
+    os_user: Option<String>,
+    home: PathBuf,
+    /// The workspace whose rules apply.
+    directory: Option<PathBuf>,
     /// Why arize-env.sh could not be read, though it is there.
-    unreadable: Option<std::io::Error>,
+    unreadable: Option<Arc<std::io::Error>>,
     /// Repairs of the files themselves.
     warnings: Vec<String>,
+}
+
+/// A document among the others.
+#[derive(Debug, Clone)]
+struct Layer {
+    owner: Owner,
+    is_rule: bool,
+    document: Document,
+}
+
+/// Whose a file of settings is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    User,
+    Machine,
 }
 
 /// Source of a value.
@@ -28,6 +54,10 @@ pub enum Source {
     EnvFile(&'static str),
     /// The dotted path in config.yaml.
     Config(String),
+    /// The dotted path in the machine-wide file.
+    Machine(String),
+    /// The key of a rule that applies in the directory.
+    Rule(String),
     Default,
 }
 
@@ -47,13 +77,16 @@ impl Resolver {
         let paths = context.paths();
         let mut resolver = Resolver::without_document(context);
         if let Some(error) = resolver.unreadable.take() {
+            let error = std::io::Error::new(error.kind(), error.to_string());
             return Err(DocumentError::Unreadable(file::named(&paths.env_file(), error)));
         }
         for path in [paths.config_yaml(), paths.config_json()] {
             let refused = |error| DocumentError::Unreadable(file::named(&path, error));
             resolver.note_mended(file::make_private(&path).map_err(refused)?);
         }
-        resolver.document = load_document(paths)?;
+        let user = load_document(paths)?;
+        let machine = Document::load(paths.machine_config())?;
+        resolver.take_documents(user, machine.unwrap_or_default());
         Ok(resolver)
     }
 
@@ -69,7 +102,11 @@ impl Resolver {
         let mut resolver = Resolver {
             process,
             file: Variables::new(),
-            document: Document::default(),
+            layers: Vec::new(),
+            rules: Vec::new(),
+            os_user: context.var(var::USER).or_else(|| context.var(var::LOGNAME)),
+            home: context.var(var::HOME).map_or_else(|| super::home_of(context.paths()), PathBuf::from),
+            directory: None,
             unreadable: None,
             warnings: Vec::new(),
         };
@@ -82,7 +119,7 @@ impl Resolver {
                 resolver.take(env_file::parse(&String::from_utf8_lossy(&text), |name| context.var(name)));
                 resolver.note_mended(mended);
             }
-            Err(error) => resolver.unreadable = Some(error),
+            Err(error) => resolver.unreadable = Some(Arc::new(error)),
         }
         resolver
     }
@@ -117,14 +154,63 @@ impl Resolver {
         self.warnings.extend(mended);
     }
 
-    /// The same variables over another document.
-    pub fn with_document(self, document: Document) -> Resolver {
-        Resolver { document, ..self }
+    fn take_documents(&mut self, user: Document, machine: Document) {
+        self.rules.clear();
+        for (owner, document) in [(Owner::User, &user), (Owner::Machine, &machine)] {
+            let found = rules::read(document, &self.home, &mut self.warnings);
+            self.rules.extend(found.into_iter().map(|rule| (owner, rule)));
+        }
+        self.layers = vec![
+            Layer { owner: Owner::User, is_rule: false, document: user },
+            Layer { owner: Owner::Machine, is_rule: false, document: machine },
+        ];
     }
 
-    /// The document behind the settings.
+    /// The same variables over another config.yaml.
+    pub fn with_document(mut self, document: Document) -> Resolver {
+        self.take_documents(document, Document::default());
+        self
+    }
+
+    /// The document of config.yaml.
     pub fn document(&self) -> &Document {
-        &self.document
+        static NONE: LazyLock<Document> = LazyLock::new(Document::default);
+        let own = self.layers.iter().find(|l| l.owner == Owner::User && !l.is_rule);
+        own.map_or(&NONE, |layer| &layer.document)
+    }
+
+    /// Returns true if settings differ between directories.
+    pub(super) fn depends_on_directory(&self) -> bool {
+        let templates = ["project_name", "user_id"].iter().filter_map(|name| self.resolve(name));
+        !self.rules.is_empty() || templates.into_iter().any(|r| template::is_template(&r.value))
+    }
+
+    /// Returns true if a rule names another backend.
+    pub(super) fn has_backend_rules(&self) -> bool {
+        self.rules.iter().any(|(_, rule)| rule.names_backend())
+    }
+
+    /// The same sources with the rules that apply in a directory.
+    pub(super) fn in_directory(&self, directory: &Path) -> Resolver {
+        let mut resolver = self.clone();
+        resolver.directory = Some(directory.to_owned());
+        resolver.layers.retain(|layer| !layer.is_rule);
+        let repository: OnceCell<Option<Repository>> = OnceCell::new();
+        let read = || repository.get_or_init(|| git::read(directory)).clone();
+        for (owner, rule) in self.rules.iter().rev().filter(|(_, rule)| rule.applies(directory, &read)) {
+            let at = resolver.layers.iter().position(|l| l.owner == *owner).unwrap_or_default();
+            let layer = Layer { owner: *owner, is_rule: true, document: rule.settings.clone() };
+            resolver.layers.insert(at, layer);
+        }
+        resolver
+    }
+
+    /// A text with its templates filled for the directory; as it is where there is none.
+    pub(super) fn filled(&self, text: String) -> Option<String> {
+        if self.directory.is_none() || !template::is_template(&text) {
+            return Some(text);
+        }
+        template::fill(&text, self.directory.as_deref(), &self.home, self.os_user.as_deref())
     }
 
     /// A setting's value and source; `None` when nothing sets it and it has no default.
@@ -145,10 +231,8 @@ impl Resolver {
     /// one backend's key must never be sent to another.
     pub(super) fn backend_text(&self, name: &str, target: Option<Target>) -> Option<String> {
         let key = keys::find(name)?;
-        let configured = self.in_document("target").and_then(|r| Target::parse(&r.value));
-        let ours = configured.is_none() || configured == target;
         self.in_variables(key, target)
-            .or_else(|| self.in_document(name).filter(|_| ours))
+            .or_else(|| self.in_layers(name, |layer| layer.is_for(target)))
             .map(|r| r.value)
             .or_else(|| Some(default_of(key, target).to_owned()).filter(|d| !d.is_empty()))
     }
@@ -220,7 +304,7 @@ impl Resolver {
         let key = keys::find("project_name");
         let found =
             key.and_then(|k| self.in_variables(k, target)).or_else(|| self.in_document("project_name"));
-        found.map(|r| r.value).unwrap_or_else(|| "codex".to_owned())
+        found.and_then(|r| self.filled(r.value)).unwrap_or_else(|| "codex".to_owned())
     }
 
     pub(super) fn protocol(&self, target: Option<Target>, problems: &mut Vec<String>) -> Protocol {
@@ -251,13 +335,15 @@ impl Resolver {
     pub(super) fn pairs(&self, name: &str) -> Vec<(String, String)> {
         let Some(key) = keys::find(name) else { return Vec::new() };
         let mut pairs = BTreeMap::new();
-        for path in paths_of(name).into_iter().rev() {
-            match self.document.get(&path) {
-                Some(Value::Mapping(map)) => {
-                    pairs.extend(map.iter().filter_map(|(k, v)| Some((scalar_text(k)?, scalar_text(v)?))))
+        for layer in self.layers.iter().rev() {
+            for path in paths_of(name).into_iter().rev() {
+                match layer.document.get(&path) {
+                    Some(Value::Mapping(map)) => {
+                        pairs.extend(map.iter().filter_map(|(k, v)| Some((scalar_text(k)?, scalar_text(v)?))))
+                    }
+                    Some(Value::String(text)) => pairs.extend(parse_pairs(text)),
+                    _ => {}
                 }
-                Some(Value::String(text)) => pairs.extend(parse_pairs(text)),
-                _ => {}
             }
         }
         for variables in [&self.file, &self.process] {
@@ -270,8 +356,8 @@ impl Resolver {
 
     /// A sequence in config.yaml, or one text.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
-        for path in paths_of(name) {
-            match self.document.get(&path) {
+        for (layer, path) in self.layers.iter().flat_map(|l| paths_of(name).map(|path| (l, path))) {
+            match layer.document.get(&path) {
                 Some(Value::Sequence(items)) => return items.iter().filter_map(scalar_text).collect(),
                 Some(value) => return scalar_text(value).into_iter().collect(),
                 None => {}
@@ -296,6 +382,16 @@ impl Resolver {
     }
 
     fn in_document(&self, name: &str) -> Option<Resolved> {
+        self.in_layers(name, |_| true)
+    }
+
+    fn in_layers(&self, name: &str, counts: impl Fn(&Layer) -> bool) -> Option<Resolved> {
+        self.layers.iter().filter(|layer| counts(layer)).find_map(|layer| layer.find(name))
+    }
+}
+
+impl Layer {
+    fn find(&self, name: &str) -> Option<Resolved> {
         paths_of(name).into_iter().find_map(|path| {
             let found = self.document.get(&path).or_else(|| {
                 // `logging: false` means all of its switches.
@@ -304,8 +400,19 @@ impl Resolver {
             })?;
             let odd = || (name.starts_with(LOGGING) && !found.is_null()).then(|| UNREADABLE.to_owned());
             let value = scalar_text(found).or_else(odd)?;
-            Some(Resolved { value, source: Source::Config(path) })
+            let source = match (self.is_rule, self.owner) {
+                (true, _) => Source::Rule(path),
+                (false, Owner::User) => Source::Config(path),
+                (false, Owner::Machine) => Source::Machine(path),
+            };
+            Some(Resolved { value, source })
         })
+    }
+
+    /// Returns true unless the file was written for another backend.
+    fn is_for(&self, target: Option<Target>) -> bool {
+        let own = self.find("target").and_then(|r| Target::parse(&r.value));
+        own.is_none() || own == target
     }
 }
 
@@ -315,6 +422,8 @@ impl std::fmt::Display for Source {
             Source::Environment(name) => write!(f, "{name} in the environment"),
             Source::EnvFile(name) => write!(f, "{name} in arize-env.sh"),
             Source::Config(path) => write!(f, "{path} in config.yaml"),
+            Source::Machine(path) => write!(f, "{path} in the machine-wide config.yaml"),
+            Source::Rule(key) => write!(f, "{key} in a rule for this directory"),
             Source::Default => f.write_str("default"),
         }
     }

@@ -15,6 +15,7 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "delivery" => &["otel", "turn", "codex", "settings", "git"],
         "otel" => &["turn", "codex", "settings"],
         "turn" => &["codex", "settings"],
+        "settings" => &["git"],
         "lib" | "main" => &["hook", "cli"],
         _ => &[],
     }

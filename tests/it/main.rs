@@ -3,6 +3,7 @@
 mod codex;
 mod collector;
 mod command_line;
+mod config_layers;
 mod doctor;
 mod documents;
 mod export_budget;

@@ -219,7 +219,7 @@ fn backfill(context: &Context) -> Vec<Entry> {
     for path in past_turns::rollouts(context.paths().codex(), &[]).unwrap() {
         let long_ago = SystemTime::now() - Duration::from_secs(48 * 3600);
         File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
-        past_turns::scan(context, &settings.profile, &path, &Wanted::default(), &mut |found| {
+        past_turns::scan(context, &settings, &path, &Wanted::default(), &mut |found| {
             if let Found::Turn(entry) = found
                 && outbox::put(context.paths(), &entry)?
             {

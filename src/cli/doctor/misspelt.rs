@@ -11,7 +11,7 @@ pub fn check(document: &Document) -> Vec<Finding> {
     let leaves = document.leaves();
     let unknown = leaves.iter().filter_map(|(path, _)| {
         let name = path.strip_prefix(CODEX_PREFIX);
-        if is_known(name.unwrap_or(path)) || path.starts_with(HARNESSES) && name.is_none() {
+        if keys::is_known(name.unwrap_or(path)) || path.starts_with(HARNESSES) && name.is_none() {
             return None;
         }
         let meant = nearest(name.unwrap_or(path), keys::KEYS.iter().map(|k| k.name));
@@ -23,15 +23,6 @@ pub fn check(document: &Document) -> Vec<Finding> {
         Some(Finding::warning("settings", format!("no setting is called {path}, so it does nothing"), fix))
     });
     unknown.collect()
-}
-
-/// Returns true if a setting has this name, holds what has it, or groups settings that do.
-fn is_known(name: &str) -> bool {
-    let inside = |whole: &str, part: &str| part.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.'));
-    let maps = ["attributes", "headers"];
-    keys::KEYS
-        .iter()
-        .any(|k| k.name == name || inside(name, k.name) || maps.contains(&k.name) && inside(k.name, name))
 }
 
 /// Where the settings of each tool stand.

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::settings_file;
 use crate::context::Paths;
 use crate::file;
 
@@ -23,7 +22,7 @@ pub struct Record {
     pub folders: BTreeSet<PathBuf>,
     /// State of config.yaml before install.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<settings_file::Found>,
+    pub settings: Option<Found>,
     /// Skill files.
     #[serde(default)]
     pub skills: BTreeSet<PathBuf>,
@@ -38,6 +37,15 @@ pub struct Config {
     /// The value of `notify` before ours, as it stood there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<String>,
+}
+
+/// State of config.yaml before and after install.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The copy of the file; none where there was no file.
+    pub copy: Option<PathBuf>,
+    /// A digest of what was written in its place.
+    pub written: String,
 }
 
 impl Default for Record {

@@ -1,34 +1,28 @@
 //! config.yaml as commands change it. The library writes no comments, so what a user wrote is kept as a copy first.
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 use super::codex_config;
+use super::record::Found;
 use crate::context::Paths;
 use crate::file;
+use crate::settings::CODEX_PREFIX;
 use crate::settings::document::Document;
 
-/// State of config.yaml before and after install.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// The copy of the file; none where there was no file.
-    copy: Option<PathBuf>,
-    /// A digest of what was written in its place.
-    written: String,
-}
-
-/// Writes config.yaml. A file with comments is copied first; returns where the copy is.
+/// Writes config.yaml and keeps a copy of the file as it was. Returns where the copy is when comments were lost.
 ///
 /// # Errors
 /// When the file cannot be read, copied or written.
 pub fn save(document: &Document, paths: &Paths) -> anyhow::Result<Option<PathBuf>> {
-    let old = read(paths)?
-        .filter(|text| text.lines().any(|line| line.trim_start().starts_with('#') || line.contains(" #")));
+    let old = read(paths)?;
+    let has_comments =
+        |text: &String| text.lines().any(|line| line.trim_start().starts_with('#') || line.contains(" #"));
+    let comments = old.as_ref().is_some_and(has_comments);
     let copy = copy(old, paths)?;
     write(document, paths)?;
-    Ok(copy)
+    Ok(copy.filter(|_| comments))
 }
 
 /// Does what [`save`] does and remembers how the file was found, for [`put_back`].
@@ -45,23 +39,44 @@ pub fn save_for_install(document: &Document, paths: &Paths, found: &mut Option<F
     Ok(())
 }
 
-/// Puts config.yaml back as install found it. Returns false, and does nothing, when it was changed since.
+/// Puts config.yaml back as install found it, comments included. Returns false, and does nothing, when somebody else has
+/// changed more than our own settings since.
 ///
 /// # Errors
 /// When a file cannot be read or written.
 pub fn put_back(paths: &Paths, found: &Found) -> anyhow::Result<bool> {
-    if read(paths)?.is_none_or(|text| digest(&text) != found.written) {
+    let Some(now) = read(paths)? else { return Ok(false) };
+    let path = paths.config_yaml();
+    let before = match &found.copy {
+        Some(copy) => match file::read_bounded(copy, MAX_BYTES)? {
+            Some(before) => Some(String::from_utf8_lossy(&before).into_owned()),
+            None => return Ok(false),
+        },
+        None => None,
+    };
+    let others = |text: &str| others_of(text).map(|document| document.to_yaml().ok());
+    if digest(&now) != found.written && others(&now) != others(before.as_deref().unwrap_or_default()) {
         return Ok(false);
     }
-    let path = paths.config_yaml();
-    let Some(copy) = &found.copy else {
-        std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
-        return Ok(true);
-    };
-    let Some(before) = file::read_bounded(copy, MAX_BYTES)? else { return Ok(false) };
-    let real = std::fs::canonicalize(&path).unwrap_or(path);
-    file::write_atomic(&real, &before).with_context(|| real.display().to_string())?;
+    match before {
+        None => std::fs::remove_file(&path).with_context(|| path.display().to_string())?,
+        Some(before) => {
+            let real = std::fs::canonicalize(&path).unwrap_or(path);
+            file::write_atomic(&real, before.as_bytes()).with_context(|| real.display().to_string())?;
+        }
+    }
     Ok(true)
+}
+
+/// What a text holds beside our settings; none for one that cannot be read.
+fn others_of(text: &str) -> Option<Document> {
+    let mut document = Document::parse(text).ok()?;
+    document.unset(CODEX_PREFIX.trim_end_matches('.'));
+    if document.get("harnesses").is_some_and(|h| h.is_null() || h.as_mapping().is_some_and(|m| m.is_empty()))
+    {
+        document.unset("harnesses");
+    }
+    Some(document)
 }
 
 fn copy(text: Option<String>, paths: &Paths) -> anyhow::Result<Option<PathBuf>> {
