@@ -87,6 +87,7 @@ fn broken_machine_file_is_an_error() {
 fn rules_hold_in_their_directories_alone() {
     let user = "harnesses:\n  codex:\n    target: phoenix\n    project_name: '{workspace}'\n    rules:\n    - path: ~/private/**\n      trace_enabled: false\n    - path: ~/work/acme\n      project_name: acme\n      tags: [work]\n      logging: {tool_content: false}\n      target: otlp\n      endpoint: http://collector:4318\n    - remote: github.com/acme/*\n      project_name: by-remote\n";
     let home = Home::new(user, "rules: [{path: '~/work', tags: [machine], user_id: '{os_user}'}]");
+    fs::create_dir_all(home.path("work/other/.git")).unwrap();
     let settings = home.settings();
     let here = |name: &str| settings.in_directory(home.path(name).to_str()).into_owned();
     assert!(!here("private/diary").enabled);
@@ -94,7 +95,7 @@ fn rules_hold_in_their_directories_alone() {
     assert!(acme.enabled && !acme.profile.logging.tool_content && acme.profile.logging.prompts);
     assert_eq!((acme.profile.project_name.as_str(), acme.profile.tags), ("acme", vec!["work".to_owned()]));
     assert_eq!((acme.target, acme.endpoint.as_deref()), (Some(Target::Otlp), Some("http://collector:4318")));
-    let other = here("work/other");
+    let other = here("work/other/src");
     assert_eq!(
         (other.profile.project_name.as_str(), other.profile.tags),
         ("other", vec!["machine".to_owned()])
