@@ -177,6 +177,8 @@ pub struct ToolCall {
     pub mcp: Option<(String, String)>,
     pub arguments: String,
     pub output: Option<String>,
+    /// What a script said while it ran (code mode); it is no part of the output.
+    pub progress: Vec<String>,
     pub images: Vec<Image>,
     pub started: Timestamp,
     pub ended: Timestamp,
@@ -185,6 +187,16 @@ pub struct ToolCall {
     pub permission: Option<Permission>,
     pub changes: Vec<FileChange>,
 }
+
+impl ToolCall {
+    /// Returns whether a script of the model's made the call, known or not.
+    pub fn is_nested(&self) -> bool {
+        self.parent.is_some() || self.call_id.starts_with(NESTED_ID)
+    }
+}
+
+/// How the ids of calls begin that a script makes (0.146 to 0.171).
+pub const NESTED_ID: &str = "exec-";
 
 /// A permission that was asked for.
 #[derive(Debug, Clone, PartialEq)]

@@ -174,6 +174,8 @@ pub struct ToolOutput {
     pub images: Vec<Image>,
     /// Told by older releases.
     pub success: Option<bool>,
+    /// What a script said while it ran (`notify`), not its result.
+    pub progress: bool,
 }
 
 /// Codex's own note about a tool call.
@@ -193,7 +195,22 @@ pub struct ToolDetail {
     pub server: Option<String>,
     pub tool: Option<String>,
     pub query: Option<String>,
+    /// What it was asked to do, as JSON in the form hooks know: a call of a script, or of the user, has no other.
+    pub arguments: Option<String>,
+    pub images: Vec<Image>,
     pub changes: Vec<FileChange>,
+}
+
+impl ToolDetail {
+    /// Keeps what the call was and forgets what it came to.
+    pub fn forget_the_result(&mut self) {
+        self.exit_code = None;
+        self.status = None;
+        self.output = None;
+        self.error = None;
+        self.completed = None;
+        self.duration = None;
+    }
 }
 
 /// A file a patch touched.

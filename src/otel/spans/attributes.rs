@@ -144,8 +144,11 @@ impl<'a> Attributes<'a> {
                 self.plain(format!("{prefix}.tool_call_id"), id);
             }
             let (text, images) = match answered {
-                Some(tool) => (tool.output.as_deref().unwrap_or_default(), &tool.images),
-                None => (message.text.as_str(), &message.images),
+                // What a script said while it ran is no result.
+                Some(tool) if message.text.is_empty() => {
+                    (tool.output.as_deref().unwrap_or_default(), &tool.images)
+                }
+                _ => (message.text.as_str(), &message.images),
             };
             self.message_content(&prefix, class, text, images);
         }

@@ -185,7 +185,7 @@ impl<'a> Builder<'a> {
         let line = prompt.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let usage = turn.usage.as_ref();
         let calls = |nested: bool, failed: bool| {
-            let counts = |t: &&ToolCall| t.parent.is_some() == nested && (t.error.is_some() || !failed);
+            let counts = |t: &&ToolCall| t.is_nested() == nested && (t.error.is_some() || !failed);
             turn.tools.iter().filter(counts).count() as u64
         };
         Head {

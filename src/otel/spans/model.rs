@@ -2,13 +2,13 @@
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use crate::otel::ids::Role;
+use crate::otel::ids;
 use crate::otel::prices::Bill;
 use crate::otel::redact::Class;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::Attributes;
 use crate::otel::token_use;
-use crate::turn::{Compaction, ModelCall, Output};
+use crate::turn::{Compaction, ModelCall, Output, Role};
 
 impl Builder<'_> {
     /// One response of the model.
@@ -20,10 +20,11 @@ impl Builder<'_> {
         a.output_message(call, &self.tools);
         if let Some(last) = call.input.last() {
             let tool = last.call_id.as_ref().and_then(|id| self.tools.get(id.as_str()));
-            match tool {
+            match tool.filter(|_| last.text.is_empty()) {
                 Some(tool) => {
                     a.value("input", Class::ToolContent, tool.output.as_deref().unwrap_or_default());
                 }
+                None if last.role == Role::Tool => a.value("input", Class::ToolContent, &last.text),
                 None => a.value("input", Class::Prompt, &last.text),
             }
         }
@@ -47,7 +48,14 @@ impl Builder<'_> {
         };
         let error = call.error.clone().map(|e| ("ModelError", self.error_class(), e));
         let name = format!("Model call {}", n + 1);
-        self.span(Some(parent), self.id(Role::Model, &call.id), name, (call.started, call.ended), a, error)
+        self.span(
+            Some(parent),
+            self.id(ids::Role::Model, &call.id),
+            name,
+            (call.started, call.ended),
+            a,
+            error,
+        )
     }
 
     /// The model's whole part in the turn, where single responses are unknown or not wanted.
@@ -63,7 +71,7 @@ impl Builder<'_> {
         a.cost(&self.bill());
         let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
         let started = turn.calls.first().map_or(turn.started, |c| c.started);
-        let id = self.id(Role::Model, "all");
+        let id = self.id(ids::Role::Model, "all");
         self.span(Some(self.root_id.clone()), id, "Model".to_owned(), (started, ended.max(started)), a, None)
     }
 

@@ -31,6 +31,9 @@ impl Builder<'_> {
             a.plain("codex.mcp.server", server);
             a.plain("codex.mcp.tool", name);
         }
+        if !tool.progress.is_empty() && self.redactor.shows(Class::ToolContent) {
+            a.list("codex.tool.progress", &tool.progress);
+        }
         if let Some(code) = tool.exit_code {
             a.integer("codex.tool.exit_code", code);
         }
@@ -44,7 +47,11 @@ impl Builder<'_> {
         });
         let times = (tool.started, tool.ended);
         let id = self.id(Role::Tool, &tool.key);
-        self.span(Some(self.root_id.clone()), id, tool.name.clone(), times, a, error)
+        let parent = match &tool.parent {
+            Some(parent) => self.id(Role::Tool, parent),
+            None => self.root_id.clone(),
+        };
+        self.span(Some(parent), id, tool.name.clone(), times, a, error)
     }
 
     fn tool_output(&self, tool: &ToolCall) -> Option<String> {

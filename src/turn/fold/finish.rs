@@ -8,7 +8,8 @@ use crate::ids::{ThreadId, TurnId};
 use crate::time::Timestamp;
 use crate::truncate::withheld;
 use crate::turn::closed::{Closing, Reason};
-use crate::turn::fold::{Fold, tools, usage};
+use crate::turn::fold::draft::Frame;
+use crate::turn::fold::{Fold, permission, scripts, usage};
 use crate::turn::*;
 
 impl Fold<'_> {
@@ -25,13 +26,15 @@ impl Fold<'_> {
         self.note_failed_request(&status, ended);
         let blocked = self.was_blocked(closing);
         let reviewer = self.context.as_ref().and_then(|c| c.approvals_reviewer.clone());
-        tools::mark_shared_refusals(&mut self.tools);
+        scripts::place_nested(&mut self.tools, ended);
+        permission::mark_shared_refusals(&mut self.tools);
         let drafts = std::mem::take(&mut self.tools);
         let in_rollout = self.first_at.is_some();
+        let frame = Frame { started, ended, status: &status, reviewer: reviewer.as_deref(), in_rollout };
         let mut tools: Vec<ToolCall> = drafts
             .into_iter()
             .filter(|d| d.is_of_this_turn(in_rollout))
-            .filter_map(|d| d.finish(started, ended, &status, reviewer.as_deref()))
+            .filter_map(|d| d.finish(&frame))
             .collect();
         tools.sort_by_key(|t| t.started);
         let usage_of_calls = usage::sum(self.calls.iter().filter_map(|c| c.usage.as_ref()));

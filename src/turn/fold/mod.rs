@@ -4,21 +4,24 @@
 //! poorer turn. Nothing here reads a file or a clock, and no input makes it fail.
 
 mod calls;
+mod draft;
 mod finish;
+mod names;
 mod outcome;
+mod permission;
+mod scripts;
 mod text_budget;
-mod tools;
 mod usage;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::codex::rollout::spawn::SpawnCall;
-use crate::codex::rollout::{Fact, Image, Record, SessionMeta, TurnContext, TurnEnd};
+use crate::codex::rollout::{Fact, Image, Record, SessionMeta, ToolDetail, ToolOutput, TurnContext, TurnEnd};
 use crate::time::Timestamp;
 use crate::turn::closed::Closing;
+use crate::turn::fold::draft::ToolDraft;
 use crate::turn::fold::text_budget::Room;
-use crate::turn::fold::tools::ToolDraft;
 use crate::turn::fold::usage::TokenCounter;
 use crate::turn::rows::{Kind, Row};
 use crate::turn::*;
@@ -170,34 +173,8 @@ impl<'a> Fold<'a> {
                     self.untold_text = Some((at, text));
                 }
             }
-            Fact::ToolOutput(mut output) => {
-                self.tell_untold_text();
-                let told_code = outcome::exit_code_in(&output.text);
-                self.room.text(&mut output.text);
-                output.images.iter_mut().for_each(|image| self.room.text(&mut image.0));
-                let draft = self.tool(&output.call_id, at);
-                draft.output_at = Some(at);
-                draft.told_code = told_code;
-                let call_id = draft.key();
-                draft.output = Some(output);
-                // The text stays with the tool: it may be large.
-                let message = Message {
-                    role: Role::Tool,
-                    text: String::new(),
-                    images: Vec::new(),
-                    call_id: Some(call_id),
-                };
-                self.input_arrived(at, Some(message));
-            }
-            Fact::ToolDetail(detail) => {
-                let known = self.by_call.contains_key(&detail.call_id);
-                // A search of an old release is told by its event alone: its own line has no id.
-                if known || !detail.call_id.is_empty() {
-                    let draft = self.tool(&detail.call_id.clone(), detail.started.unwrap_or(at));
-                    draft.detail_at = Some(at);
-                    draft.detail = Some(*detail);
-                }
-            }
+            Fact::ToolOutput(output) => self.tool_output(at, output),
+            Fact::ToolDetail(detail) => self.tool_detail(at, *detail),
             Fact::ResponseUsage { response_id, usage } => {
                 self.tell_untold_text();
                 self.tokens.exact();
@@ -223,6 +200,46 @@ impl<'a> Fold<'a> {
             Fact::Error { message } => self.last_error = Some(message),
             Fact::Session(_) | Fact::TokenCount { .. } => {}
         }
+    }
+
+    /// What went back to the model. What a script said meanwhile is written behind its result, under the same id.
+    fn tool_output(&mut self, at: Timestamp, mut output: ToolOutput) {
+        self.tell_untold_text();
+        let told_code = outcome::exit_code_in(&output.text);
+        let mut told_error = outcome::script_error(&output.text);
+        self.room.text(&mut output.text);
+        output.images.iter_mut().for_each(|image| self.room.text(&mut image.0));
+        told_error.iter_mut().for_each(|error| self.room.text(error));
+        let draft = self.tool(&output.call_id, at);
+        let (call_id, mut text) = (draft.key(), String::new());
+        if output.progress {
+            text = output.text.clone();
+            draft.progress.push(output.text);
+        } else {
+            draft.output_at = Some(at);
+            draft.told_code = told_code;
+            draft.told_error = told_error.filter(|_| draft.is_script());
+            // The text stays with the tool: it may be large.
+            draft.output = Some(output);
+        }
+        let message = Message { role: Role::Tool, text, images: Vec::new(), call_id: Some(call_id) };
+        self.input_arrived(at, Some(message));
+    }
+
+    fn tool_detail(&mut self, at: Timestamp, mut detail: ToolDetail) {
+        let known = self.by_call.contains_key(&detail.call_id);
+        // A search of an old release is told by its event alone: its own line has no id.
+        if !known && detail.call_id.is_empty() {
+            return;
+        }
+        // What a command that was left running came to after the turn is none of the turn's: nobody has seen it.
+        let late = self.end.is_some();
+        if late {
+            detail.forget_the_result();
+        }
+        let draft = self.tool(&detail.call_id.clone(), detail.started.unwrap_or(at));
+        draft.detail_at = Some(at).filter(|_| !late);
+        draft.detail = Some(detail);
     }
 
     fn tool(&mut self, call_id: &str, at: Timestamp) -> &mut ToolDraft {
@@ -261,7 +278,7 @@ impl<'a> Fold<'a> {
             Kind::PostToolUse => {
                 self.hooked_tool(row).finished(row.at, row.output.as_deref());
             }
-            Kind::PermissionRequest => tools::ask_permission(&mut self.tools, row),
+            Kind::PermissionRequest => permission::ask_permission(&mut self.tools, row),
             Kind::PreCompact => self.open_compact = Some((row.at, row.trigger.clone())),
             Kind::PostCompact => self.compacted_by_hook(row),
             Kind::Settings | Kind::Unknown => {}

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::{FileChange, ToolDetail};
 use super::content::content;
-use super::value::{count, error_text, kind_name, text};
+use super::value::{as_text, count, error_text, kind_name, text};
 
 pub(super) fn detail(kind: &str, item: &Value) -> ToolDetail {
     let result = item.get("result").unwrap_or(&Value::Null);
@@ -19,6 +19,7 @@ pub(super) fn detail(kind: &str, item: &Value) -> ToolDetail {
         server: text(item, "server"),
         tool: text(item, "tool"),
         query: text(item, "query"),
+        arguments: arguments_of(kind, item),
         changes: item.get("changes").map(file_changes).unwrap_or_default(),
         ..ToolDetail::default()
     }
@@ -43,6 +44,7 @@ pub(super) fn legacy_detail(payload: &Value) -> ToolDetail {
         server: text(invocation, "server"),
         tool: text(invocation, "tool"),
         query: text(payload, "query"),
+        arguments: arguments_of(&text(payload, "type").unwrap_or_default(), payload),
         changes: payload.get("changes").map(file_changes).unwrap_or_default(),
         ..ToolDetail::default()
     }
@@ -86,4 +88,25 @@ fn diff_counts(diff: &str) -> (u64, u64) {
     let body = || diff.lines().filter(|l| !l.starts_with("+++") && !l.starts_with("---"));
     let count = |sign: char| body().filter(|l| l.starts_with(sign)).count() as u64;
     (count('+'), count('-'))
+}
+
+/// Returns what a call was asked to do, in the form hooks know.
+fn arguments_of(kind: &str, item: &Value) -> Option<String> {
+    let named = |name: &str, value: String| Some(serde_json::json!({ name: value }).to_string());
+    match kind {
+        "CommandExecution" | "exec_command_end" => {
+            let words: Vec<&str> =
+                item.get("command")?.as_array()?.iter().filter_map(Value::as_str).collect();
+            match &words[..] {
+                // The shell that runs it is Codex's.
+                [_, "-lc" | "-c" | "-Command" | "/c", command] => named("command", (*command).to_owned()),
+                words => named("command", words.join(" ")),
+            }
+        }
+        "McpToolCall" | "DynamicToolCall" => item.get("arguments").map(as_text),
+        "mcp_tool_call_end" => item.get("invocation")?.get("arguments").map(as_text),
+        "ImageView" | "view_image_tool_call" => named("path", text(item, "path")?),
+        "ImageGeneration" | "image_generation_end" => named("prompt", text(item, "revised_prompt")?),
+        _ => None,
+    }
 }

@@ -76,6 +76,8 @@ fn item(payload: &Value) -> Option<Fact> {
         "HookPrompt" => {
             Fact::AgentMessage { author: "hook".to_owned(), text: content(item.get("fragments")?).0 }
         }
+        // What the model sent through a tool: the call tells it.
+        "AgentMessage" if text(item, "delivery").as_deref() == Some("async") => return None,
         "AgentMessage" => Fact::AssistantEvent { text: content(item.get("content")?).0 },
         "ContextCompaction" => Fact::Compaction { started, completed },
         "SubAgentActivity" => Fact::Subagent {

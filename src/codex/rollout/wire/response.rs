@@ -73,7 +73,14 @@ fn tool_output(payload: &Value) -> ToolOutput {
         other => (as_text(other), Vec::new()),
     };
     let success = output.get("success").or_else(|| payload.get("success")).and_then(Value::as_bool);
-    ToolOutput { call_id: self::text(payload, "call_id").unwrap_or_default(), text, images, success }
+    ToolOutput {
+        call_id: self::text(payload, "call_id").unwrap_or_default(),
+        text,
+        images,
+        success,
+        // Only what `notify` says carries the tool's name.
+        progress: payload.get("name").is_some_and(Value::is_string),
+    }
 }
 
 fn reasoning_text(payload: &Value) -> String {

@@ -1,0 +1,168 @@
+//! Code mode: which calls a script of the model's made, within which bounds, and what became of those that nothing
+//! but their beginning was told of.
+//!
+//! The model asks for `exec` with a script; its calls of tools have ids of their own (`exec-<uuid>`), hooks and notes,
+//! but no line of the model's and no parent. Only time links them: a nested call belongs to the `exec` in whose time it
+//! began, or to the `wait` in which most of it ran, when the script went on after its first answer. A nested call that
+//! fails inside Codex has neither note nor PostToolUse: what its script died of, or printed, says why.
+
+use crate::time::Timestamp;
+use crate::turn::fold::draft::ToolDraft;
+use crate::turn::fold::outcome::{
+    ABORTED, NO_RESULT, always_ends, failure_within, reads_as_abort, reads_as_failure, running_cell,
+};
+
+/// Where a nested call belongs.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Place {
+    /// The key of the `exec` or the `wait`.
+    pub parent: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub started: Timestamp,
+    /// When a call without a result was over at the latest: it is not running on.
+    pub settled: Option<Timestamp>,
+    /// Why it failed, as far as its script knew.
+    pub failure: Option<String>,
+}
+
+/// An `exec`, or a `wait` for one that goes on.
+#[derive(Debug)]
+struct Run {
+    key: String,
+    started: Timestamp,
+    ended: Timestamp,
+    answered: bool,
+    /// The cell its script runs in, where it went on after its first answer.
+    cell: Option<String>,
+    source: String,
+    output: String,
+    error: Option<String>,
+}
+
+impl ToolDraft {
+    /// Returns whether the model asked for a script, or waits for one.
+    pub fn is_script(&self) -> bool {
+        let ours = |n: &Option<String>| n.as_deref().is_none_or(|n| n == "functions");
+        self.request.as_ref().filter(|r| ours(&r.namespace)).is_some_and(|r| match r.name.as_str() {
+            "exec" => true,
+            "wait" => r.arguments.contains("\"cell_id\""),
+            _ => false,
+        })
+    }
+
+    /// Returns whether a script made the call.
+    pub fn is_nested(&self) -> bool {
+        self.request.is_none() && self.call_id.starts_with(crate::turn::NESTED_ID)
+    }
+
+    fn run(&self, turn_ended: Timestamp) -> Run {
+        let request = self.request.clone().unwrap_or_default();
+        let output = self.output.as_ref().map(|o| o.text.clone()).unwrap_or_default();
+        let waited = || {
+            let arguments: serde_json::Value = serde_json::from_str(&request.arguments).ok()?;
+            arguments.get("cell_id")?.as_str().map(str::to_owned)
+        };
+        let cell = running_cell(&output).map(str::to_owned).or_else(waited);
+        Run {
+            key: self.key(),
+            started: self.asked_at.unwrap_or(self.first_at),
+            ended: self.output_at.unwrap_or(turn_ended),
+            answered: self.output.is_some(),
+            cell,
+            source: request.arguments,
+            error: self.told_error.clone(),
+            output,
+        }
+    }
+
+    /// From when to when a nested call ran, as far as is known; what both tellings of a turn know comes first.
+    fn ran(&self) -> (Timestamp, Timestamp) {
+        let detail = self.detail.as_ref();
+        let started = detail.and_then(|d| d.started).or(self.hook_at).unwrap_or(self.first_at);
+        let ended = detail.and_then(|d| d.completed).or(self.detail_at).or(self.finished_at);
+        (started, ended.unwrap_or(started).max(started))
+    }
+}
+
+/// Gives every nested call its place.
+pub(super) fn place_nested(tools: &mut [ToolDraft], turn_ended: Timestamp) {
+    let mut runs: Vec<Run> = tools.iter().filter(|t| t.is_script()).map(|t| t.run(turn_ended)).collect();
+    if runs.is_empty() {
+        return;
+    }
+    runs.sort_by_key(|r| r.started);
+    for tool in tools.iter_mut().filter(|t| t.is_nested()) {
+        let (started, ended) = tool.ran();
+        let Some(at) = run_of(&runs, (started, ended), &tool.asked_text()) else { continue };
+        let run = &runs[at];
+        let silent = tool.detail.is_none() && tool.finished_at.is_none();
+        let refused = tool.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
+        let failure = (silent || refused).then(|| failure_of(&runs, at, tool)).flatten();
+        tool.place = Some(Place {
+            parent: run.key.clone(),
+            from: run.started,
+            to: run.ended,
+            started,
+            settled: failure.is_some().then_some(run.ended),
+            failure,
+        });
+    }
+}
+
+impl ToolDraft {
+    /// What distinguishes the call in a script's text.
+    fn asked_text(&self) -> String {
+        let given =
+            self.detail.as_ref().and_then(|d| d.arguments.clone()).or_else(|| self.hook_input.clone());
+        let value: serde_json::Value = serde_json::from_str(&given.unwrap_or_default()).unwrap_or_default();
+        let text = ["command", "path"].iter().find_map(|name| value.get(*name)?.as_str());
+        text.unwrap_or_default().to_owned()
+    }
+}
+
+/// The run a nested call belongs to.
+fn run_of(runs: &[Run], (started, ended): (Timestamp, Timestamp), asked: &str) -> Option<usize> {
+    let holds = |run: &Run| run.started <= started && started <= run.ended;
+    let quoted = serde_json::to_string(asked).unwrap_or_default();
+    let quoted = quoted.trim_matches('"');
+    let names = |run: &Run| !quoted.is_empty() && (run.source.contains(quoted) || run.source.contains(asked));
+    let within: Vec<usize> = (0..runs.len()).filter(|at| holds(&runs[*at])).collect();
+    let named = within.iter().copied().filter(|at| within.len() > 1 && names(&runs[*at])).next_back();
+    let first = named.or(within.last().copied()).or_else(|| between(runs, started))?;
+    let cell = runs[first].cell.as_ref();
+    let overlap = |run: &Run| ended.min(run.ended).since(started.max(run.started));
+    let chain =
+        (0..runs.len()).filter(|at| *at == first || cell.is_some() && runs[*at].cell.as_ref() == cell);
+    // Of equal shares the first counts.
+    chain.rev().max_by_key(|at| (overlap(&runs[*at]), *at == first))
+}
+
+/// For a call that began while its script ran on and nobody waited: the next wait, else the last run before.
+fn between(runs: &[Run], started: Timestamp) -> Option<usize> {
+    let open = |cell: &Option<String>| {
+        cell.is_some() && runs.iter().any(|r| r.cell == *cell && r.started <= started)
+    };
+    let next = (0..runs.len()).find(|at| runs[*at].started > started && open(&runs[*at].cell));
+    next.or_else(|| (0..runs.len()).rev().find(|at| runs[*at].started <= started))
+}
+
+/// Why a call that has no result, or a bare refusal, failed; `None` where it may be running on.
+fn failure_of(runs: &[Run], at: usize, tool: &ToolDraft) -> Option<String> {
+    let name = tool.hook_name.clone().unwrap_or_else(|| tool.names().0);
+    let cell = runs[at].cell.as_ref();
+    let chain = || {
+        let same = move |(n, run): &(usize, &Run)| *n == at || cell.is_some() && run.cell.as_ref() == cell;
+        runs.iter().enumerate().skip(at).filter(same).map(|(_, run)| run)
+    };
+    if chain().any(|run| reads_as_abort(&run.output)) {
+        return Some(ABORTED.to_owned());
+    }
+    let reason = chain().find_map(|run| run.error.as_deref());
+    let told = reason
+        .and_then(|reason| failure_within(reason, &name))
+        .or_else(|| chain().find_map(|run| failure_within(&run.output, &name)))
+        .or_else(|| reason.filter(|r| reads_as_failure(r) && name != "Bash").map(str::to_owned));
+    let over = chain().last().is_some_and(|run| run.answered && running_cell(&run.output).is_none());
+    told.or_else(|| (over && always_ends(&name)).then(|| NO_RESULT.to_owned()))
+}
