@@ -8,7 +8,7 @@ use crate::ids::{ThreadId, TurnId};
 use crate::time::Timestamp;
 use crate::truncate::withheld;
 use crate::turn::closed::{Closing, Reason};
-use crate::turn::fold::draft::Frame;
+use crate::turn::fold::tool_call::Frame;
 use crate::turn::fold::{Fold, permission, scripts, usage};
 use crate::turn::*;
 

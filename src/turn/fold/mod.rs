@@ -11,6 +11,7 @@ mod outcome;
 mod permission;
 mod scripts;
 mod text_budget;
+mod tool_call;
 mod usage;
 
 use std::collections::BTreeMap;

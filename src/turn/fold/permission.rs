@@ -1,23 +1,12 @@
 //! Whether a call was allowed: which question belongs to which call, and who answered it how.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use crate::time::Timestamp;
-use crate::turn::fold::draft::ToolDraft;
+use crate::turn::fold::draft::{Asked, ToolDraft, request_of};
 use crate::turn::fold::outcome::{
     ABORTED, REJECTED, names_the_user, reads_as_abort, reads_as_forbidden, reads_as_refusal,
 };
 use crate::turn::rows::Row;
 use crate::turn::{Decision, Permission};
-
-/// The question whether a call may run.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub at: Timestamp,
-    reason: Option<String>,
-    /// Whether others were asked about and cut off with it.
-    shared: bool,
-}
 
 impl ToolDraft {
     /// Returns whether the call was allowed, by whom and after how long; `None` when nobody was asked.
@@ -30,8 +19,9 @@ impl ToolDraft {
     ) -> Option<Permission> {
         let error = error.unwrap_or_default();
         let Some(asked) = &self.asked else {
-            // The policy decides without asking anyone.
-            return reads_as_forbidden(error).then(|| Permission {
+            // The policy decides without asking anyone. What a script died of was decided about its nested call.
+            let forbidden = reads_as_forbidden(error) && !self.is_script();
+            return forbidden.then(|| Permission {
                 decision: Decision::Denied,
                 decided_by: "policy".to_owned(),
                 wait: None,
@@ -127,17 +117,6 @@ pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {
     }
 }
 
-/// What a call is asked to do as a number, without the description that only a permission request carries.
-pub(super) fn request_of(input: &str) -> u64 {
-    let mut value: serde_json::Value = serde_json::from_str(input).unwrap_or_default();
-    if let Some(map) = value.as_object_mut() {
-        map.remove("description");
-    }
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
 fn description_of(input: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(input).ok()?;
     value.get("description")?.as_str().map(str::to_owned)
@@ -152,8 +131,8 @@ const SHORTEST_PERSON: std::time::Duration = std::time::Duration::from_millis(30
 mod tests {
     use super::*;
     use crate::codex::rollout::{ToolDetail, ToolOutput};
-    use crate::turn::fold::draft::Frame;
     use crate::turn::fold::outcome::exit_code_in;
+    use crate::turn::fold::tool_call::Frame;
     use crate::turn::{Status, ToolCall};
     use serde_json::value::RawValue;
 

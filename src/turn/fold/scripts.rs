@@ -7,24 +7,10 @@
 //! fails inside Codex has neither note nor PostToolUse: what its script died of, or printed, says why.
 
 use crate::time::Timestamp;
-use crate::turn::fold::draft::ToolDraft;
+use crate::turn::fold::draft::{Place, ToolDraft};
 use crate::turn::fold::outcome::{
     ABORTED, NO_RESULT, always_ends, failure_within, reads_as_abort, reads_as_failure, running_cell,
 };
-
-/// Where a nested call belongs.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Place {
-    /// The key of the `exec` or the `wait`.
-    pub parent: String,
-    pub from: Timestamp,
-    pub to: Timestamp,
-    pub started: Timestamp,
-    /// When a call without a result was over at the latest: it is not running on.
-    pub settled: Option<Timestamp>,
-    /// Why it failed, as far as its script knew.
-    pub failure: Option<String>,
-}
 
 /// An `exec`, or a `wait` for one that goes on.
 #[derive(Debug)]
@@ -41,21 +27,6 @@ struct Run {
 }
 
 impl ToolDraft {
-    /// Returns whether the model asked for a script, or waits for one.
-    pub fn is_script(&self) -> bool {
-        let ours = |n: &Option<String>| n.as_deref().is_none_or(|n| n == "functions");
-        self.request.as_ref().filter(|r| ours(&r.namespace)).is_some_and(|r| match r.name.as_str() {
-            "exec" => true,
-            "wait" => r.arguments.contains("\"cell_id\""),
-            _ => false,
-        })
-    }
-
-    /// Returns whether a script made the call.
-    pub fn is_nested(&self) -> bool {
-        self.request.is_none() && self.call_id.starts_with(crate::turn::NESTED_ID)
-    }
-
     fn run(&self, turn_ended: Timestamp) -> Run {
         let request = self.request.clone().unwrap_or_default();
         let output = self.output.as_ref().map(|o| o.text.clone()).unwrap_or_default();
