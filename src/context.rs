@@ -144,7 +144,7 @@ impl Vars {
             Some(path) => std::path::absolute(expand_home(&path, &home)).unwrap_or(default),
             None => default,
         };
-        let harness = under(var::HARNESS_HOME, home.join(".arize/harness"));
+        let harness = under(var::HARNESS_HOME, home.join(".arize").join("harness"));
         let paths = Paths::new(harness, under(var::CODEX_HOME, home.join(".codex")));
         let machine = under(var::MACHINE_CONFIG, paths.machine_config().to_owned());
         paths.with_machine_config(machine)

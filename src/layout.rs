@@ -103,8 +103,13 @@ impl Paths {
         self.harness.join("bin")
     }
 
+    /// One of our executables.
+    pub fn executable(&self, name: &str) -> PathBuf {
+        self.bin().join(format!("{name}{}", crate::platform::EXE_SUFFIX))
+    }
+
     pub fn log_file(&self) -> PathBuf {
-        self.harness.join("logs/codex.log")
+        self.harness.join("logs").join("codex.log")
     }
 
     pub fn codex_config(&self) -> PathBuf {
@@ -117,7 +122,7 @@ impl Paths {
 
     /// Everything below is in here.
     pub fn state(&self) -> PathBuf {
-        self.harness.join("state/codex")
+        self.harness.join("state").join("codex")
     }
 
     pub fn thread_state(&self, thread: &ThreadId) -> PathBuf {

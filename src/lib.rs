@@ -46,6 +46,10 @@ use hook::Role;
 
 /// Does what the program's name, or its arguments, ask for; returns the exit code.
 pub fn run(context: &Context) -> u8 {
+    if context.args().get(1..).is_some_and(|rest| rest == platform::DETACHED_ARGUMENTS) {
+        hook::deliver_detached(context);
+        return 0;
+    }
     if let Some(role) = role_by_name(context) {
         hook::run(role, context);
         return 0;
@@ -59,6 +63,7 @@ fn role_by_name(context: &Context) -> Option<Role> {
     let args = context.args();
     let name =
         args.first().and_then(|a| Path::new(a).file_name()).and_then(|n| n.to_str()).unwrap_or_default();
+    let name = name.strip_suffix(platform::EXE_SUFFIX).unwrap_or(name);
     if let Some(role) = name.strip_prefix(HOOK_PREFIX) {
         return Some(Role::parse(role).unwrap_or(Role::Session));
     }

@@ -1,10 +1,9 @@
 //! The log: errors always, routine activity when verbose; bounded; it never fails and never speaks to Codex.
 
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::file;
+use crate::{file, platform};
 
 /// Destination and level of the log.
 #[derive(Debug, Clone)]
@@ -49,6 +48,8 @@ impl Log {
         if out.metadata()?.len() > MAX_BYTES {
             let mut old = self.path.clone().into_os_string();
             old.push(".1");
+            // A file that is open cannot be renamed everywhere.
+            drop(out);
             std::fs::rename(&self.path, old)?;
             out = self.open()?;
         }
@@ -64,12 +65,12 @@ impl Log {
     /// user's, not written to.
     fn open(&self) -> std::io::Result<std::fs::File> {
         let out = file::private_options().create(true).append(true).open(&self.path)?;
-        let found = out.metadata()?;
-        if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() {
+        let access = platform::access_of(&out)?;
+        if !out.metadata()?.is_file() || access.owner != platform::Owner::User {
             return Err(std::io::Error::other("the log is no file of this user"));
         }
-        if found.mode() & 0o077 != 0 {
-            out.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        if !access.is_private() {
+            platform::close_file(&out)?;
         }
         Ok(out)
     }

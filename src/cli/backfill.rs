@@ -3,7 +3,6 @@
 use anyhow::bail;
 use argh::{ArgsInfo, FromArgs};
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -219,8 +218,11 @@ impl<'a> Work<'a> {
 
     /// Returns true if nothing in a rollout can be young enough: nothing was written to it since.
     fn is_too_old(&self, path: &Path) -> bool {
-        let modified =
-            || Some(Timestamp::from_millis(std::fs::metadata(path).ok()?.mtime().checked_mul(1000)?));
+        let modified = || {
+            Some(Timestamp::from_millis(
+                i64::try_from(written(&std::fs::metadata(path).ok()?).as_millis()).ok()?,
+            ))
+        };
         let compressed = path.extension().is_some_and(|e| e == "zst");
         !compressed && self.filter.since().is_some_and(|since| modified().is_some_and(|at| at < since))
     }
@@ -277,12 +279,19 @@ impl<'a> Work<'a> {
     }
 }
 
+/// Returns when a file was last written, since 1970.
+fn written(metadata: &std::fs::Metadata) -> Duration {
+    let since = |at: std::time::SystemTime| at.duration_since(std::time::SystemTime::UNIX_EPOCH).ok();
+    metadata.modified().ok().and_then(since).unwrap_or_default()
+}
+
 /// Returns what tells whether a rollout is the one that was read: where it lies, how long it is, when it was
 /// written.
 fn fingerprint(path: &Path) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;
     let path = std::fs::canonicalize(path).ok()?;
-    Some(format!("{} {} {}.{}", path.display(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+    let at = written(&metadata);
+    Some(format!("{} {} {}.{}", path.display(), metadata.len(), at.as_secs(), at.subsec_nanos()))
 }
 
 impl Count {

@@ -312,7 +312,8 @@ fn calls(summary: &Summary, agents: usize) -> String {
 
 /// The last part of a directory's path.
 pub fn folder_name(path: &str) -> String {
-    path.rsplit('/').find(|p| !p.is_empty()).unwrap_or(path).to_owned()
+    let windows = path.as_bytes().get(1) == Some(&b':') || path.starts_with(r"\\");
+    path.rsplit(|c| c == '/' || (c == '\\' && windows)).find(|p| !p.is_empty()).unwrap_or(path).to_owned()
 }
 
 #[cfg(test)]

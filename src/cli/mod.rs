@@ -69,7 +69,7 @@ impl<W: Write> Write for Unheeded<W> {
 }
 
 fn is_closed(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::BrokenPipe
+    error.kind() == std::io::ErrorKind::BrokenPipe || crate::platform::is_closed_pipe(error)
 }
 
 /// Runs a command; returns the exit code.
@@ -77,7 +77,7 @@ pub fn run(context: &Context) -> u8 {
     let args: Vec<String> = context.args().iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let program = args.first().and_then(|a| Path::new(a).file_name()?.to_str()).unwrap_or(PROGRAM).to_owned();
     let mut words: Vec<String> = args.into_iter().skip(1).collect();
-    if program == CONFIG_PROGRAM {
+    if program.strip_suffix(crate::platform::EXE_SUFFIX).unwrap_or(&program) == CONFIG_PROGRAM {
         words.insert(0, "config".to_owned());
     }
     let table = table();
@@ -185,8 +185,7 @@ fn say(text: &str) -> u8 {
     exit::DONE
 }
 
-/// The name of the executable.
-pub const PROGRAM: &str = "arize-codex";
+pub use crate::platform::PROGRAM;
 /// The link that is short for `arize-codex config`.
 pub const CONFIG_PROGRAM: &str = "arize-config";
 /// Wider lines are hard to read.

@@ -110,7 +110,7 @@ fn tell_removals(
     record: &Record,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let program = paths.bin().join(super::PROGRAM);
+    let program = paths.executable(super::PROGRAM);
     let files =
         [program].into_iter().chain(record.links.iter().cloned()).chain(record.skills.iter().cloned());
     for path in files.filter(|path| fs::symlink_metadata(path).is_ok()) {

@@ -5,7 +5,6 @@
 //! never waited for. A program that would lead back to ours is not called.
 
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -32,15 +31,15 @@ pub fn call(argv: &[String], payload: &std::ffi::OsStr, inside_chain: bool) -> i
     if inside_chain || is_ourselves(program) {
         return Ok(Chained::Loop);
     }
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .arg(payload)
         .env(MARK_VARIABLE, "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()?;
+        .stderr(Stdio::null());
+    let child = crate::platform::apart(&mut command).spawn()?;
     // Not waited for: this process ends at once and init takes the child over.
     drop(child);
     Ok(Chained::Started)

@@ -9,7 +9,6 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use crate::otel::entry_reader::EntryReader;
 use crate::otel::history_line::{Line, Unread};
 use crate::otel::text_tree::string;
 use crate::otel::tool_use::ToolUse;
+use crate::platform;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -90,13 +90,13 @@ impl Writer {
         let mut bytes = Vec::new();
         let mut last = [b'\n'];
         if len > 0 {
-            file.read_exact_at(&mut last, len - 1)?;
+            platform::read_at(&file, &mut last, len - 1)?;
         }
         if last != *b"\n" {
             bytes.push(b'\n');
         }
         bytes.extend(line.to_bytes());
-        if let Err(error) = file.write_all_at(&bytes, len) {
+        if let Err(error) = platform::write_all_at(&file, &bytes, len) {
             let _ = file.set_len(len);
             return Err(error);
         }

@@ -2,13 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::codex::events::EVENTS;
 use crate::context::Paths;
-use crate::file;
+use crate::{file, platform};
 
 /// Name of notify among the events.
 pub const NOTIFY: &str = "notify";
@@ -38,7 +37,7 @@ fn count(path: &Path) -> io::Result<()> {
     let file = file::private_options().create(true).truncate(false).read(true).write(true).open(path)?;
     if file::lock_within(&file, PATIENCE)? {
         let number = number_in(&file).saturating_add(1);
-        file.write_all_at(format!("{number}\n").as_bytes(), 0)?;
+        platform::write_all_at(&file, format!("{number}\n").as_bytes(), 0)?;
     }
     Ok(())
 }
@@ -46,7 +45,7 @@ fn count(path: &Path) -> io::Result<()> {
 /// The number a file begins with; 0 when it begins with none.
 fn number_in(file: &File) -> u64 {
     let mut text = [0; MAX_DIGITS];
-    let read = file.read_at(&mut text, 0).unwrap_or(0);
+    let read = platform::read_at(file, &mut text, 0).unwrap_or(0);
     let digits = text[..read].split(|b| !b.is_ascii_digit()).next().unwrap_or_default();
     std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

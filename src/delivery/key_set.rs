@@ -7,7 +7,6 @@
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,12 +70,15 @@ impl Ledger {
         let len = file.metadata()?.len();
         let mut at = len / KEY_BYTES as u64 * KEY_BYTES as u64;
         let mut magic = [0; KEY_BYTES];
-        if at == 0 || file.read_exact_at(&mut magic, 0).is_err() || magic != *MAGIC {
+        if at == 0
+            || crate::platform::read_at(&file, &mut magic, 0).ok() != Some(KEY_BYTES)
+            || magic != *MAGIC
+        {
             file.set_len(0)?;
-            file.write_all_at(MAGIC, 0)?;
+            crate::platform::write_all_at(&file, MAGIC, 0)?;
             at = KEY_BYTES as u64;
         }
-        file.write_all_at(&keys, at)?;
+        crate::platform::write_all_at(&file, &keys, at)?;
         file.sync_data()
     }
 

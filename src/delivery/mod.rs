@@ -35,14 +35,17 @@ use self::budget::Budget;
 /// Starts a detached process that assembles and delivers, and returns at once. Where no process can be started the
 /// work is left to the next hook.
 pub fn start(context: &Context, settings: &Settings) {
-    let started = platform::run_detached(|| {
-        flush::run(context, settings, Budget::background());
-    });
+    let started = platform::run_detached(|| work_detached(context, settings));
     if let Err(error) = started {
         settings
             .log
             .error(format_args!("cannot start the delivery, which the next hook tries again: {error}"));
     }
+}
+
+/// Does what the detached process is there for: assembles and delivers, for as long as it takes.
+pub fn work_detached(context: &Context, settings: &Settings) {
+    flush::run(context, settings, Budget::background());
 }
 
 /// Returns true if anything waits to be assembled or delivered.

@@ -9,10 +9,11 @@ pub mod replace;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::platform::{self, Owner};
 
 /// Makes `path` and its missing parents, mode 0700 each. Cheap for a directory that exists, so that it can be asked for
 /// before each use.
@@ -25,7 +26,7 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    platform::make_private_dir(path)?;
     check_private_dir(path, &fs::symlink_metadata(path)?)
 }
 
@@ -37,11 +38,12 @@ fn check_private_dir(path: &Path, found: &fs::Metadata) -> io::Result<()> {
     if !found.is_dir() {
         return Err(refused("is not a folder"));
     }
-    if found.uid() != rustix::process::geteuid().as_raw() {
+    let access = platform::access(path, found)?;
+    if access.owner != Owner::User {
         return Err(refused("belongs to another user"));
     }
-    if found.mode() & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    if !access.is_private() {
+        platform::close(path, found)?;
     }
     Ok(())
 }
@@ -70,11 +72,12 @@ pub fn check_home(path: &Path) -> io::Result<()> {
 
 /// Refuses what another user owns, and takes away others' right to write.
 fn check_owner(path: &Path, found: &fs::Metadata) -> io::Result<()> {
-    if found.uid() != rustix::process::geteuid().as_raw() {
+    let access = platform::access(path, found)?;
+    if access.owner != Owner::User {
         return Err(io::Error::other(format!("{} belongs to another user", path.display())));
     }
-    if found.mode() & 0o022 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(found.mode() & 0o7755))?;
+    if access.others_write {
+        platform::close_to_writers(path, found)?;
     }
     Ok(())
 }
@@ -90,16 +93,16 @@ pub fn make_private(path: &Path) -> io::Result<Option<String>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
-    let own = rustix::process::geteuid().as_raw();
-    if found.uid() != own {
-        let trusted = found.uid() == 0 && found.mode() & 0o022 == 0;
+    let access = platform::access(path, &found)?;
+    if access.owner != Owner::User {
+        let trusted = access.owner == Owner::Administrator && !access.others_write;
         let refused = || io::Error::other(format!("{} belongs to another user", path.display()));
         return if trusted { Ok(None) } else { Err(refused()) };
     }
-    if found.mode() & 0o077 == 0 || !found.is_file() {
+    if access.is_private() || !found.is_file() {
         return Ok(None);
     }
-    let written = found.mode() & 0o022 != 0;
+    let written = access.others_write;
     let holds_key = || {
         let content = read_bounded(path, MAX_KEY_FILE_BYTES).ok().flatten().unwrap_or_default();
         ["api_key", "API_KEY", "headers", "HEADERS"]
@@ -107,7 +110,7 @@ pub fn make_private(path: &Path) -> io::Result<Option<String>> {
             .any(|name| memchr::memmem::find(&content, name.as_bytes()).is_some())
     };
     let tell = written || holds_key();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    platform::close(path, &found)?;
     let how = if written { "written" } else { "read" };
     Ok(tell.then(|| format!("{} could be {how} by other users; it is private now", path.display())))
 }
@@ -128,31 +131,14 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Resul
     let temporary = temporary_sibling(path)?;
     let written = private_options().create_new(true).write(true).open(&temporary).and_then(|mut file| {
         write(&mut file)?;
-        replace(&temporary, path)
+        // A file that is open cannot be renamed everywhere.
+        drop(file);
+        platform::replace(&temporary, path)
     });
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-/// Puts `from` in the place of `to`.
-///
-/// On ext4 a rename over an existing file waits for the new content to reach the disk; exchanging the two names
-/// and dropping the old content does not (`docs::hook_time`). A crash in between leaves a temporary file, which
-/// [`remove_stale_temporaries`] finds.
-#[cfg(target_os = "linux")]
-fn replace(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    match renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE) {
-        Ok(()) => fs::remove_file(from),
-        Err(_) => fs::rename(from, to),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn replace(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
 }
 
 /// A name beside `path` that no other process makes: by number, count and clock. The directory is private, so it need
@@ -170,8 +156,7 @@ fn temporary_sibling(path: &Path) -> io::Result<PathBuf> {
 
 /// Fills `buffer` with unpredictable bytes; on a system without a source of them, with the clock's.
 pub fn fill_random(buffer: &mut [u8; 8]) {
-    let read = File::open("/dev/urandom").and_then(|mut f| f.read_exact(buffer));
-    if read.is_err() {
+    if platform::random(buffer).is_err() {
         *buffer = (crate::time::now().as_nanos()).to_ne_bytes();
     }
 }
@@ -193,11 +178,54 @@ pub fn age(metadata: &fs::Metadata) -> Duration {
     metadata.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default()
 }
 
-/// Options that open or make a file of ours: mode 0600, symbolic links refused, never waiting for a pipe's other end.
-pub fn private_options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
-    options
+/// Options that open or make a file of ours: for this user alone, links refused, never waiting for a pipe's other
+/// end.
+#[derive(Debug, Clone)]
+pub struct PrivateOptions(OpenOptions);
+
+/// Starts with none of the options set.
+pub fn private_options() -> PrivateOptions {
+    PrivateOptions(platform::private_options())
+}
+
+impl PrivateOptions {
+    pub fn read(mut self, read: bool) -> PrivateOptions {
+        self.0.read(read);
+        self
+    }
+
+    pub fn write(mut self, write: bool) -> PrivateOptions {
+        self.0.write(write);
+        self
+    }
+
+    pub fn append(mut self, append: bool) -> PrivateOptions {
+        self.0.append(append);
+        self
+    }
+
+    pub fn truncate(mut self, truncate: bool) -> PrivateOptions {
+        self.0.truncate(truncate);
+        self
+    }
+
+    pub fn create(mut self, create: bool) -> PrivateOptions {
+        self.0.create(create);
+        self
+    }
+
+    pub fn create_new(mut self, create_new: bool) -> PrivateOptions {
+        self.0.create_new(create_new);
+        self
+    }
+
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is a link.
+    pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        platform::refuse_link(self.0.open(path)?)
+    }
 }
 
 /// Opens a file for reading, links followed.
@@ -205,7 +233,7 @@ pub fn private_options() -> OpenOptions {
 /// # Errors
 /// When it cannot be opened or is no regular file: a pipe or a device could be read for ever.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
+    let file = platform::reading_options().open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other(format!("{} is not a file", path.display())));
     }
@@ -270,12 +298,13 @@ impl Lock {
     pub fn acquire(path: &Path, patience: Duration) -> io::Result<Lock> {
         let deadline = Instant::now() + patience;
         loop {
-            let file = private_options().create(true).append(true).open(path)?;
+            // Locking takes the right to read or write, which appending alone is not on Windows.
+            let file = private_options().create(true).read(true).append(true).open(path)?;
             if !lock_within(&file, deadline.saturating_duration_since(Instant::now()))? {
                 break;
             }
             // One that was deleted while it was waited for keeps nobody out.
-            if file.metadata()?.nlink() > 0 {
+            if !platform::is_deleted(&file)? {
                 return Ok(Lock { _file: file });
             }
         }
@@ -322,6 +351,7 @@ pub const TEMPORARY_PREFIX: &str = ".tmp-";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn write_replaces_whole_private_file() {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::file;
+use crate::{file, platform};
 
 /// Replaces `path` by `content`, mode 0600.
 ///
@@ -24,6 +24,17 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 pub fn put(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let temporary = temporary_beside(path);
     make(&temporary).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+/// The same for a program, which may be running in the old file.
+///
+/// # Errors
+/// As [`put`].
+pub fn put_program(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let temporary = temporary_beside(path);
+    make(&temporary).and_then(|()| platform::replace_program(&temporary, path)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
 }

@@ -5,11 +5,10 @@
 //! compares first (gitformat-index(5), racy-git): size and time of each file as they were when git last looked.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::file;
+use crate::{file, platform};
 
 /// Returns true if a tracked file differs from what git last saw, or is gone, or something is staged; none
 /// when that cannot be told within `patience` or without reading contents.
@@ -41,7 +40,8 @@ pub(super) fn is_dirty(git: &Path, root: &Path, patience: Duration) -> Option<bo
 type Moment = (u32, u32);
 
 fn moment(metadata: &fs::Metadata) -> Moment {
-    (metadata.mtime() as u32, metadata.mtime_nsec() as u32)
+    let since = metadata.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or((0, 0), |since| (since.as_secs() as u32, since.subsec_nanos()))
 }
 
 /// The entries of an index, read one after the other.
@@ -132,8 +132,7 @@ impl IndexEntry<'_> {
     /// to be trusted.
     #[expect(clippy::option_option, reason = "the outer says whether the index can be used at all")]
     fn state(&self, root: &Path, written: Moment) -> Option<Option<bool>> {
-        use std::os::unix::ffi::OsStrExt;
-        let path = Path::new(std::ffi::OsStr::from_bytes(self.path));
+        let path = platform::path_of_bytes(self.path)?;
         if self.path.is_empty() || !path.components().all(|c| matches!(c, Component::Normal(_))) {
             return None;
         }
@@ -144,8 +143,11 @@ impl IndexEntry<'_> {
             return Some(Some(true));
         }
         let Ok(found) = fs::symlink_metadata(root.join(path)) else { return Some(Some(true)) };
-        let same_kind = found.mode() & 0o170_000 == self.mode & 0o170_000;
-        if !same_kind || found.size() as u32 != self.size {
+        let same_kind = platform::git_kind(&found) == Some(self.mode & 0o170_000);
+        if !same_kind && platform::LINKS_MAY_BE_FILES && self.mode & 0o170_000 == LINK {
+            return Some(None);
+        }
+        if !same_kind || found.len() as u32 != self.size {
             // A size of zero marks a file that was written while git looked.
             return Some(if same_kind && self.size == 0 { None } else { Some(true) });
         }
@@ -181,6 +183,8 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_PATH_BYTES: usize = 4096;
 const MIN_HASH_BYTES: usize = 20;
 const SUBMODULE: u32 = 0o160_000;
+/// Written as a plain file where the system or the person's settings allow no links.
+const LINK: u32 = 0o120_000;
 
 #[cfg(test)]
 mod tests {

@@ -46,6 +46,17 @@ impl Role {
     }
 }
 
+/// Does what a hook has started to outlive it, where the system has no fork: assembles and delivers.
+pub fn deliver_detached(context: &Context) {
+    let early = settings::early_log(context);
+    platform::end_quietly_on_panic(move |message| early.error(message));
+    platform::begin_detached();
+    if file::check_home(context.paths().harness()).is_ok() {
+        let hook = Hook { context, settings: OnceCell::new() };
+        delivery::work_detached(context, hook.settings());
+    }
+}
+
 /// Runs a role. Returns, or ends the process with exit code 0: nothing that happens here is an error to Codex.
 pub fn run(role: Role, context: &Context) {
     let early = settings::early_log(context);

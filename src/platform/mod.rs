@@ -1,82 +1,86 @@
-//! The three things only the operating system can do for a hook: stop it in time, let a child outlive it, and end
-//! it at once. With [`crate::arena`] the only file with `unsafe`.
-#![expect(unsafe_code, reason = "fork, signals and _exit have no safe form; each use states why it is sound")]
+//! What each system does its own way: processes, files that are private to a user, the terminal, and what only the
+//! system can do for a hook: stop it in time, let its work outlive it, and end it at once.
+//!
+//! This file is the contract. Each system has the same names, chosen at compile time: Linux and macOS share `unix`
+//! and differ in `linux` and `macos`; `windows` stands alone. A system that lacks a name does not compile, so no
+//! other module needs to ask which system it runs on. With [`crate::arena`] the only directory with `unsafe`.
+//!
+//! | about | names |
+//! |---|---|
+//! | a hook's end | [`exit_quietly`], [`set_deadline`], [`end_quietly_on_panic`], [`let_stdin_wait`] |
+//! | work that outlives a hook | [`run_detached`], [`begin_detached`], [`apart`] |
+//! | processes | [`process`], [`parent_id`], [`exists`], [`is_shell`], [`place`], [`environment`] |
+//! | who may use a file | [`access`], [`access_of`], [`close`], [`close_file`], [`close_to_writers`], [`can_write_into`], [`is_read_only`] |
+//! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`is_deleted`], [`read_at`], [`write_all_at`] |
+//! | programs | [`EXE_SUFFIX`], [`link`], [`is_linked`], [`is_same_file`], [`replace_program`], [`make_executable`], [`is_executable`], [`strip_quarantine`], [`short_path`], [`plain`] |
+//! | the terminal | [`terminal_size`], [`Silence`], [`shell`], [`DEFAULT_PAGER`] |
+//! | other programs' habits | [`CODEX_NAMES`], [`codex_requirements`], [`git_kind`], [`path_of_bytes`], [`LINKS_MAY_BE_FILES`], [`BROWSERS`], [`is_closed_pipe`], [`random`] |
+#![expect(
+    unsafe_code,
+    reason = "the system is called through its C interface; each use states why it is sound"
+)]
 
-use std::io;
-use std::os::fd::AsRawFd;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-/// Ends the process with exit code 0, without unwinding or running anything else.
-pub fn exit_quietly() -> ! {
-    // SAFETY: _exit takes no pointers and does not return.
-    unsafe { libc::_exit(0) }
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+pub use system::{
+    BROWSERS, CODEX_NAMES, DEFAULT_PAGER, EXE_SUFFIX, LINKS_MAY_BE_FILES, Silence, access, access_of, apart,
+    begin_detached, can_write_into, close, close_file, close_to_writers, codex_requirements, environment,
+    exists, exit_quietly, git_kind, is_closed_pipe, is_deleted, is_executable, is_linked, is_read_only,
+    is_same_file, is_shell, let_stdin_wait, link, make_executable, make_private_dir, parent_id,
+    path_of_bytes, place, plain, private_options, process, random, read_at, reading_options, refuse_link,
+    replace, replace_program, run_detached, set_deadline, shell, short_path, strip_quarantine, terminal_size,
+    write_all_at,
+};
+
+/// What is known of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The name of its program, as far as the system keeps it.
+    pub name: String,
+    pub parent: u32,
+    /// A number that no later process with the same id has; its unit is the system's.
+    pub started: u64,
+    /// It has ended and its parent has not asked for its exit code yet.
+    pub ended: bool,
 }
 
-/// Makes the process end quietly after `seconds`, whatever it is doing then.
-pub fn set_deadline(seconds: u32) {
-    extern "C" fn on_alarm(_: libc::c_int) {
-        // SAFETY: _exit is async-signal-safe (POSIX, signal-safety(7)).
-        unsafe { libc::_exit(0) }
-    }
-    let handler: extern "C" fn(libc::c_int) = on_alarm;
-    // SAFETY: the handler calls nothing but _exit, alarm only sets a timer, the set of signals is made before it is
-    // used and outlives the call. A mask that keeps the alarm from coming is inherited from whoever started us; a
-    // write beyond a file size limit must be an error, not the end.
-    unsafe {
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-        libc::signal(libc::SIGALRM, handler as *const () as libc::sighandler_t);
-        let mut signals: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut signals);
-        libc::sigaddset(&mut signals, libc::SIGALRM);
-        libc::sigprocmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
-        libc::alarm(seconds);
+/// Who owns a file or directory, and what others may do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    pub owner: Owner,
+    /// Others may read it, or enter and list the directory.
+    pub others_read: bool,
+    /// Others may change, replace or delete it.
+    pub others_write: bool,
+}
+
+impl Access {
+    /// Whether the user owns it and nobody else can do anything with it.
+    pub fn is_private(self) -> bool {
+        self.owner == Owner::User && !self.others_read && !self.others_write
     }
 }
 
-/// Makes reads of stdin wait for what is to come.
-///
-/// # Errors
-/// When the system does not allow it.
-pub fn let_stdin_wait() -> io::Result<()> {
-    let stdin = io::stdin();
-    let flags = rustix::fs::fcntl_getfl(&stdin)?;
-    Ok(rustix::fs::fcntl_setfl(&stdin, flags - rustix::fs::OFlags::NONBLOCK)?)
-}
-
-/// Runs `work` in a child with a session of its own and no open stdin, stdout or stderr, which lives on when this
-/// process, its group or its terminal go. Returns when the child has left the group.
-///
-/// Must be called while the process has one thread: the child has only the calling one, so a lock held by another
-/// would stay held. Every role of ours is single-threaded up to here.
-///
-/// # Errors
-/// When no child could be started.
-pub fn run_detached(work: impl FnOnce()) -> io::Result<()> {
-    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
-    let (left, leaving) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    // SAFETY: one thread (see above); the child runs ordinary code with a copy of this process's memory.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => {
-            let _ = rustix::process::setsid();
-            for stream in 0..3 {
-                // SAFETY: both are open descriptors of this process or replaced ones; dup2 takes no pointers.
-                unsafe { libc::dup2(null.as_raw_fd(), stream) };
-            }
-            let _ = std::env::set_current_dir("/");
-            let _ = rustix::io::write(&leaving, b".");
-            drop((left, leaving));
-            // The parent's deadline is not the child's: a forked child has no alarm (fork(2)).
-            set_deadline(DETACHED_SECONDS);
-            work();
-            exit_quietly()
-        }
-        _ => {
-            drop(leaving);
-            // The byte, or the end of the pipe when the child is gone already.
-            let _ = rustix::io::read(&left, &mut [0u8; 1]);
-            Ok(())
-        }
-    }
+/// The owner of a file, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The user this process runs as.
+    User,
+    /// The administrator of the machine, who may do anything anyway.
+    Administrator,
+    Other,
 }
 
 /// Makes a panic end the process quietly after `note` was reported it: the hook contract knows no other exit code.
@@ -87,6 +91,16 @@ pub fn end_quietly_on_panic(note: impl Fn(&str) + Send + Sync + 'static) {
         note(&format!("internal error at {place}; please report it"));
         exit_quietly()
     }));
+}
+
+/// The name of our executable.
+pub const PROGRAM: &str = "arize-codex";
+/// The arguments with which [`run_detached`] starts this program again where there is no fork.
+pub const DETACHED_ARGUMENTS: [&str; 2] = ["hook", "deliver"];
+
+/// Hashes with FNV-1a, for numbers that tell machines apart.
+fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Above what a delivery may take: ends a process that hangs in something that was never to take long.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Finding;
-use crate::cli::setup::codex_cli::{self, REQUIREMENTS};
+use crate::cli::setup::codex_cli;
 use crate::cli::setup::codex_config::{self, CodexConfig};
 use crate::codex::events::{EVENTS, FIRST_WITH_HOOKS, HookEvent, Version};
 use crate::codex::hooks_config::survey::Survey;
@@ -13,14 +13,20 @@ use crate::codex::hooks_config::trust::{HookState, OurHook};
 use crate::codex::hooks_config::{Executables, is_notify};
 use crate::codex::plugin::{self, Plugin};
 use crate::context::Context;
+use crate::platform;
 use crate::settings::Settings;
 
 pub fn check(context: &Context) -> Vec<Finding> {
     let codex = codex_cli::find(context);
     let release = codex.as_deref().and_then(codex_cli::version);
     let mut findings = vec![version(codex.as_deref(), release)];
-    if let Some(decree) = codex_cli::decreed(Path::new(REQUIREMENTS)).filter(|_| managed().is_none()) {
-        findings.push(Finding::failure("codex", format!("{REQUIREMENTS}: {decree}"), MANAGED));
+    if let Some(decree) = codex_cli::decreed(&platform::codex_requirements()).filter(|_| managed().is_none())
+    {
+        findings.push(Finding::failure(
+            "codex",
+            format!("{}: {decree}", platform::codex_requirements().display()),
+            MANAGED,
+        ));
     }
     let path = context.paths().codex_config();
     let config = match CodexConfig::read(&path) {
@@ -78,12 +84,16 @@ fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
 
 /// The administrator's own registration of our hooks, which needs no trust.
 pub fn managed() -> Option<Finding> {
-    let text = codex_cli::read_text(Path::new(REQUIREMENTS))?;
+    let text = codex_cli::read_text(&platform::codex_requirements())?;
     let hooks = trust::list(&Survey::of(&text).ok()?);
     let has = |event: &&HookEvent| hooks.iter().any(|h| h.ours && h.event == event.name);
     let count = EVENTS.iter().filter(has).count();
     (count > 0).then(|| {
-        let text = format!("{count} of {} registered by the administrator in {REQUIREMENTS}", EVENTS.len());
+        let text = format!(
+            "{count} of {} registered by the administrator in {}",
+            EVENTS.len(),
+            platform::codex_requirements().display()
+        );
         if count == EVENTS.len() {
             Finding::ok("hooks", text)
         } else {
@@ -196,7 +206,7 @@ fn tell(state: &HookState, which: &str, by: &str, again: &str) -> Finding {
 }
 
 fn notify(context: &Context, survey: &Survey, by_plugin: bool) -> Vec<Finding> {
-    let ours = context.paths().bin().join("arize-hook-codex-notify");
+    let ours = context.paths().executable("arize-hook-codex-notify");
     let again = "run `arize-codex install`: ours then calls the other one";
     let argv = survey.notify.as_ref().map(|n| &n.argv[..]).unwrap_or_default();
     let Some(program) = argv.first() else {

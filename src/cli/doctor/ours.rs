@@ -1,8 +1,7 @@
 //! Our own side: the executable and its links, settings and where each comes from, who may read the secrets.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Finding, misspelt};
 use crate::cli::setup::links;
@@ -10,6 +9,7 @@ use crate::context::{Context, var};
 use crate::delivery::processes;
 use crate::file;
 use crate::git::without_credentials;
+use crate::platform::{self, Owner};
 use crate::settings::document::DocumentError;
 use crate::settings::keys::Key;
 use crate::settings::{Resolver, Settings, keys};
@@ -32,7 +32,7 @@ fn program(context: &Context) -> Finding {
     match &links::problems(paths)[..] {
         [] => {
             let text =
-                format!("{} {}", paths.bin().join(crate::cli::PROGRAM).display(), env!("CARGO_PKG_VERSION"));
+                format!("{} {}", paths.executable(crate::cli::PROGRAM).display(), env!("CARGO_PKG_VERSION"));
             Finding::ok("program", text)
         }
         problems => Finding::failure("program", problems.join("; "), "run `arize-codex install` again"),
@@ -102,7 +102,7 @@ fn environments(context: &Context) -> Vec<Finding> {
     running.sort_unstable();
     running.dedup();
     let differs = |pid: u32| {
-        let block = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let block = platform::environment(pid);
         let theirs = |name: &str| {
             let mut entries = block.split(|b| *b == 0);
             let value = entries.find_map(|e| e.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
@@ -127,8 +127,8 @@ fn environments(context: &Context) -> Vec<Finding> {
 fn secrets(context: &Context) -> Finding {
     let paths = context.paths();
     // What is not ours cannot be closed; whether it can be used is another check.
-    let own = rustix::process::geteuid().as_raw();
-    let is_open = |path: &&PathBuf| fs::metadata(path).is_ok_and(|m| m.uid() == own && m.mode() & 0o077 != 0);
+    let access = |path: &Path| platform::access(path, &fs::metadata(path)?);
+    let is_open = |path: &&PathBuf| access(path).is_ok_and(|a| a.owner == Owner::User && !a.is_private());
     let (files, folder) = ([paths.config_yaml(), paths.env_file()], paths.state());
     let open: Vec<&PathBuf> = files.iter().chain([&folder]).filter(is_open).collect();
     let names: Vec<String> = open.iter().map(|p| p.display().to_string()).collect();

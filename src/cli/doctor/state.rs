@@ -2,15 +2,13 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-use rustix::fs::Access;
 
 use super::Finding;
 use crate::context::Paths;
 use crate::delivery::outbox;
 use crate::file::{self, Lock};
+use crate::platform;
 
 /// Does in each of our directories what hooks and deliveries do there.
 pub fn check(paths: &Paths) -> Finding {
@@ -35,7 +33,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
     if !found.is_dir() {
         return Err(io::Error::new(ErrorKind::NotADirectory, "it is no folder"));
     }
-    if found.uid() != rustix::process::geteuid().as_raw() {
+    if platform::access(folder, &found)?.owner != platform::Owner::User {
         return Err(io::Error::new(ErrorKind::PermissionDenied, "it belongs to another user"));
     }
     file::create_private_dir(folder)?;
@@ -52,7 +50,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
 /// Returns true if a directory that is not there yet could be made when it is needed.
 fn can_be_made(folder: &Path) -> io::Result<()> {
     let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
-    Ok(rustix::fs::access(nearest, Access::WRITE_OK | Access::EXEC_OK)?)
+    platform::can_write_into(nearest)
 }
 
 fn advice(error: &io::Error, folder: &Path) -> String {

@@ -22,6 +22,7 @@ use crate::codex::hooks_config::trust::HookState;
 use crate::codex::hooks_config::{Executables, Installed};
 use crate::context::{Context, var};
 use crate::git::without_credentials;
+use crate::platform;
 use crate::settings::document::Document;
 use crate::settings::{self, CODEX_PREFIX, Resolver, Settings, Target, load_document};
 use choices::Choices;
@@ -213,7 +214,7 @@ fn report(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let paths = context.paths();
-    writeln!(out, "program   {}", paths.bin().join(super::PROGRAM).display())?;
+    writeln!(out, "program   {}", paths.executable(super::PROGRAM).display())?;
     writeln!(out, "settings  {}", paths.config_yaml().display())?;
     let changes = if installed.changes.is_empty() {
         "already as it should be".to_owned()
@@ -232,7 +233,7 @@ fn report(
         }
         _ => {}
     }
-    let doctor = on_path(context).unwrap_or_else(|| paths.bin().join(super::PROGRAM).display().to_string());
+    let doctor = on_path(context).unwrap_or_else(|| paths.executable(super::PROGRAM).display().to_string());
     if is_trusted(context, config, installed) {
         writeln!(out, "\nCodex trusts the hooks already; `{doctor} doctor` says whether all is well")?;
         return Ok(());
@@ -254,8 +255,10 @@ fn is_trusted(context: &Context, config: &CodexConfig, installed: &Installed) ->
 
 /// The program's name, when it can be called by it.
 fn on_path(context: &Context) -> Option<String> {
-    let program = context.paths().bin().join(super::PROGRAM);
+    let program = context.paths().executable(super::PROGRAM);
     let path = context.var("PATH")?;
-    let leads = |folder: PathBuf| links::is_same_file(&folder.join(super::PROGRAM), Path::new(&program));
+    let leads = |folder: PathBuf| {
+        platform::is_same_file(&folder.join(links::exe(super::PROGRAM)), Path::new(&program))
+    };
     std::env::split_paths(&path).any(leads).then(|| super::PROGRAM.to_owned())
 }

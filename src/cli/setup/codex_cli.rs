@@ -8,12 +8,13 @@ use toml_edit::{Document, Item};
 
 use crate::codex::events::Version;
 use crate::context::Context;
-use crate::file;
+use crate::{file, platform};
 
 /// Finds `codex` on the PATH.
 pub fn find(context: &Context) -> Option<PathBuf> {
     let path = context.var("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("codex")).find(|p| p.is_file())
+    let names = |folder: PathBuf| platform::CODEX_NAMES.iter().map(move |name| folder.join(name));
+    std::env::split_paths(&path).flat_map(names).find(|p| p.is_file())
 }
 
 /// Asks a Codex for its version, and waits a few seconds at most.
@@ -99,8 +100,6 @@ pub fn decreed(requirements: &Path) -> Option<String> {
 
 /// More than any configuration a user writes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// The administrator's requirements (developers.openai.com/codex/enterprise/managed-configuration).
-pub const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,10 @@
 
 use anyhow::{Context as _, bail};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::context::Paths;
-use crate::file;
+use crate::{file, platform};
 
 /// The file as it was read.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub struct CodexConfig {
     pub path: PathBuf,
     /// None when there is no such file.
     pub text: Option<String>,
-    mode: Option<u32>,
+    rights: Option<fs::Permissions>,
 }
 
 impl CodexConfig {
@@ -26,14 +25,14 @@ impl CodexConfig {
     pub fn read(path: &Path) -> anyhow::Result<CodexConfig> {
         let name = || path.display().to_string();
         let content = file::read_bounded(path, MAX_BYTES).with_context(name)?;
-        let mode = fs::metadata(path).ok().map(|m| m.mode());
+        let rights = fs::metadata(path).ok().map(|m| m.permissions());
         let text = content.map(String::from_utf8).transpose();
         let text = text.map_err(|e| {
             let valid = e.utf8_error().valid_up_to();
             let line = e.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() + 1;
             anyhow::anyhow!("{}: line {line}: invalid UTF-8", path.display())
         })?;
-        Ok(CodexConfig { path: path.to_owned(), text, mode })
+        Ok(CodexConfig { path: path.to_owned(), text, rights })
     }
 
     /// The text; that of a missing file is empty.
@@ -46,7 +45,7 @@ impl CodexConfig {
     /// # Errors
     /// When it is.
     pub fn check_writable(&self) -> anyhow::Result<()> {
-        if self.mode.is_some_and(|mode| mode & 0o200 == 0) {
+        if self.rights.as_ref().is_some_and(platform::is_read_only) {
             bail!(
                 "{} is read-only; allow writing with chmod u+w, or edit it where it comes from",
                 self.path.display()
@@ -74,8 +73,8 @@ impl CodexConfig {
             file::create_private_dir(folder).with_context(name)?;
         }
         file::write_atomic(&real, text.as_bytes()).with_context(name)?;
-        if let Some(mode) = self.mode {
-            fs::set_permissions(&real, fs::Permissions::from_mode(mode & 0o7777)).with_context(name)?;
+        if let Some(rights) = &self.rights {
+            fs::set_permissions(&real, rights.clone()).with_context(name)?;
         }
         Ok(())
     }
@@ -85,7 +84,8 @@ impl CodexConfig {
 /// way resolved, when it is set.
 pub fn spellings(path: &Path) -> Vec<String> {
     let mut found = vec![path.to_string_lossy().into_owned()];
-    let resolved = path.parent().and_then(|p| fs::canonicalize(p).ok()).zip(path.file_name());
+    let resolved =
+        path.parent().and_then(|p| fs::canonicalize(p).ok()).map(platform::plain).zip(path.file_name());
     let resolved = resolved.map(|(folder, name)| folder.join(name).to_string_lossy().into_owned());
     found.extend(resolved.filter(|r| *r != found[0]));
     found
@@ -121,7 +121,7 @@ const KEPT_BACKUPS: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     #[test]
     fn linked_config_keeps_link_and_mode() {

@@ -2,15 +2,14 @@
 
 use anyhow::Context as _;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CONFIG_PROGRAM, PROGRAM};
 use crate::codex::events::HookRole;
 use crate::codex::hooks_config::NOTIFY_NAME;
 use crate::context::Paths;
-use crate::file;
-use crate::file::replace;
+use crate::file::{self, replace};
+use crate::platform;
 
 /// The names under which Codex and people call the executable.
 pub const LINKS: [&str; 5] =
@@ -27,12 +26,13 @@ pub fn place(paths: &Paths) -> anyhow::Result<()> {
         file::create_private_dir(&folder).with_context(named)?;
     }
     let ourselves = std::env::current_exe().context("cannot find this executable")?;
-    let target = folder.join(PROGRAM);
-    if !is_same_file(&ourselves, &target) {
+    let target = folder.join(exe(PROGRAM));
+    if !platform::is_same_file(&ourselves, &target) {
         copy(&ourselves, &target).with_context(named)?;
     }
+    remove_replaced(&folder);
     for name in LINKS {
-        link(Path::new(PROGRAM), &folder.join(name)).with_context(named)?;
+        link(Path::new(&exe(PROGRAM)), &folder.join(exe(name))).with_context(named)?;
     }
     Ok(())
 }
@@ -47,11 +47,11 @@ pub fn link_into(folder: &Path, paths: &Paths) -> anyhow::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).with_context(named)?;
     let mut made = Vec::new();
     for name in [PROGRAM, CONFIG_PROGRAM] {
-        let at = folder.join(name);
+        let at = folder.join(exe(name));
         if fs::symlink_metadata(&at).is_ok_and(|m| !m.is_symlink()) {
             continue;
         }
-        link(&paths.bin().join(name), &at).with_context(named)?;
+        link(&paths.bin().join(exe(name)), &at).with_context(named)?;
         made.push(at);
     }
     Ok(made)
@@ -62,11 +62,12 @@ pub fn remove(paths: &Paths) -> Vec<PathBuf> {
     let folder = paths.bin();
     let mut gone: Vec<PathBuf> = Vec::new();
     for name in LINKS.into_iter().chain([PROGRAM]) {
-        let path = folder.join(name);
+        let path = folder.join(exe(name));
         if fs::remove_file(&path).is_ok() {
             gone.push(path);
         }
     }
+    remove_replaced(&folder);
     let _ = fs::remove_dir(&folder);
     gone
 }
@@ -79,33 +80,39 @@ pub fn remove_link(link: &Path, paths: &Paths) -> bool {
 
 /// Returns what is wrong with the executable and its links; empty when nothing is.
 pub fn problems(paths: &Paths) -> Vec<String> {
-    let program = paths.bin().join(PROGRAM);
-    let runnable = |path: &Path| fs::metadata(path).is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0);
+    let program = paths.bin().join(exe(PROGRAM));
+    let runnable = |path: &Path| fs::metadata(path).is_ok_and(|m| platform::is_executable(&m));
     if !runnable(&program) {
         return vec![format!("{} is missing or cannot be executed", program.display())];
     }
-    let wrong = |name: &&&str| !is_same_file(&paths.bin().join(name), &program);
+    let wrong = |name: &&&str| !platform::is_same_file(&paths.bin().join(exe(name)), &program);
     LINKS.iter().filter(wrong).map(|name| format!("{name} does not lead to {PROGRAM}")).collect()
 }
 
 fn link(target: &Path, at: &Path) -> std::io::Result<()> {
-    if fs::read_link(at).is_ok_and(|found| found == target) {
+    if platform::is_linked(target, at) {
         return Ok(());
     }
-    replace::put(at, |temporary| symlink(target, temporary))
+    replace::put_program(at, |temporary| platform::link(target, temporary))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    replace::put(to, |temporary| {
+    replace::put_program(to, |temporary| {
         fs::copy(from, temporary)?;
-        fs::set_permissions(temporary, fs::Permissions::from_mode(0o755))
+        platform::make_executable(temporary)
     })
 }
 
-/// Returns true if two paths lead to one file.
-pub fn is_same_file(one: &Path, other: &Path) -> bool {
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
+/// Deletes programs that were running when they were replaced, once they have ended.
+fn remove_replaced(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().contains(".exe.old-") {
+            let _ = fs::remove_file(entry.path());
+        }
     }
+}
+
+/// The name of an executable's file.
+pub fn exe(name: &str) -> String {
+    format!("{name}{}", platform::EXE_SUFFIX)
 }

@@ -1,7 +1,8 @@
 //! Questions to a user at a terminal; a secret is read without echo.
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use crate::platform::Silence;
 
 /// Returns true if there is somebody to ask.
 pub fn is_possible() -> bool {
@@ -95,28 +96,6 @@ pub fn secret(question: &str) -> io::Result<String> {
 pub fn say(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
     let _ = io::stderr().flush();
-}
-
-/// The terminal without echo; as it was when dropped. Ctrl-C arrives as a character, so that it cannot end the
-/// process before that.
-struct Silence {
-    before: Termios,
-}
-
-impl Silence {
-    fn begin() -> io::Result<Silence> {
-        let before = tcgetattr(io::stdin())?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
-        Ok(Silence { before })
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
-    }
 }
 
 const INTERRUPT: u8 = 3;

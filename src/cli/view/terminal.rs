@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::context::{Context, var};
+use crate::platform;
 
 /// Capabilities of stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +35,12 @@ impl Terminal {
     /// Asks stdout; COLUMNS gives the width where there is no terminal, NO_COLOR and CLICOLOR_FORCE decide on colours.
     pub fn of(context: &Context) -> Terminal {
         let stdout = io::stdout();
-        let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
+        let size = platform::terminal_size().filter(|_| stdout.is_terminal());
         let given = context.var(var::COLUMNS).and_then(|c| c.parse().ok());
-        let measured = size.map(|s| usize::from(s.ws_col)).filter(|w| *w > 0);
+        let measured = size.map(|(columns, _)| columns).filter(|w| *w > 0);
         Terminal {
             width: measured.or(given).unwrap_or(DEFAULT_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH),
-            height: size.map(|s| usize::from(s.ws_row)).filter(|rows| *rows > 0),
+            height: size.map(|(_, rows)| rows).filter(|rows| *rows > 0),
             colour: wants_colour(context, size.is_some()),
         }
     }
@@ -85,9 +86,10 @@ impl Terminal {
     }
 
     fn try_pager(&self, context: &Context, text: &str) -> bool {
-        let pager = context.var(var::PAGER).unwrap_or_else(|| DEFAULT_PAGER.to_owned());
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(&pager).stdin(Stdio::piped());
+        let pager = context.var(var::PAGER).or_else(|| platform::DEFAULT_PAGER.map(str::to_owned));
+        let Some(pager) = pager else { return false };
+        let mut command = platform::shell(&pager);
+        command.stdin(Stdio::piped());
         if context.var(LESS).is_none() {
             // As git does: end on one screen, show colours, leave the text behind.
             command.env(LESS, "FRX");
@@ -110,8 +112,6 @@ fn wants_colour(context: &Context, is_terminal: bool) -> bool {
     context.var(var::NO_COLOR).is_none() && (forced || is_terminal && !dumb)
 }
 
-/// less, where there is one.
-const DEFAULT_PAGER: &str = "command -v less >/dev/null || exit 127; exec less";
 const LESS: &str = "LESS";
 const DEFAULT_WIDTH: usize = 120;
 const MIN_WIDTH: usize = 24;

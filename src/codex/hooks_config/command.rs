@@ -1,9 +1,29 @@
 //! The shell command of a hook: quoted when we write it, recognised when we find it.
 
-use crate::codex::events::HookRole;
+use std::path::Path;
 
-/// Quotes a path for the shell where it needs it; the form is understood by sh, bash, zsh and fish alike.
+use crate::codex::events::HookRole;
+use crate::platform;
+
+/// How command lines are read: by a POSIX shell, or by PowerShell and cmd.exe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    Posix,
+    Windows,
+}
+
+const SHELL: Shell = if cfg!(windows) { Shell::Windows } else { Shell::Posix };
+
+/// Writes a path so that the shell Codex calls runs it.
 pub fn quoted(path: &str) -> String {
+    match SHELL {
+        Shell::Posix => for_posix(path),
+        Shell::Windows => for_windows(path, platform::short_path(Path::new(path))),
+    }
+}
+
+/// Quotes a path where it needs it; the form is understood by sh, bash, zsh and fish alike.
+fn for_posix(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
     if !path.is_empty() && path.chars().all(plain) {
         return path.to_owned();
@@ -11,13 +31,37 @@ pub fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', r"'\''"))
 }
 
-/// The program a command starts with: leading assignments and `env`, `exec` and `command` are passed over.
+/// Writes a path so that PowerShell and cmd.exe alike run it: Codex takes the first, and the second where there is no
+/// PowerShell. A quoted path is an expression to PowerShell, which prints it and runs nothing. So a path that needs
+/// quotes is its short name, and where the volume keeps none, the argument of a cmd.exe.
+fn for_windows(path: &str, short: Option<String>) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "\\/:._-+~".contains(c);
+    if path.chars().all(plain) {
+        return path.to_owned();
+    }
+    match short.filter(|short| short.chars().all(plain)) {
+        Some(short) => short,
+        None => format!("cmd /d /c \"{path}\""),
+    }
+}
+
+/// The program a command starts with: leading assignments and what only runs another program are passed over.
 pub fn program(command: &str) -> Option<String> {
+    program_for(SHELL, command)
+}
+
+fn program_for(shell: Shell, command: &str) -> Option<String> {
     let is_assignment = |word: &String| {
         word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_alphanumeric() || c == '_'))
     };
-    let is_prefix = |word: &String| matches!(word.as_str(), "env" | "exec" | "command" | "/usr/bin/env");
-    words(command).into_iter().find(|word| !is_assignment(word) && !is_prefix(word))
+    let is_prefix = |word: &String| match shell {
+        Shell::Posix => matches!(word.as_str(), "env" | "exec" | "command" | "/usr/bin/env"),
+        Shell::Windows => {
+            let word = word.to_ascii_lowercase();
+            matches!(word.as_str(), "&" | "cmd" | "cmd.exe" | "%comspec%" | "/c" | "/d" | "/s")
+        }
+    };
+    words(shell, command).into_iter().find(|word| !is_assignment(word) && !is_prefix(word))
 }
 
 /// Which of our hook executables a path names, whatever edition it belongs to.
@@ -32,11 +76,23 @@ pub fn is_notify(program: &str) -> bool {
 }
 
 fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+    base_name_for(SHELL, path)
 }
 
-/// Splits a command as a shell would, as far as quotes and backslashes go.
-fn words(command: &str) -> Vec<String> {
+fn base_name_for(shell: Shell, path: &str) -> &str {
+    match shell {
+        Shell::Posix => path.rsplit('/').next().unwrap_or(path),
+        Shell::Windows => {
+            let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+            let stem = name.len().checked_sub(EXE.len()).and_then(|at| name.split_at_checked(at));
+            stem.filter(|(_, end)| end.eq_ignore_ascii_case(EXE)).map_or(name, |(stem, _)| stem)
+        }
+    }
+}
+
+/// Splits a command as the shell would, as far as quotes and backslashes go.
+fn words(shell: Shell, command: &str) -> Vec<String> {
+    let escapes = shell == Shell::Posix;
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = command.chars();
@@ -47,10 +103,10 @@ fn words(command: &str) -> Vec<String> {
             '"' => {
                 let word = word.get_or_insert_default();
                 while let Some(c) = chars.next().filter(|c| *c != '"') {
-                    word.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+                    word.push(if c == '\\' && escapes { chars.next().unwrap_or(c) } else { c });
                 }
             }
-            '\\' => word.get_or_insert_default().extend(chars.next()),
+            '\\' if escapes => word.get_or_insert_default().extend(chars.next()),
             c => word.get_or_insert_default().push(c),
         }
     }
@@ -58,6 +114,7 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
+const EXE: &str = ".exe";
 /// The name of the executable that Codex's `notify` calls.
 pub const NOTIFY_NAME: &str = "arize-hook-codex-notify";
 
@@ -73,8 +130,8 @@ mod tests {
             ("/it's/x", r"'/it'\''s/x'"),
             ("/a$b/é", "'/a$b/é'"),
         ] {
-            assert_eq!(quoted(path), written);
-            assert_eq!(program(written).as_deref(), Some(path));
+            assert_eq!(for_posix(path), written);
+            assert_eq!(program_for(Shell::Posix, written).as_deref(), Some(path));
         }
     }
 
@@ -89,7 +146,39 @@ mod tests {
             ("/v/arize-hook-codex-stop-else", None),
             ("", None),
         ] {
-            assert_eq!(program(command).as_deref().and_then(role_of), role, "{command}");
+            assert_eq!(program_for(Shell::Posix, command).as_deref().and_then(role_of), role, "{command}");
+        }
+    }
+
+    #[test]
+    fn windows_path_runs_in_powershell_and_cmd() {
+        let short = |text: &str| Some(text.to_owned());
+        for (path, short, written) in [
+            (r"C:\Users\jo\.arize\x.exe", None, r"C:\Users\jo\.arize\x.exe"),
+            (r"C:\Users\Zoë\x.exe", None, r"C:\Users\Zoë\x.exe"),
+            (r"C:\Users\Jo Doe\x.exe", short(r"C:\Users\JODOE~1\x.exe"), r"C:\Users\JODOE~1\x.exe"),
+            (r"C:\Jo Doe\x.exe", short(r"C:\Jo Doe\x.exe"), r#"cmd /d /c "C:\Jo Doe\x.exe""#),
+            (r"\\server\Jo Doe\x.exe", None, r#"cmd /d /c "\\server\Jo Doe\x.exe""#),
+        ] {
+            assert_eq!(for_windows(path, short.clone()), written);
+            let runs = short.filter(|s| s == written).unwrap_or_else(|| path.to_owned());
+            assert_eq!(program_for(Shell::Windows, written), Some(runs));
+        }
+    }
+
+    #[test]
+    fn windows_program_is_named_in_every_spelling() {
+        for (command, name) in [
+            (r"C:\v\arize-hook-codex-stop.exe", "arize-hook-codex-stop"),
+            (r"c:/v/arize-hook-codex-stop.EXE x", "arize-hook-codex-stop"),
+            (r#"& "C:\v w\arize-hook-codex-tool.exe""#, "arize-hook-codex-tool"),
+            (r#"CMD /D /S /C "C:\v w\arize-hook-codex-tool""#, "arize-hook-codex-tool"),
+            ("echo arize-hook-codex-stop", "echo"),
+            (".exe", ""),
+            ("é", "é"),
+        ] {
+            let program = program_for(Shell::Windows, command).unwrap();
+            assert_eq!(base_name_for(Shell::Windows, &program), name, "{command}");
         }
     }
 }

@@ -31,7 +31,10 @@ pub struct Executables {
 impl Executables {
     /// The executables in a directory, under the names Codex knows them by.
     pub fn in_folder(folder: &str) -> Executables {
-        let path = |name: &str| format!("{}/{name}", folder.trim_end_matches('/'));
+        let path = |name: &str| {
+            let (folder, separator) = (folder.trim_end_matches(['/', '\\']), std::path::MAIN_SEPARATOR);
+            format!("{folder}{separator}{name}{}", crate::platform::EXE_SUFFIX)
+        };
         Executables {
             session: path(HookRole::Session.link()),
             tool: path(HookRole::Tool.link()),

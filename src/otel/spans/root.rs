@@ -66,7 +66,10 @@ impl Builder<'_> {
         a.plain_if("codex.cwd", about.cwd.as_deref());
         a.plain_if(
             "codex.workspace",
-            about.cwd.as_deref().and_then(|c| c.rsplit('/').find(|p| !p.is_empty())),
+            about.cwd.as_deref().and_then(|c| {
+                c.rsplit(|x| x == '/' || (x == '\\' && c.as_bytes().get(1) == Some(&b':')))
+                    .find(|p| !p.is_empty())
+            }),
         );
         let approval = about.approval_policy.as_deref().or(about.permission_mode.as_deref());
         a.plain_if("codex.approval_mode", approval);
