@@ -52,7 +52,7 @@ pub fn deliver_detached(context: &Context) {
     platform::end_quietly_on_panic(move |message| early.error(message));
     platform::begin_detached();
     if file::check_home(context.paths().harness()).is_ok() {
-        let hook = Hook { context, settings: OnceCell::new() };
+        let hook = Hook { context, settings: OnceCell::new(), directory: OnceCell::new() };
         delivery::work_detached(context, hook.settings());
     }
 }
