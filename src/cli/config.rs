@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::git::without_credentials;
 use crate::otel::text_tree::printable;
 use crate::settings::document::{Document, scalar_text};
-use crate::settings::{CODEX_PREFIX, ExportMode, Protocol, SpanTree, Target, keys, load_document};
+use crate::settings::{CODEX_PREFIX, ExportMode, Pattern, Protocol, SpanTree, Target, keys, load_document};
 
 /// Read or change config.yaml.
 #[derive(ArgsInfo, FromArgs)]
@@ -186,6 +186,13 @@ fn check(key: &str, value: &str) -> anyhow::Result<()> {
     let Some(known) = keys::find(name) else { return Ok(()) };
     if name == "rules" {
         return Err(usage("rules are a list of mappings; write them into the file that `config path` names"));
+    }
+    if name == "redact_patterns" {
+        for text in split_list(value) {
+            if let Err(why) = Pattern::Plain(text).compile() {
+                return Err(usage(format!("{key} is a regular expression: {why}")));
+            }
+        }
     }
     let boolean = matches!(known.default, "true" | "false");
     let truth = ["true", "false", "1", "0", "yes", "no"];

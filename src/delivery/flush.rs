@@ -62,6 +62,10 @@ pub fn run_watched(
         report.last_error = (report.left > 0).then(|| DRY_RUN.to_owned());
         return report;
     }
+    if let Err(error) = file::check_home(paths.harness()) {
+        report.last_error = Some(error.to_string());
+        return report;
+    }
     if budget.asked && is_running(paths) {
         // One that pauses between two attempts gives way to a user.
         let _ = file::write_atomic(&paths.flush_wish(), b"");

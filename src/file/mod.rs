@@ -52,7 +52,7 @@ fn check_private_dir(path: &Path, found: &fs::Metadata) -> io::Result<()> {
 /// behind, to a directory of their own; others may look into it and not write.
 ///
 /// # Errors
-/// When it belongs to another user, or the `state` in it is a link or another user's.
+/// When it belongs to another user, or the `state` in it, or what hooks keep below that, is a link or another user's.
 pub fn check_home(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => {
@@ -62,12 +62,14 @@ pub fn check_home(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e),
     }
-    let state = path.join("state");
-    match fs::symlink_metadata(&state) {
-        Ok(found) => check_private_dir(&state, &found),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(e),
+    for folder in ["state", "state/codex"].map(|name| path.join(name)) {
+        match fs::symlink_metadata(&folder) {
+            Ok(found) => check_private_dir(&folder, &found)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
     }
+    Ok(())
 }
 
 /// Refuses what another user owns, and takes away others' right to write.

@@ -34,9 +34,7 @@ pub struct Redactor {
 impl Redactor {
     /// For everything that leaves the hooks: spans, lists, debug files.
     pub fn new(profile: &Profile) -> Redactor {
-        let valid: Vec<String> =
-            profile.redact_patterns.iter().filter(|p| is_valid_pattern(p)).cloned().collect();
-        let scrubber = if profile.redact_secrets { Scrubber::new(&valid).ok() } else { None };
+        let scrubber = profile.redact_secrets.then(|| Scrubber::new(&profile.redact_patterns));
         Redactor { scrubber, ..Redactor::for_rows(profile) }
     }
 
@@ -103,13 +101,28 @@ impl Redactor {
         if !self.shows(class) {
             return serde_json::from_str(&self.json(class, &value.to_string())).unwrap_or(Value::Null);
         }
+        self.cut_strings(self.scrubbed_value(value))
+    }
+
+    /// Scrubs a value as one text, in which a key says what its value is.
+    fn scrubbed_value(&self, value: Value) -> Value {
+        let text = value.to_string();
+        match self.scrubbed(&text) {
+            Cow::Borrowed(_) => value,
+            // A replacement can take a bracket that looked like a part of a secret. No key is worth the rest then.
+            Cow::Owned(scrubbed) => serde_json::from_str(&scrubbed).unwrap_or(Value::String(scrubbed)),
+        }
+    }
+
+    fn cut_strings(&self, value: Value) -> Value {
+        let short = |text: &str| match &self.scrubber {
+            Some(_) => cut(text, self.limit).into_owned(),
+            None => cut_at_word(text, self.limit).into_owned(),
+        };
         match value {
-            Value::String(text) => Value::String(self.text(class, &text).into_owned()),
-            Value::Array(list) => list.into_iter().map(|v| self.value(class, v)).collect(),
-            Value::Object(map) => {
-                let scrubbed = |key: String| self.scrubbed(&key).into_owned();
-                map.into_iter().map(|(k, v)| (scrubbed(k), self.value(class, v))).collect()
-            }
+            Value::String(text) => Value::String(short(&text)),
+            Value::Array(list) => list.into_iter().map(|v| self.cut_strings(v)).collect(),
+            Value::Object(map) => map.into_iter().map(|(k, v)| (short(&k), self.cut_strings(v))).collect(),
             other => other,
         }
     }
@@ -117,11 +130,6 @@ impl Redactor {
     fn scrubbed<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.scrubber.as_ref().map_or(Cow::Borrowed(text), |s| s.scrub(text))
     }
-}
-
-/// Returns true if a pattern of the user's can be used; others are left out, and doctor names them.
-pub fn is_valid_pattern(pattern: &str) -> bool {
-    Scrubber::new(&[pattern.to_owned()]).is_ok()
 }
 
 /// Number of full-length texts a JSON value may hold and still be shown as JSON. One alone takes six times
@@ -150,6 +158,35 @@ mod tests {
         assert_eq!(off.text(Class::Plain, "name"), "name");
         assert_eq!(off.json(Class::ToolDetail, r#"{"command":"ls"}"#), r#""<redacted (16 chars)>""#);
         assert_eq!(off.json(Class::ToolDetail, r#""ls""#), r#""<redacted (2 chars)>""#);
+    }
+
+    #[test]
+    fn key_says_what_its_value_is() {
+        let scrubbing = Redactor { scrubber: Some(Scrubber::new(&[])), ..redactor(true, 100) };
+        let secret = ["hunt", "er42!x"].concat();
+        for value in [
+            serde_json::json!({"password": secret}),
+            serde_json::json!({"a": [{"DB_PASSWORD": secret}]}),
+            serde_json::json!({format!("postgres://app:{secret}@db/x"): 1}),
+        ] {
+            let out = scrubbing.value(Class::ToolContent, value.clone()).to_string();
+            assert!(out.contains("<secret:") && !out.contains(&secret), "{out}");
+            let out = scrubbing.json(Class::ToolContent, &value.to_string());
+            assert!(out.contains("<secret:") && !out.contains(&secret), "{out}");
+        }
+    }
+
+    #[test]
+    fn value_cut_once_tells_its_first_length_though_secrets_went() {
+        let scrubbing = Redactor { scrubber: Some(Scrubber::new(&[])), ..redactor(true, 300) };
+        let text = format!("mysql -u root -phunter42 shop {}", "word ".repeat(2000));
+        let first = redactor(true, 1000).text(Class::ToolContent, &text).into_owned();
+        let again = scrubbing.text(Class::ToolContent, &first).into_owned();
+        assert!(
+            again.contains("<secret:password>") && again.ends_with(&format!("of {} bytes]", text.len())),
+            "{again}"
+        );
+        assert_eq!(scrubbing.text(Class::ToolContent, &again), again);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod document;
 pub mod env_file;
 pub mod keys;
+pub mod patterns;
 mod resolve;
 mod rules;
 mod template;
@@ -19,6 +20,7 @@ use crate::context::{Context, Paths, var};
 use crate::file;
 use crate::log::Log;
 use document::{Document, DocumentError};
+pub use patterns::Pattern;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,7 +74,10 @@ pub struct Profile {
     pub logging: Logging,
     pub redact_secrets: bool,
     /// Regular expressions of the user's own secrets.
-    pub redact_patterns: Vec<String>,
+    pub redact_patterns: Vec<Pattern>,
+    /// Whether personal data are replaced as well: cards, bank accounts, e-mail addresses.
+    #[serde(default)]
+    pub redact_pii: bool,
     pub max_value_bytes: usize,
     /// A file with prices of the user's own.
     #[serde(default)]
@@ -187,12 +192,12 @@ impl Settings {
     pub fn from_resolver(resolver: &Resolver, paths: &Paths) -> Settings {
         let mut problems = resolver.warnings().to_vec();
         let mut flag = |name: &str| resolver.flag(name, &mut problems);
-        let logging = Logging {
+        let mut logging = Logging {
             prompts: flag("logging.prompts"),
             tool_details: flag("logging.tool_details"),
             tool_content: flag("logging.tool_content"),
         };
-        let redact_secrets = flag("redact_secrets");
+        let (redact_secrets, redact_pii) = (flag("redact_secrets"), flag("redact_pii"));
         let (enabled, dry_run, verbose) = (flag("trace_enabled"), flag("dry_run"), flag("verbose"));
         let (trace_debug, allow_insecure) = (flag("trace_debug"), flag("allow_insecure"));
         let history = flag("history");
@@ -214,6 +219,15 @@ impl Settings {
         if log_file.as_ref().is_some_and(|path| path.is_relative()) {
             problems.push("log_file is not an absolute path, so logs/codex.log holds".to_owned());
         }
+        let redact_patterns = resolver.patterns("redact_patterns");
+        let faults = if redact_secrets { patterns::faults(&redact_patterns) } else { Vec::new() };
+        if !faults.is_empty() {
+            // What the pattern was to find cannot be told from the rest.
+            logging = Logging { prompts: false, tool_details: false, tool_content: false };
+            problems.extend(
+                faults.into_iter().map(|f| format!("{f}; no content is recorded until it is mended")),
+            );
+        }
         let profile = Profile {
             project_name: resolver.project_name(target),
             user_id: resolver.text("user_id").and_then(|user| resolver.filled(user)),
@@ -222,7 +236,8 @@ impl Settings {
             span_tree: resolver.choice("span_tree", &SpanTree::NAMES, &mut problems),
             logging,
             redact_secrets,
-            redact_patterns: resolver.list("redact_patterns"),
+            redact_patterns,
+            redact_pii,
             max_value_bytes,
             prices: resolver.text("prices").map(|p| whole_path(&p, paths)),
         };
@@ -381,6 +396,21 @@ pub(crate) type Variables = BTreeMap<String, String>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unusable_pattern_withholds_content_and_is_a_problem() {
+        let context =
+            Context::given(Vec::new(), BTreeMap::from([("HOME".to_owned(), "/nowhere".to_owned())]));
+        for (yaml, withheld) in [("['a+']", false), ("['a+', '(']", true), ("{acme: 'A[0-9]'}", false)] {
+            let yaml = format!("harnesses: {{codex: {{redact_patterns: {yaml}}}}}");
+            let document = Document::parse(&yaml).unwrap();
+            let resolver = Resolver::without_document(&context).with_document(document);
+            let settings = Settings::from_resolver(&resolver, context.paths());
+            assert_eq!(settings.profile.logging.prompts, !withheld, "{yaml}");
+            let told = settings.problems.iter().any(|p| p.starts_with("redact_patterns: pattern 2 cannot"));
+            assert_eq!(told, withheld, "{:?}", settings.problems);
+        }
+    }
 
     #[test]
     fn log_file_needs_absolute_path() {

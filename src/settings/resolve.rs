@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::document::{Document, DocumentError, scalar_text};
 use super::keys::{self, Key};
+use super::patterns::{self, Pattern};
 use super::rules::{self, Rule};
 use super::{Protocol, Secret, Target, Variables, env_file, load_document, template};
 use crate::context::{Context, var};
@@ -364,6 +365,13 @@ impl Resolver {
             }
         }
         Vec::new()
+    }
+
+    /// The patterns of a setting: a text, a sequence, or a mapping of their names.
+    pub(super) fn patterns(&self, name: &str) -> Vec<Pattern> {
+        let mut places = self.layers.iter().flat_map(|l| paths_of(name).map(|path| (l, path)));
+        let found = places.find_map(|(layer, path)| layer.document.get(&path));
+        found.map(patterns::of_value).unwrap_or_default()
     }
 
     fn in_variables(&self, key: &Key, target: Option<Target>) -> Option<Resolved> {

@@ -12,12 +12,22 @@ pub struct Shortener {
     limit: usize,
     /// The most that is kept of the whole text.
     total: usize,
+    /// What is added to it behind each container whose rest was left out, so that the ids which follow are kept.
+    reserve: usize,
     out: Vec<u8>,
     state: State,
     /// Offset of the current string in `out`.
     begin: usize,
     /// Text right behind the cut: a value that was cut before ends with its own mark.
     tail: Vec<u8>,
+    /// The last bytes of the current string behind the cut, where the mark of an earlier cut would stand.
+    last: Vec<u8>,
+    /// Of each container that is open in `out`, outermost first: up to where its content is whole.
+    open: Vec<usize>,
+    /// How many containers are open that are not copied; `None` while everything is.
+    skipped: Option<usize>,
+    /// How often the rest of a container was left out.
+    skips: usize,
     /// Unescaped bytes of the current string so far, and how many of them were dropped.
     seen: u64,
     dropped: u64,
@@ -40,15 +50,21 @@ impl Shortener {
         Shortener::bounded(limit, MAX_BYTES)
     }
 
-    /// Cuts strings longer than `limit` bytes, and all behind the first `total` bytes of the text.
+    /// Cuts strings longer than `limit` bytes. Of a text that is longer than `total` bytes all the same, the rest of
+    /// the list or object is left out that makes it so, and what follows that is kept.
     pub fn bounded(limit: usize, total: usize) -> Shortener {
         Shortener {
             limit,
             total,
+            reserve: (total / 128).clamp(ID_BYTES, RESERVE_BYTES),
             out: Vec::new(),
             state: State::Outside,
             begin: 0,
             tail: Vec::new(),
+            last: Vec::new(),
+            open: Vec::new(),
+            skipped: None,
+            skips: 0,
             seen: 0,
             dropped: 0,
             high: None,
@@ -58,7 +74,7 @@ impl Shortener {
 
     /// Takes the next bytes of the text.
     pub fn push(&mut self, mut chunk: &[u8]) {
-        while !chunk.is_empty() {
+        while !self.overflowed && !chunk.is_empty() {
             let taken = match self.state {
                 State::Outside => self.outside(chunk),
                 State::Inside => self.inside(chunk),
@@ -79,21 +95,80 @@ impl Shortener {
     }
 
     fn outside(&mut self, chunk: &[u8]) -> usize {
-        let (taken, opens) = match memchr::memchr(b'"', chunk) {
-            Some(at) => (at + 1, true),
-            None => (chunk.len(), false),
-        };
-        if self.out.len() + taken > self.total {
+        let end = memchr::memchr(b'"', chunk).unwrap_or(chunk.len());
+        chunk[..end].iter().for_each(|byte| self.structure(*byte));
+        if end == chunk.len() {
+            return end;
+        }
+        self.copy(b'"');
+        self.state = State::Inside;
+        (self.seen, self.dropped, self.begin) = (0, 0, self.out.len());
+        self.tail.clear();
+        self.last.clear();
+        end + 1
+    }
+
+    /// Takes one byte outside of strings.
+    fn structure(&mut self, byte: u8) {
+        match byte {
+            b'{' | b'[' => {
+                if let Some(skipped) = &mut self.skipped {
+                    *skipped += 1;
+                    return;
+                }
+                self.copy(byte);
+                match self.skipped {
+                    None => self.open.push(self.out.len()),
+                    Some(ref mut skipped) => *skipped += 1,
+                }
+                self.overflowed |= self.open.len() > MAX_DEPTH;
+            }
+            b'}' | b']' => self.closes(byte),
+            b',' => {
+                if let (None, Some(whole)) = (self.skipped, self.open.last_mut()) {
+                    *whole = self.out.len();
+                }
+                self.copy(byte);
+            }
+            byte => self.copy(byte),
+        }
+    }
+
+    fn closes(&mut self, byte: u8) {
+        match &mut self.skipped {
+            Some(0) => {
+                self.skipped = None;
+                self.total += self.reserve;
+            }
+            Some(skipped) => {
+                *skipped -= 1;
+                return;
+            }
+            None => {}
+        }
+        self.open.pop();
+        self.out.push(byte);
+    }
+
+    /// Copies one byte of structure where there is room; where there is none, leaves out the rest of a container: the
+    /// innermost at first, an outer one each further time.
+    fn copy(&mut self, byte: u8) {
+        if self.skipped.is_some() || self.overflowed {
+            return;
+        }
+        let outer = self.open.len() < OUTER_DEPTH;
+        if self.out.len() < self.total + if outer { self.reserve } else { 0 } {
+            return self.out.push(byte);
+        }
+        let depth = self.open.len().saturating_sub(self.skips).max(OUTER_DEPTH);
+        if self.skips == MOST_SKIPS || self.open.len() < depth {
             self.overflowed = true;
-        } else {
-            self.out.extend_from_slice(&chunk[..taken]);
+            return;
         }
-        if opens {
-            self.state = State::Inside;
-            (self.seen, self.dropped, self.begin) = (0, 0, self.out.len());
-            self.tail.clear();
-        }
-        taken
+        self.out.truncate(self.open[depth - 1]);
+        self.skipped = Some(self.open.len() - depth);
+        self.open.truncate(depth);
+        self.skips += 1;
     }
 
     fn inside(&mut self, chunk: &[u8]) -> usize {
@@ -115,6 +190,11 @@ impl Shortener {
     /// Copies unescaped bytes as far as the limit lets, never ending inside a character.
     fn plain(&mut self, bytes: &[u8]) {
         let room = if self.dropped > 0 { 0 } else { self.room() };
+        if bytes.len() > room {
+            let rest = &bytes[room..];
+            self.last.extend_from_slice(&rest[rest.len().saturating_sub(MAX_MARK_BYTES)..]);
+            self.last.drain(..self.last.len().saturating_sub(MAX_MARK_BYTES));
+        }
         self.seen += bytes.len() as u64;
         let keep = bytes.len().min(room);
         self.out.extend_from_slice(&bytes[..keep]);
@@ -122,7 +202,8 @@ impl Shortener {
             let started = self.dropped > 0;
             if self.dropped == self.tail.len() as u64 {
                 let rest = &bytes[keep..];
-                self.tail.extend_from_slice(&rest[..rest.len().min(MAX_MARK_BYTES)]);
+                let free = MAX_MARK_BYTES.saturating_sub(self.tail.len());
+                self.tail.extend_from_slice(&rest[..rest.len().min(free)]);
             }
             self.dropped += (bytes.len() - keep) as u64;
             if !started {
@@ -150,8 +231,17 @@ impl Shortener {
     }
 
     fn room(&self) -> usize {
+        if self.skipped.is_some() || self.overflowed {
+            return 0;
+        }
         let in_string = usize::try_from(self.seen - self.dropped).unwrap_or(usize::MAX);
-        self.limit.saturating_sub(in_string).min(self.total.saturating_sub(self.out.len()))
+        self.limit.saturating_sub(in_string).min(self.total_of_strings().saturating_sub(self.out.len()))
+    }
+
+    /// How long the text may get by strings. Behind a field that took all of it there is room for an id yet.
+    fn total_of_strings(&self) -> usize {
+        let outer = self.open.len() < OUTER_DEPTH && self.begin + ID_BYTES > self.total;
+        if outer { (self.begin + ID_BYTES).min(self.total + self.reserve) } else { self.total }
     }
 
     fn escape(&mut self, byte: u8) -> usize {
@@ -168,7 +258,9 @@ impl Shortener {
     fn unicode(&mut self, byte: u8, mut digits: [u8; 4], have: usize) -> usize {
         if !byte.is_ascii_hexdigit() {
             // Not an escape at all: the JSON reader will say so.
-            self.out.extend_from_slice(b"\\u");
+            if self.room() > 1 {
+                self.out.extend_from_slice(b"\\u");
+            }
             self.state = State::Inside;
             return 0;
         }
@@ -221,7 +313,9 @@ impl Shortener {
 
     /// Copies an escape that stands for `len` bytes.
     fn keep_escape(&mut self, escape: &[u8], len: u64) {
-        let fits = self.dropped == 0 && self.room() >= len as usize;
+        let fits = self.dropped == 0
+            && self.room() >= len as usize
+            && self.out.len() + escape.len() <= self.total_of_strings();
         self.seen += len;
         if !fits {
             self.dropped += len;
@@ -231,18 +325,21 @@ impl Shortener {
     }
 
     fn close(&mut self) {
+        self.state = State::Outside;
+        if self.skipped.is_some() || self.overflowed {
+            return;
+        }
         if self.dropped > 0 && !self.ends_with_own_mark() {
             let kept = whole_words(&self.out[self.begin..]);
             self.dropped += (self.out.len() - self.begin - kept) as u64;
             self.out.truncate(self.begin + kept);
-            self.out.extend_from_slice(cut_mark(self.dropped, self.seen).as_bytes());
+            let shown = self.seen - self.dropped;
+            // What was cut before keeps its first length.
+            let total =
+                std::str::from_utf8(&self.last).ok().and_then(mark_of).map_or(self.seen, |(_, _, t)| t);
+            self.out.extend_from_slice(cut_mark(total.saturating_sub(shown), total).as_bytes());
         }
-        if self.out.len() > self.total + SLACK_BYTES {
-            self.overflowed = true;
-        } else {
-            self.out.push(b'"');
-        }
-        self.state = State::Outside;
+        self.out.push(b'"');
     }
 }
 
@@ -261,7 +358,7 @@ impl Shortener {
         // The mark counts bytes of the text, not of its escapes.
         let quoted = [b"\"", &self.out[self.begin..], b"\""].concat();
         let whole = serde_json::from_slice::<String>(&quoted);
-        let marked = whole.is_ok_and(|text| split_mark(&text).0.len() < text.len());
+        let marked = whole.is_ok_and(|text| mark_of(&text).is_some());
         if !marked {
             self.out.truncate(len);
         }
@@ -302,7 +399,10 @@ pub fn cut_at_word(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
     }
     let kept = &body[..body.floor_char_boundary(limit)];
     let kept = &kept[..kept.floor_char_boundary(whole_words(kept.as_bytes()))];
-    std::borrow::Cow::Owned(format!("{kept}{}", cut_mark(total - kept.len() as u64, total)))
+    std::borrow::Cow::Owned(format!(
+        "{kept}{}",
+        cut_mark(total.saturating_sub(kept.len() as u64).max(1), total)
+    ))
 }
 
 /// Cuts a text to `limit` bytes and its mark. A text that is cut already keeps its original length in the mark.
@@ -312,19 +412,28 @@ pub fn cut(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
         return std::borrow::Cow::Borrowed(text);
     }
     let kept = &body[..body.floor_char_boundary(limit)];
-    std::borrow::Cow::Owned(format!("{kept}{}", cut_mark(total - kept.len() as u64, total)))
+    std::borrow::Cow::Owned(format!(
+        "{kept}{}",
+        cut_mark(total.saturating_sub(kept.len() as u64).max(1), total)
+    ))
 }
 
-/// A text without its cut mark, and how many bytes it had before it was cut.
+/// A text without its cut mark, and how many bytes it had before it was cut. Secrets that were replaced since may have
+/// made what was kept shorter or longer.
 pub fn split_mark(text: &str) -> (&str, u64) {
-    let uncut = (text, text.len() as u64);
-    let Some(inner) = text.strip_suffix(" bytes]") else { return uncut };
-    let Some(at) = inner.rfind("… [cut: ") else { return uncut };
-    let numbers = inner[at + "… [cut: ".len()..].split_once(" of ");
-    match numbers.and_then(|(d, t)| Some((d.parse::<u64>().ok()?, t.parse::<u64>().ok()?))) {
-        Some((dropped, total)) if total.checked_sub(dropped) == Some(at as u64) => (&text[..at], total),
-        _ => uncut,
+    match mark_of(text) {
+        Some((at, _, total)) => (&text[..at], total),
+        None => (text, text.len() as u64),
     }
+}
+
+/// Where the mark at the end of a text begins, and its two numbers.
+fn mark_of(text: &str) -> Option<(usize, u64, u64)> {
+    let inner = text.strip_suffix(" bytes]")?;
+    let at = inner.rfind("… [cut: ")?;
+    let (dropped, total) = inner[at + "… [cut: ".len()..].split_once(" of ")?;
+    let (dropped, total) = (dropped.parse().ok()?, total.parse().ok()?);
+    (dropped > 0 && dropped <= total).then_some((at, dropped, total))
 }
 
 /// The placeholder of a withheld text, which keeps its length in characters.
@@ -337,14 +446,22 @@ pub fn withheld(text: &str) -> std::borrow::Cow<'_, str> {
         return std::borrow::Cow::Borrowed(text);
     }
     let (kept, total) = split_mark(text);
-    let chars = kept.chars().count() as u64 + (total - kept.len() as u64);
+    let chars = kept.chars().count() as u64 + total.saturating_sub(kept.len() as u64);
     std::borrow::Cow::Owned(format!("<redacted ({chars} chars)>"))
 }
 
 /// The most that is kept of one JSON text, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes that marks may add beyond it.
-const SLACK_BYTES: usize = 1024 * 1024;
+/// The most that is added each time.
+const RESERVE_BYTES: usize = 64 * 1024;
+/// No id is longer.
+const ID_BYTES: usize = 1024;
+/// How many containers are left out before the text is given up.
+const MOST_SKIPS: usize = 32;
+/// The fields of a payload, and of a rollout's line, are never left out.
+const OUTER_DEPTH: usize = 2;
+/// The JSON library reads no deeper.
+const MAX_DEPTH: usize = 128;
 /// No mark is longer.
 const MAX_MARK_BYTES: usize = 64;
 /// No key written in one piece is longer; a longer word is data, and is cut anywhere.
@@ -408,6 +525,43 @@ mod tests {
             shortened(&[b"\"\\u12"[..].repeat(2_000_000)].concat(), 10, 65536)
                 .is_none_or(|o| o.len() < 20_000_000)
         );
+    }
+
+    #[test]
+    fn payload_of_small_values_keeps_the_fields_around_them() {
+        for inner in ["{\"a\":[1,2]},", "\"x\",", "17,", "[[]],", "\"\\n\\n\\n\","] {
+            let text = format!("{{\"id\":\"t\",\"out\":[{}0],\"call\":\"c1\"}}", inner.repeat(4000));
+            for step in [1, 7, 4096] {
+                let mut shortener = Shortener::bounded(1000, 5000);
+                text.as_bytes().chunks(step).for_each(|chunk| shortener.push(chunk));
+                let out = shortener.finish().expect("kept");
+                let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+                assert_eq!((&value["id"], &value["call"]), (&"t".into(), &"c1".into()), "{inner}");
+                assert!(!value["out"].as_array().unwrap().is_empty() && out.len() < 9000, "{inner}");
+            }
+        }
+    }
+
+    #[test]
+    fn payload_of_escapes_is_cut_and_not_dropped() {
+        let text = format!("{{\"out\":\"{}\",\"call\":\"c1\"}}", "\\u0001".repeat(4000));
+        let mut shortener = Shortener::bounded(100_000, 5000);
+        shortener.push(text.as_bytes());
+        let value: serde_json::Value = serde_json::from_slice(&shortener.finish().expect("kept")).unwrap();
+        assert!(value["out"].as_str().unwrap().ends_with("of 4000 bytes]"), "{value}");
+    }
+
+    #[test]
+    fn mark_keeps_the_first_length_however_often_a_text_is_cut() {
+        let first = shortened(format!("[\"{}\"]", "word ".repeat(2000)).as_bytes(), 1000, 9).unwrap();
+        assert!(first.ends_with("of 10000 bytes]\"]"), "{first}");
+        let scrubbed = first.replacen("word word", "<secret:x>", 3);
+        for text in [&first, &scrubbed] {
+            let again = shortened(text.as_bytes(), 300, 9).unwrap();
+            assert!(again.ends_with("of 10000 bytes]\"]") && again.len() < 350, "{again}");
+            let plain: Vec<String> = serde_json::from_str(text).unwrap();
+            assert!(cut(&plain[0], 300).ends_with("of 10000 bytes]"));
+        }
     }
 
     #[test]

@@ -42,13 +42,15 @@ fn places() -> Vec<String> {
 }
 
 /// What lies there instead.
-const KINDS: [&str; 6] = ["a link", "a pipe", "a folder", "rubbish", "endless", "nothing in it"];
+const KINDS: [&str; 7] =
+    ["a link", "a link to a folder", "a pipe", "a folder", "rubbish", "endless", "nothing in it"];
 
 fn lay(home: &Home, path: &Path, kind: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = fs::remove_file(path);
     match kind {
         "a link" => symlink(home.path("outside/canary"), path).unwrap(),
+        "a link to a folder" => symlink(home.path("outside"), path).unwrap(),
         "a pipe" => pipe(path),
         "a folder" => fs::create_dir_all(path.join("x")).unwrap(),
         "rubbish" => fs::write(path, b"\xff\0{[\"version: 99\n- &a [*a]\n\x1b[2J".repeat(50)).unwrap(),

@@ -366,6 +366,7 @@ fn secret_on_command_line_is_refused() {
     assert_eq!(String::from_utf8_lossy(&got.stdout), "sesame\n");
     for args in [
         &["install", "--target", "foo"][..],
+        &["config", "set", "harnesses.codex.redact_patterns", "("],
         &["install", "--span-tree", "foo"],
         &["demo", "--span-tree", "foo"],
         &["show", "--follow", "--html", "x"],

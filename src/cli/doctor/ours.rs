@@ -64,7 +64,7 @@ fn settings(context: &Context) -> Vec<Finding> {
         findings.push(Finding::warning("settings", text, format!("unset {source}")));
     }
     // A problem begins with the name of its setting, or with a variable that arize-env.sh assigns in vain.
-    let named = |problem: &str| problem.split(' ').next().and_then(keys::find);
+    let named = |problem: &str| problem.split([' ', ':']).next().and_then(keys::find);
     for problem in &settings.problems {
         let source = named(problem).and_then(|key| resolver.resolve(key.name)).map(|found| found.source);
         let fix = source.map_or("write the value itself there".to_owned(), |source| format!("mend {source}"));

@@ -31,14 +31,15 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use filter::Special;
-pub use pattern::PatternError;
 use pattern::Patterns;
+
+use crate::settings::Pattern;
 
 /// A secret in a text: the bytes it takes, always on character boundaries, and its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub range: Range<usize>,
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
 }
 
 /// Replaces secrets by `<secret:KIND>`. Costs nothing to build without patterns of the user.
@@ -48,13 +49,10 @@ pub struct Scrubber {
 }
 
 impl Scrubber {
-    /// Builds a scrubber that also replaces what `user_patterns` match, as `<secret:custom>`. A pattern with a group
-    /// of the name `secret` replaces that group only.
-    ///
-    /// # Errors
-    /// A pattern that does not compile, matches nothing at all or is too large.
-    pub fn new(user_patterns: &[String]) -> Result<Scrubber, PatternError> {
-        Ok(Scrubber { patterns: Patterns::new(user_patterns)? })
+    /// Builds a scrubber that also replaces what `patterns` match, as `<secret:NAME>`. A pattern with a group of the
+    /// name `secret` replaces that group only. One that cannot be used is left out; the settings say so.
+    pub fn new(patterns: &[Pattern]) -> Scrubber {
+        Scrubber { patterns: Patterns::new(patterns) }
     }
 
     /// Replaces every secret of `text`. What was scrubbed once is not changed by scrubbing it again.
@@ -95,7 +93,7 @@ impl Finds {
     fn add(&mut self, range: Range<usize>, kind: &'static str) {
         if range.start >= self.floor && !range.is_empty() {
             self.floor = range.end;
-            self.list.push(Finding { range, kind });
+            self.list.push(Finding { range, kind: Cow::Borrowed(kind) });
         }
     }
 }
@@ -196,7 +194,7 @@ fn replace(text: &str, findings: &[Finding]) -> String {
     for f in findings {
         out.push_str(&text[from..f.range.start]);
         out.push_str("<secret:");
-        out.push_str(f.kind);
+        out.push_str(&f.kind);
         out.push('>');
         from = f.range.end;
     }

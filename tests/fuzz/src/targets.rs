@@ -195,7 +195,7 @@ fn answer(data: &[u8]) {
 /// Secrets: what was scrubbed once stays as it is, and cutting and withholding may be repeated.
 fn scrub(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let Ok(scrubber) = Scrubber::new(&[]) else { return };
+    let scrubber = Scrubber::new(&[]);
     let once = scrubber.scrub(&text).into_owned();
     assert_eq!(scrubber.scrub(&once), once, "scrubbing twice is scrubbing once");
     for limit in [64, 300] {
