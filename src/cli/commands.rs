@@ -3,7 +3,9 @@
 
 use argh::{ArgsInfo, FromArgs};
 
-use super::{backfill, config, demo, doctor, flush, install, list, preview, resend, show, stats, uninstall};
+use super::{
+    backfill, config, demo, doctor, flush, install, list, open, preview, resend, show, stats, uninstall,
+};
 
 /// Traces of OpenAI Codex CLI sessions for Phoenix, Arize AX and OpenTelemetry collectors.
 #[derive(FromArgs, ArgsInfo)]
@@ -20,6 +22,7 @@ pub enum Command {
     Doctor(doctor::Doctor),
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Open(open::OpenArgs),
     Stats(stats::StatsArgs),
     Preview(preview::PreviewArgs),
     Backfill(backfill::BackfillArgs),

@@ -14,6 +14,7 @@ mod html;
 mod install;
 mod line;
 mod list;
+mod open;
 mod preview;
 mod resend;
 mod selection;
@@ -163,6 +164,7 @@ fn execute(
         Command::List(args) => list::run(&args, selectors, form, context, out),
         Command::Preview(args) => preview::run(&args, selectors, context, out),
         Command::Show(args) => show::run(&args, selectors, context, out),
+        Command::Open(args) => open::run(&args, context, out),
         Command::Stats(args) => stats::run(&args, selectors, form, context, out),
         Command::Config(config) => config::run(config, context, &mut Unheeded(out)),
         Command::Install(args) => install::run(&args, context, &mut Unheeded(out)),

@@ -35,4 +35,5 @@ mod setup_terminal;
 mod supply;
 mod view_backfill;
 mod view_commands;
+mod view_open;
 mod view_pages;

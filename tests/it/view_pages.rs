@@ -46,7 +46,7 @@ fn show(context: &arize_codex::context::Context, what: &[&str], page: &std::path
 }
 
 /// A turn whose tools printed everything that has ever made a page run a stranger's text.
-fn large_turn(spans: u64) -> Entry {
+pub fn large_turn(spans: u64) -> Entry {
     let key = EntryKey {
         turn: TurnId::parse("01a20338-12bb-7000-8000-000000000001").unwrap(),
         thread: ThreadId::parse("01a20338-12a8-7000-8000-000000000000").unwrap(),

@@ -1,0 +1,124 @@
+//! The answers: pages, and JSON with documented names.
+
+use serde_json::{Value, json};
+
+use super::guard::Route;
+use super::rows::{self, Query, Rows};
+use crate::cli::html;
+use crate::cli::selection::moment::Moment;
+use crate::cli::selection::selectors::Selectors;
+use crate::cli::selection::{self, Trace};
+use crate::context::Context;
+use crate::otel::text_tree::string;
+
+/// An answer, to be sent whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn of(content_type: &'static str, body: impl Into<Vec<u8>>) -> Answer {
+        Answer { status: 200, content_type, body: body.into() }
+    }
+
+    fn json(value: &Value) -> Answer {
+        Answer::of("application/json", value.to_string())
+    }
+
+    /// Nothing more is said than that there is nothing.
+    pub fn none() -> Answer {
+        Answer { status: 404, content_type: "text/plain; charset=utf-8", body: b"not found\n".to_vec() }
+    }
+}
+
+/// Makes the answer to a request.
+pub fn answer(route: &Route, rows: &mut Rows, context: &Context) -> Answer {
+    match route {
+        Route::Index => Answer::of("text/html; charset=utf-8", INDEX),
+        Route::Script => Answer::of("text/javascript; charset=utf-8", SCRIPT),
+        Route::Style => Answer::of("text/css; charset=utf-8", STYLE),
+        Route::Turns(parameters) => {
+            rows.refresh(context);
+            turns(parameters, rows, context)
+        }
+        Route::Costs(parameters) => {
+            rows.refresh(context);
+            let found = rows.select(&query(parameters), context);
+            let by = value(parameters, "by").unwrap_or("day");
+            let groups =
+                rows::costs(&found, by).into_iter().map(|(name, sum)| json!({"name": name, "sum": sum}));
+            Answer::json(&json!({ "by": by, "groups": groups.collect::<Vec<_>>() }))
+        }
+        Route::Session(thread) => session(thread, context),
+        Route::Turn(key) => turn(key, context),
+        Route::Changes => Answer::none(),
+    }
+}
+
+fn turns(parameters: &[(String, String)], rows: &Rows, context: &Context) -> Answer {
+    let number = |name, default| value(parameters, name).and_then(|v| v.parse().ok()).unwrap_or(default);
+    let (limit, offset): (usize, usize) = (number("limit", LIMIT).min(MAX_LIMIT), number("offset", 0));
+    let found = rows.select(&query(parameters), context);
+    let page: Vec<Value> = found.iter().skip(offset).take(limit).map(|row| row.to_json()).collect();
+    Answer::json(&json!({ "total": rows::total(&found), "offset": offset, "turns": page }))
+}
+
+fn query(parameters: &[(String, String)]) -> Query {
+    let text = |name| value(parameters, name).filter(|v| !v.is_empty()).map(str::to_owned);
+    let moment = |name| value(parameters, name).and_then(|v| Moment::parse(v).ok());
+    let selectors = Selectors {
+        project: text("project"),
+        model: text("model"),
+        branch: text("branch"),
+        failed: text("failed").is_some(),
+        session: text("session"),
+        since: moment("since"),
+        until: moment("until"),
+    };
+    Query { text: text("q").unwrap_or_default(), selectors }
+}
+
+fn value<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+}
+
+/// A session as a conversation: what was said and answered in each turn, the oldest first.
+fn session(thread: &str, context: &Context) -> Answer {
+    let selectors = Selectors { session: Some(thread.to_owned()), ..Selectors::default() };
+    let Ok(traces) = selection::wanted(context, &selectors, None) else { return Answer::none() };
+    Answer::json(&json!({ "thread": thread, "turns": traces.iter().map(said).collect::<Vec<_>>() }))
+}
+
+fn said(trace: &Trace) -> Value {
+    let spans =
+        trace.items.first().and_then(|item| selection::read(item).ok()).map(|e| e.spans).unwrap_or_default();
+    let text = |key| spans.first().and_then(|span| string(span, key));
+    let summary = trace.summary();
+    json!({
+        "turn": trace.turn, "name": summary.name, "status": summary.status,
+        "started_at_ms": trace.head().started_at.as_millis(),
+        "duration_ms": u64::try_from(trace.ended_at().since(trace.head().started_at).as_millis()).unwrap_or(u64::MAX),
+        "tool_calls": summary.tool_calls, "failed_tool_calls": summary.failed_tool_calls,
+        "prompt": text("input.value"), "answer": text("output.value"),
+    })
+}
+
+/// The page of one turn: `TURN.THREAD`.
+fn turn(key: &str, context: &Context) -> Answer {
+    let Some((turn, thread)) = key.split_once('.') else { return Answer::none() };
+    let mut traces = selection::traces(context.paths());
+    let found = traces.find(|trace| trace.turn.as_str() == turn && trace.thread.as_str() == thread);
+    match found.map(|trace| html::page_of(&[trace])) {
+        Some(Ok(page)) => Answer::of("text/html; charset=utf-8", page),
+        _ => Answer::none(),
+    }
+}
+
+const LIMIT: usize = 200;
+const MAX_LIMIT: usize = 1000;
+const INDEX: &str = include_str!("site/index.html");
+const SCRIPT: &str = include_str!("site/index.js");
+const STYLE: &str = include_str!("site/index.css");

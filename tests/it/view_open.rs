@@ -1,0 +1,122 @@
+//! `arize-codex open` as a browser and as a stranger meet it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use arize_codex::delivery::outbox;
+
+use crate::export_outcomes::Home;
+use crate::view_pages::large_turn;
+
+/// A server that ends with the test.
+struct Server {
+    child: Child,
+    port: u16,
+    token: String,
+}
+
+impl Server {
+    fn start(home: &Home) -> Server {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_arize-codex"))
+            .args(["open", "--no-browser"])
+            .env_clear()
+            .env("HOME", home.context.var("HOME").unwrap())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let rest = line.trim().strip_prefix("http://127.0.0.1:").unwrap_or_else(|| panic!("{line}"));
+        let (port, token) = rest.trim_end_matches('/').split_once('/').unwrap();
+        Server { child, port: port.parse().unwrap(), token: token.to_owned() }
+    }
+
+    /// The status and the body of an answer.
+    fn get(&self, path: &str, headers: &str) -> (u16, String) {
+        let host = if headers.contains("Host:") {
+            String::new()
+        } else {
+            format!("Host: 127.0.0.1:{}\r\n", self.port)
+        };
+        let text = self.raw(&format!("GET {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n"));
+        let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("{text}"));
+        (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn open_serves_turns_to_whoever_knows_the_token() {
+    let home = Home::new("target: local");
+    let entry = large_turn(60);
+    outbox::put(home.context.paths(), &entry).unwrap();
+    let server = Server::start(&home);
+    let of = |page: &str| server.get(&format!("/{}/{page}", server.token), "");
+    let (status, index) = of("");
+    assert!(status == 200 && index.contains("script-src 'self'") && !index.contains("<script>"), "{index}");
+    let (_, turns) = of("turns?q=parser");
+    let turns: serde_json::Value = serde_json::from_str(&turns).unwrap();
+    assert_eq!(turns["total"]["turns"], 1, "{turns}");
+    let key = format!("{}.{}", entry.head.key.turn, entry.head.key.thread);
+    let (status, page) = of(&format!("turn/{key}"));
+    assert!(status == 200 && page.contains("script-src 'sha256-"));
+    assert!(!page.contains("<script>window.ran"), "what a tool printed is no HTML");
+    let (_, none) = of("turns?q=nothing-of-the-kind");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&none).unwrap()["total"]["turns"], 0);
+    let (_, session) = of(&format!("session/{}", entry.head.key.thread));
+    let session: serde_json::Value = serde_json::from_str(&session).unwrap();
+    assert_eq!(session["turns"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn open_answers_no_stranger() {
+    let home = Home::new("target: local");
+    outbox::put(home.context.paths(), &large_turn(3)).unwrap();
+    let server = Server::start(&home);
+    let page = format!("/{}/", server.token);
+    let wrong = format!("/{}/", "0".repeat(server.token.len()));
+    for (path, headers) in [
+        ("/", ""),
+        (wrong.as_str(), ""),
+        ("/turns", ""),
+        (&page, "Host: evil.example\r\n"),
+        (&page, "Origin: http://evil.example\r\n"),
+        (&page, "Sec-Fetch-Site: cross-site\r\n"),
+        (&format!("{page}../../etc/passwd"), ""),
+        (&format!("{page}turn/..%2f..%2fx"), ""),
+        (&format!("{page}session/a/b"), ""),
+    ] {
+        assert_eq!(server.get(path, headers), (404, "not found\n".into()), "{path} {headers}");
+    }
+    assert!(
+        server
+            .raw(&format!(
+                "POST {page} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+                server.port
+            ))
+            .contains(" 404 ")
+    );
+    assert!(!server.raw(&format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000))).contains(" 200 "));
+    // Connections that say nothing are bounded, and the server answers all the same once they are gone.
+    let silent: Vec<_> =
+        (0..200).filter_map(|_| TcpStream::connect(("127.0.0.1", server.port)).ok()).collect();
+    drop(silent);
+    assert_eq!(server.get(&page, "").0, 200);
+}
