@@ -38,6 +38,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TITLES = (0, 155, 0)  # task titles came with this release or shortly before
+TITLE_ONCE = (0, 171, 0)  # since then a thread gets its title once, not with each turn
 FIXTURES = os.path.join(HERE, "..", "..", "fixtures")
 
 
@@ -205,7 +206,11 @@ def bind(recording, stated):
             while "parent" in root:
                 root = by_id[root["parent"]["turn_id"]]
             turn["root"] = {"thread": root["thread"], "turn_id": root["turn_id"]}
-    return {"shows": stated["shows"], "release": recording.release, "hooks": hooks, "internal_notifies": stated.get("internal", 0) if tuple(map(int, recording.release.split("."))) >= TITLES else 0,
+    order = tuple(map(int, recording.release.split(".")))
+    internal = stated.get("internal", 0) if order >= TITLES else 0
+    if order >= TITLE_ONCE:
+        internal = min(internal, len({t["thread"] for t in turns if "parent" not in t}))
+    return {"shows": stated["shows"], "release": recording.release, "hooks": hooks, "internal_notifies": internal,
             "silent_threads": recording.guardians, "turns": turns}
 
 

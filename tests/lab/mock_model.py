@@ -159,8 +159,9 @@ class Handler(BaseHTTPRequestHandler):
                 calls[agent] = n + 1
                 replies = script.get(agent, [])
                 items = replies[n] if n < len(replies) else [{"message": "done"}]
+            # a title's request may come before or after the turn's own: it takes no number
             serial = total
-            total += 1
+            total += agent != "title"
             if options.log:
                 with open(options.log, "a") as out:
                     out.write(json.dumps({"path": self.path, "agent": agent, "n": n, "meta": meta, "headers": dict(self.headers), "body": body}) + "\n")

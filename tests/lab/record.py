@@ -160,6 +160,11 @@ class Recorder:
         def screen():
             return subprocess.run(tmux + ["capture-pane", "-p", "-t", name], capture_output=True, text=True).stdout
 
+        if self.by_hash:
+            # the background server is installed and started first
+            end = time.time() + 60
+            while time.time() < end and "? for shortcuts" not in screen():
+                time.sleep(0.2)
         for step in run["steps"]:
             if isinstance(step, str):
                 subprocess.run(tmux + ["send-keys", "-t", name, "-l", step])
