@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs arize-codex: builds it in a checkout, downloads the release otherwise, then runs `arize-codex install`
-# with every option this script does not know. Nothing needs root. The whole script is one function called on the
+# Installs arize-codex: builds it in a checkout that Rust is there for, downloads the release otherwise, then runs
+# `arize-codex install`. Options are checked before anything is built or downloaded. Nothing needs root. The whole script is one function called on the
 # last line, so that a download cut off half-way does nothing.
 #
 #   ./install.sh [--prefix DIR] [--version VERSION] [--uninstall] [options of `arize-codex install`]
@@ -24,15 +24,16 @@ usage() {
     cat <<'TEXT'
 Usage: install.sh [--prefix DIR] [--version VERSION] [--uninstall] [OPTIONS]
 
-  --prefix DIR       also link arize-codex and arize-config into DIR/bin
+  --prefix DIR       also link arize-codex and its other names into DIR/bin
   --version VERSION  download this release instead of the newest
-  --from-source      build even outside a checkout (cargo install)
+  --from-source      build the published sources (cargo install), outside of a checkout
   --uninstall        take out what was installed; --purge removes settings and turns as well
   --help             this text
 
-All other options go to `arize-codex install`:
+These go to `arize-codex install`:
   --target phoenix|arize|otlp|local  --endpoint URL  --api-key-file FILE|-  --space-id ID
-  --project NAME  --user-id ID  --span-tree turn|calls  --with-skills  --yes  --dry-run
+  --header NAME=VALUE  --project NAME  --user-id ID  --span-tree turn|calls  --system DIR
+  --with-skills  --yes  --dry-run
 TEXT
 }
 
@@ -56,13 +57,36 @@ checkout() {
     [ -f "$here/Cargo.toml" ] && grep -q '^name = "arize-codex"' "$here/Cargo.toml"
 }
 
+# Sees that there is Rust; on a terminal, offers to let its own installer bring it.
 need_cargo() {
-    has cargo || fail "building needs Rust: install it from https://rustup.rs, then run this again"
+    has cargo && return
+    if [ -x "$HOME/.cargo/bin/cargo" ]; then
+        PATH=$HOME/.cargo/bin:$PATH
+        return
+    fi
+    say "building needs Rust, which is not on this machine"
+    if [ -t 2 ] && has curl && (: </dev/tty) 2>/dev/null; then
+        printf '%s' "Install it now with rustup, from https://sh.rustup.rs, into $HOME/.cargo? (y/N): " >&2
+        read -r answer </dev/tty || answer=
+        case "$answer" in
+            y | Y | yes)
+                curl --proto '=https' --tlsv1.2 -fsSL https://sh.rustup.rs >"$scratch/rustup.sh" ||
+                    fail "rustup could not be downloaded"
+                sh "$scratch/rustup.sh" -y --profile minimal --no-modify-path >&2 || fail "Rust could not be installed"
+                PATH=$HOME/.cargo/bin:$PATH
+                return
+                ;;
+        esac
+    fi
+    fail "install Rust from https://rustup.rs, then run this again"
 }
 
 # Builds in the checkout; sets $program.
 build() {
     need_cargo
+    # A person sees cargo's own progress; a log gets only what goes wrong.
+    quiet=--quiet
+    [ ! -t 2 ] || quiet=
     target_dir=${CARGO_TARGET_DIR:-$here/target}
     case "$target_dir" in
         /*) ;;
@@ -73,13 +97,13 @@ build() {
         Linux) target=$(platform) ;;
     esac
     if [ -n "$target" ] && has rustup && (cd "$here" && rustup target add "$target") >/dev/null 2>&1; then
-        say "building a static executable ($target); this takes a minute or two"
+        say "building a static executable ($target); this takes some minutes"
         # The C parts are compiled by the system's compiler, which serves musl as well.
         compiler=CC_$(printf '%s' "$target" | tr - _)
         if eval "[ -z \"\${$compiler:-}\" ]" && ! has "${target%%-*}-linux-musl-gcc" && ! has musl-gcc; then
             eval "export $compiler=cc"
         fi
-        if (cd "$here" && CARGO_TARGET_DIR=$target_dir cargo build --release --locked --quiet --target "$target" >&2); then
+        if (cd "$here" && CARGO_TARGET_DIR=$target_dir cargo build --release --locked $quiet --target "$target" >&2); then
             program=$target_dir/$target/release/arize-codex
             return
         fi
@@ -87,7 +111,7 @@ build() {
     else
         say "building for this system; on Linux a static executable starts faster (rustup target add ${target:-…-musl})"
     fi
-    (cd "$here" && CARGO_TARGET_DIR=$target_dir cargo build --release --locked --quiet >&2) || fail "the build failed"
+    (cd "$here" && CARGO_TARGET_DIR=$target_dir cargo build --release --locked $quiet >&2) || fail "the build failed"
     program=$target_dir/release/arize-codex
 }
 
@@ -147,16 +171,54 @@ download() {
     }
 }
 
-# Builds the published sources; sets $program.
+# Builds the published sources, when the user asks for it by name; sets $program.
 cargo_install() {
     need_cargo
-    say "building with cargo install instead; this takes some minutes"
+    say "building with cargo install; this takes some minutes"
+    quiet=--quiet
+    [ ! -t 2 ] || quiet=
     if [ -n "$version" ]; then
-        cargo install --quiet --locked --root "$scratch/cargo" --version "${version#v}" arize-codex >&2
+        cargo install $quiet --locked --root "$scratch/cargo" --version "${version#v}" arize-codex >&2
     else
-        cargo install --quiet --locked --root "$scratch/cargo" arize-codex >&2
+        cargo install $quiet --locked --root "$scratch/cargo" arize-codex >&2
     fi || fail "cargo install failed"
     program=$scratch/cargo/bin/arize-codex
+}
+
+# refuse WHAT: ends with the code of a command line that was not understood.
+refuse() {
+    say "install.sh: $*"
+    say "install.sh --help names the options"
+    exit 2
+}
+
+# one_of OPTION VALUE CHOICE ...
+one_of() {
+    option=$1 value=$2
+    shift 2
+    for choice in "$@"; do
+        [ "$value" != "$choice" ] || return 0
+    done
+    refuse "$option $value is none of: $*"
+}
+
+# Checks the options of `arize-codex install`, so that a slip is not found out after a build of some minutes.
+check_options() {
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            --target | --endpoint | --api-key-file | --space-id | --header | --project | --user-id | --span-tree | --prefix | --system | --color)
+                [ $# -gt 1 ] || refuse "$1 needs a value"
+                case "$1" in
+                    --target) one_of "$1" "$2" phoenix arize otlp local ;;
+                    --span-tree) one_of "$1" "$2" turn calls ;;
+                    --api-key-file) [ "$2" = - ] || [ -r "$2" ] || refuse "$1: $2 cannot be read" ;;
+                esac
+                shift 2
+                ;;
+            --with-skills | --yes | --dry-run) shift ;;
+            *) refuse "there is no option $1" ;;
+        esac
+    done
 }
 
 # uninstall knows by itself where it was linked.
@@ -226,7 +288,7 @@ main() {
                 set -- "$@" --api-key-file -
                 ;;
             --*=*)
-                # argh takes options and their values as two words.
+                # Checked below, where options and their values are two words.
                 set -- "$@" "${argument%%=*}" "${argument#*=}"
                 ;;
             *) set -- "$@" "$argument" ;;
@@ -239,16 +301,27 @@ main() {
         uninstall "$@"
         return
     fi
-    if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ]; then
+    check_options "$@"
+    case " $* " in
+        *" --system "*) system=1 ;;
+        *) system='' ;;
+    esac
+    if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ] && [ -z "$system" ]; then
         fail "run this as yourself, not with sudo: it writes into your own home"
     fi
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     trap 'exit 130' INT TERM
-    if checkout && [ -z "$version" ]; then
+    if [ -n "$from_source" ]; then
+        if checkout && [ -z "$version" ]; then build; else cargo_install; fi
+    elif checkout && [ -z "$version" ] && { has cargo || [ -x "$HOME/.cargo/bin/cargo" ]; }; then
         build
-    elif [ -n "$from_source" ] || ! download; then
-        cargo_install
+    elif ! download; then
+        if checkout && [ -z "$version" ]; then
+            build
+        else
+            fail "build it instead: git clone the repository, install Rust from https://rustup.rs, then ./install.sh"
+        fi
     fi
     run_program install "$@"
 }

@@ -25,7 +25,7 @@ use crate::settings::Settings;
 use crate::time::Timestamp;
 
 /// Send past sessions from Codex's own files; turns that were traced already are left out.
-#[derive(ArgsInfo, FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug, Default)]
 #[argh(subcommand, name = "backfill")]
 pub struct BackfillArgs {
     /// only count

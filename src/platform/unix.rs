@@ -260,6 +260,11 @@ pub fn shell(line: &str) -> std::process::Command {
 /// less, where there is one.
 pub const DEFAULT_PAGER: Option<&str> = Some("command -v less >/dev/null || exit 127; exec less");
 
+/// Throws away what was typed and not read yet.
+pub fn forget_typed() {
+    let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
+}
+
 /// The terminal without echo; as it was when dropped. Ctrl-C arrives as a character, so that it cannot end the
 /// process before that.
 pub struct Silence {

@@ -416,3 +416,68 @@ fn endpoint_password_is_never_shown() {
     let dry = home.run(&["install", "--yes", "--dry-run"]);
     assert!(!(String::from_utf8_lossy(&dry.stdout).into_owned() + &stderr(&dry)).contains("sesame"));
 }
+
+#[test]
+fn install_waits_for_codex_to_write_its_config() {
+    let home = Home::with(Some("model = \"m\"\n"));
+    let path = home.config();
+    let writer = std::thread::spawn(move || {
+        for n in 0..60 {
+            // As Codex does: read, change, replace.
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let temporary = path.with_extension(format!("tmp{n}"));
+            fs::write(&temporary, format!("{text}# {n}\n")).unwrap();
+            fs::rename(&temporary, &path).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    });
+    let output = home.run(&["install", "--yes", "--target", "local"]);
+    writer.join().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn plugin_with_hooks_gets_no_entries() {
+    let config = "[plugins.\"arize-codex@market\"]\nenabled = true\n";
+    let home = Home::with(Some(config));
+    let folder = home.path(".codex/plugins/cache/market/arize-codex/0.1.0/hooks");
+    fs::create_dir_all(&folder).unwrap();
+    let hooks = concat!(env!("CARGO_MANIFEST_DIR"), "/.agents/plugins/arize-codex/hooks/hooks.json");
+    fs::copy(hooks, folder.join("hooks.json")).unwrap();
+    let output = home.run(&["install", "--yes", "--target", "local"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("the plugin arize-codex@market brings the hooks"), "{said}");
+    assert_eq!(home.config_text(), config);
+}
+
+#[test]
+fn install_counts_past_sessions_and_takes_headers() {
+    let home = Home::with(None);
+    let day = home.path(".codex/sessions/2026/11/22");
+    fs::create_dir_all(&day).unwrap();
+    for n in 1..=2 {
+        let name = format!("rollout-2026-11-22T10-00-00-01a20338-12a8-70e0-af71-2abbd905637{n}.jsonl");
+        fs::write(day.join(name), "{}\n").unwrap();
+    }
+    let args =
+        ["install", "--yes", "--target=otlp", "--endpoint=http://127.0.0.1:9", "--header", "x-team=a=b"];
+    let output = home.run(&args);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("2 past sessions here:") && said.contains("backfill"), "{said}");
+    let yaml = fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap();
+    assert!(yaml.contains("x-team: a=b"), "{yaml}");
+    assert_eq!(home.run(&["install", "--yes", "--target", "otlp", "--header", "bad"]).status.code(), Some(2));
+    assert_eq!(home.run(&["install", "--yes", "--endpoint", "ftp://x"]).status.code(), Some(2));
+}
+
+#[test]
+fn system_install_changes_no_home() {
+    let home = Home::with(None);
+    let prefix = home.path("opt");
+    let output = home.run(&["install", "--system", prefix.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for name in ["arize-codex", "arize-config", "arize-hook-codex-session", "arize-hook-codex-notify"] {
+        assert!(prefix.join("bin").join(name).exists(), "{name}");
+    }
+    assert!(!home.path(".arize").exists() && !home.path(".codex/config.toml").exists());
+}

@@ -61,48 +61,43 @@ fn interactive_install_hides_the_key() {
     let terminal = home.install();
     terminal.see("Where should traces go?");
     terminal.answer("number [1]:", "1");
-    terminal.answer("Endpoint [http://localhost:6006]:", &phoenix.url());
-    terminal.answer("API key, empty when Phoenix asks for none (not shown):", "");
-    terminal.answer("Project [codex]:", "mine");
-    terminal.answer("User ID on the spans", "");
-    terminal.answer("Record prompts, answers, tool arguments and tool results? (Y/n):", "");
-    terminal.see("Which tree?");
-    terminal.answer("number [1]:", "");
+    // What is typed before the question is seen is no answer to it.
+    terminal.see("Its address [http://localhost:6006]:");
+    terminal.write("nonsense here");
+    terminal.press("Enter");
+    terminal.see("that cannot be used here");
+    terminal.write(&phoenix.url());
+    terminal.press("Enter");
+    terminal.answer("Record what is said and done, and not only when and how long? (Y/n):", "");
     leave(&terminal, 0);
     let text = home.config();
-    assert!(text.contains("target: phoenix") && text.contains("project_name: mine"), "{text}");
+    assert!(text.contains("target: phoenix") && text.contains("project_name: codex"), "{text}");
     assert!(text.contains(&phoenix.url()) && !text.contains("api_key"), "{text}");
     assert!(fs::read_to_string(home.path(".codex/config.toml")).unwrap().contains("arize-hook-codex-stop"));
 
     let arize = GrpcCollector::start(|_| Answer::Accept);
     let terminal = home.install();
     terminal.answer("number [1]:", "3");
-    terminal.answer("Endpoint", &format!("http://{}", arize.address()));
-    terminal.answer("Space ID:", "the-space");
-    terminal.see("API key (not shown):");
+    terminal.answer("Its address", &format!("http://{}", arize.address()));
+    terminal.answer("Space ID (Arize: Settings, Space):", "the-space");
+    terminal.see("API key (Arize: Settings, API Keys) (not shown):");
     terminal.write("a mistyped one");
     terminal.press("C-u");
     terminal.write(KEY);
     terminal.write("x");
     terminal.press("BSpace");
     terminal.press("Enter");
-    terminal.answer("Project [mine]:", "");
-    terminal.answer("User ID on the spans", "me");
-    terminal.answer("Record prompts, answers, tool arguments and tool results? (Y/n):", "n");
+    terminal.answer("Record what is said and done, and not only when and how long? (Y/n):", "n");
     terminal.answer("prompts and answers? (", "n");
-    terminal.answer("tool arguments (commands, paths, patches)? (", "n");
-    terminal.answer("tool results? (", "y");
-    terminal.see("Which tree?");
-    terminal.answer("number [1]:", "2");
+    terminal.answer("commands, paths and patches? (", "n");
+    terminal.answer("what commands and tools print? (", "y");
     leave(&terminal, 0);
     for (what, shown) in [("the screen", terminal.screen()), ("what was printed", terminal.printed())] {
         assert!(shown.contains("Space ID"), "{what}: {shown}");
         assert!(!shown.contains(&KEY[..6]) && !shown.contains("mistyped"), "{what} holds the key: {shown}");
     }
     let text = home.config();
-    for wanted in
-        ["target: arize", "space_id: the-space", "user_id: me", "span_tree: calls", "tool_content: true"]
-    {
+    for wanted in ["target: arize", "space_id: the-space", "tool_content: true"] {
         assert!(text.contains(wanted), "{wanted}\n{text}");
     }
     assert!(text.contains(&format!("api_key: {KEY}\n")), "{text}");
@@ -120,12 +115,12 @@ fn interrupted_install_writes_nothing() {
         ("at the first question", BY_SIGNAL, |terminal| terminal.see("number [1]:")),
         ("at a line", BY_SIGNAL, |terminal| {
             terminal.answer("number [1]:", "1");
-            terminal.see("Endpoint [http://localhost:6006]:");
+            terminal.see("Its address [http://localhost:6006]:");
         }),
         ("at the key", 1, |terminal| {
             terminal.answer("number [1]:", "2");
-            terminal.answer("Space ID:", "the-space");
-            terminal.see("API key (not shown):");
+            terminal.answer("Space ID (Arize: Settings, Space):", "the-space");
+            terminal.see("API key (Arize: Settings, API Keys) (not shown):");
             terminal.write(KEY);
         }),
     ];

@@ -9,6 +9,7 @@ use super::Install;
 use crate::cli::setup::prompt;
 use crate::cli::usage;
 use crate::context::{Context, var};
+use crate::delivery::transport::endpoint::Endpoint;
 use crate::settings::document::{Document, scalar_text};
 use crate::settings::{CODEX_PREFIX, Settings, SpanTree, Target};
 
@@ -20,6 +21,7 @@ pub struct Choices {
     /// None leaves the key that is there.
     pub api_key: Option<String>,
     pub space_id: Option<String>,
+    pub headers: Vec<(String, String)>,
     pub project: String,
     /// None leaves what is set, here or for all harnesses.
     pub user_id: Option<String>,
@@ -56,6 +58,7 @@ impl Choices {
             endpoint: endpoint.or_else(|| default_endpoint(target)).filter(|_| target != Target::Local),
             api_key: given_key.or(set_key),
             space_id: args.space_id.clone().or_else(|| set(settings.space_id.clone(), var::ARIZE_SPACE_ID)),
+            headers: args.header.iter().map(|h| parse_header(h)).collect::<anyhow::Result<_>>()?,
             project: args.project.clone().unwrap_or_else(|| settings.profile.project_name.clone()),
             user_id: args.user_id.clone(),
             span_tree: args.span_tree.as_deref().map(parse_span_tree).transpose()?,
@@ -72,23 +75,54 @@ impl Choices {
         if self.target == Target::Arize && (self.api_key.is_none() || self.space_id.is_none()) {
             bail!("Arize AX needs a space ID and an API key: --space-id ID --api-key-file FILE");
         }
+        if let Some(endpoint) = &self.endpoint
+            && let Err(error) = Endpoint::parse(endpoint, Some(self.target), 1)
+        {
+            return Err(usage(error.to_string()));
+        }
         if self.target == Target::Otlp && self.endpoint.is_none() {
             bail!("an OpenTelemetry collector needs --endpoint URL");
         }
         Ok(())
     }
 
-    /// Asks the user, offering what is chosen so far.
+    /// Asks the user for what the flags leave open. With `--target`, only for what that target lacks.
     ///
     /// # Errors
     /// When the terminal is gone or the user interrupts.
-    pub fn ask(&mut self, document: &Document, settings: &Settings) -> anyhow::Result<()> {
+    pub fn ask(&mut self, args: &Install, document: &Document, settings: &Settings) -> anyhow::Result<()> {
+        let is_open = args.target.is_none();
+        if is_open {
+            self.ask_target()?;
+        }
+        let needs_endpoint = self.endpoint.is_none() && self.target == Target::Otlp;
+        if needs_endpoint || is_open && args.endpoint.is_none() && self.target == Target::Phoenix {
+            self.ask_endpoint()?;
+        }
+        if self.target == Target::Arize {
+            self.offer_credentials_of_others(document)?;
+            if self.space_id.is_none() {
+                let asked = || prompt::line("Space ID (Arize: Settings, Space)", "");
+                self.space_id = Some(needed(asked, |s| !s.contains(char::is_whitespace))?);
+            }
+            if self.api_key.is_none() {
+                let asked = || prompt::secret("API key (Arize: Settings, API Keys)");
+                self.api_key = Some(needed(asked, is_key)?);
+            }
+        }
+        if is_open {
+            self.ask_content(settings)?;
+        }
+        Ok(())
+    }
+
+    fn ask_target(&mut self) -> anyhow::Result<()> {
         const BACKENDS: [&str; 5] = [
-            "Phoenix",
+            "Phoenix, on this machine or elsewhere",
             "Arize AX (otlp.arize.com)",
             "Arize AX elsewhere: on-premises or another region",
             "another OpenTelemetry collector",
-            "none: keep turns on this machine only",
+            "nowhere: keep them on this machine, and look at them there",
         ];
         let default_arize = default_endpoint(Target::Arize);
         let offered = match self.target {
@@ -107,45 +141,37 @@ impl Choices {
         }
         match picked {
             1 => self.endpoint = default_arize,
-            4 => self.endpoint = None,
-            _ => {
+            2 => {
                 // Elsewhere is not where the default leads.
-                let elsewhere = |e: &String| picked != 2 || Some(e) != default_arize.as_ref();
-                let offered = self.endpoint.clone().filter(elsewhere).unwrap_or_default();
-                self.endpoint = Some(needed(|| prompt::line("Endpoint", &offered))?);
+                self.endpoint = self.endpoint.take().filter(|e| Some(e) != default_arize.as_ref());
+                self.ask_endpoint()?;
             }
-        }
-        if target == Target::Arize {
-            self.offer_credentials_of_others(document)?;
-            let offered = self.space_id.clone().unwrap_or_default();
-            self.space_id = Some(needed(|| prompt::line("Space ID", &offered))?);
-        }
-        if matches!(target, Target::Phoenix | Target::Arize) {
-            self.ask_key()?;
-        }
-        self.project = prompt::line("Project", &self.project)?;
-        let user = prompt::line(
-            "User ID on the spans (empty for none)",
-            self.user_id.as_deref().or(settings.profile.user_id.as_deref()).unwrap_or_default(),
-        )?;
-        let known = settings.profile.user_id.as_ref();
-        self.user_id = Some(user).filter(|u| !u.is_empty() && Some(u) != known);
-        self.ask_content(settings)?;
-        self.ask_span_tree(settings)
-    }
-
-    fn ask_key(&mut self) -> anyhow::Result<()> {
-        let question = match (self.api_key.is_some(), self.target) {
-            (true, _) => "API key, empty to keep the one that is set",
-            (false, Target::Phoenix) => "API key, empty when Phoenix asks for none",
-            (false, _) => "API key",
-        };
-        let optional = self.api_key.is_some() || self.target == Target::Phoenix;
-        let key = if optional { prompt::secret(question)? } else { needed(|| prompt::secret(question))? };
-        if !key.is_empty() {
-            self.api_key = Some(key);
+            4 => self.endpoint = None,
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Asks where the backend is until the answer is an address.
+    fn ask_endpoint(&mut self) -> anyhow::Result<()> {
+        let offered = self.endpoint.clone().unwrap_or_default();
+        let target = self.target;
+        let is_address = |text: &str| Endpoint::parse(text, Some(target), 1).is_ok();
+        self.endpoint = Some(needed(|| prompt::line("Its address", &offered), is_address)?);
+        Ok(())
+    }
+
+    /// Asks for the key that a backend wants; returns whether one was given.
+    ///
+    /// # Errors
+    /// When the terminal is gone or the user interrupts.
+    pub fn ask_key_again(&mut self) -> anyhow::Result<bool> {
+        let key = prompt::secret("API key, empty to give up")?;
+        if key.is_empty() {
+            return Ok(false);
+        }
+        self.api_key = Some(key);
+        Ok(true)
     }
 
     /// Another harness of Arize on this machine may have the credentials already.
@@ -172,26 +198,15 @@ impl Choices {
     fn ask_content(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let now = settings.profile.logging;
         let all = now.prompts && now.tool_details && now.tool_content;
-        if prompt::yes("Record prompts, answers, tool arguments and tool results?", all)? {
+        if prompt::yes("Record what is said and done, and not only when and how long?", all)? {
             self.logging = (!all).then_some([true; 3]);
             return Ok(());
         }
         self.logging = Some([
             prompt::yes("  prompts and answers?", now.prompts && !all)?,
-            prompt::yes("  tool arguments (commands, paths, patches)?", now.tool_details)?,
-            prompt::yes("  tool results?", now.tool_content && !all)?,
+            prompt::yes("  commands, paths and patches?", now.tool_details)?,
+            prompt::yes("  what commands and tools print?", now.tool_content && !all)?,
         ]);
-        Ok(())
-    }
-
-    fn ask_span_tree(&mut self, settings: &Settings) -> anyhow::Result<()> {
-        const TREES: [&str; 2] = [
-            "turn: one LLM span a turn with its tools below; the shortest to read",
-            "calls: one LLM span a model response; needed for right costs, since prices jump with one call's size",
-        ];
-        let now = self.span_tree.unwrap_or(settings.profile.span_tree);
-        let picked = prompt::choice("Which tree?", &TREES, usize::from(now == SpanTree::Calls))?;
-        self.span_tree = Some([SpanTree::Turn, SpanTree::Calls][picked]);
         Ok(())
     }
 
@@ -210,6 +225,9 @@ impl Choices {
             if let Some(value) = value {
                 set(key, Value::from(value.as_str()))?;
             }
+        }
+        for (name, value) in &self.headers {
+            set(&format!("headers.{name}"), Value::from(value.as_str()))?;
         }
         if let Some(user) = &self.user_id {
             set("user_id", Value::from(user.as_str()))?;
@@ -233,15 +251,36 @@ impl Choices {
     }
 }
 
-/// Asks until there is an answer.
-fn needed(mut ask: impl FnMut() -> std::io::Result<String>) -> std::io::Result<String> {
+/// Asks until the answer is one that can be used.
+fn needed(
+    mut ask: impl FnMut() -> std::io::Result<String>,
+    is_usable: impl Fn(&str) -> bool,
+) -> std::io::Result<String> {
     loop {
         let answer = ask()?;
-        if !answer.is_empty() {
+        if !answer.is_empty() && is_usable(&answer) {
             return Ok(answer);
         }
-        prompt::say("an answer is needed here; Ctrl-C leaves everything as it is\n");
+        prompt::say(match answer.is_empty() {
+            true => "an answer is needed here; Ctrl-C leaves everything as it is\n",
+            false => "that cannot be used here; please try again\n",
+        });
     }
+}
+
+/// Returns true if a request header can carry the key.
+fn is_key(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
+}
+
+fn parse_header(text: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let is_name =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !is_name || value.is_empty() {
+        return Err(usage("--header is NAME=VALUE"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn parse_target(name: &str) -> anyhow::Result<Target> {

@@ -4,25 +4,27 @@
 //! as it was.
 
 mod choices;
+mod next;
+mod system;
 
 use anyhow::Context as _;
 use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::exit::{DONE, FAILED};
 use super::setup::codex_config::{self, CodexConfig};
 use super::setup::record::Record;
-use super::setup::{backend, codex_cli, describe, links, prompt, settings_file, skill};
+use super::setup::{backend, describe, links, prompt, settings_file, skill};
 use crate::codex::events::FIRST_WITH_HOOKS;
 use crate::codex::hooks_config;
 use crate::codex::hooks_config::survey::Survey;
 use crate::codex::hooks_config::trust;
-use crate::codex::hooks_config::trust::HookState;
 use crate::codex::hooks_config::{Executables, Installed};
-use crate::context::{Context, var};
+use crate::codex::plugin;
+use crate::context::Context;
 use crate::git::without_credentials;
-use crate::platform;
 use crate::settings::document::Document;
 use crate::settings::{self, CODEX_PREFIX, Resolver, Settings, Target, load_document};
 use choices::Choices;
@@ -43,6 +45,9 @@ pub struct Install {
     /// the space in Arize AX
     #[argh(option)]
     pub space_id: Option<String>,
+    /// a request header of an OpenTelemetry collector; may be given several times
+    #[argh(option, arg_name = "name=value")]
+    pub header: Vec<String>,
     /// the project traces go to (default codex)
     #[argh(option)]
     pub project: Option<String>,
@@ -52,9 +57,12 @@ pub struct Install {
     /// turn or calls
     #[argh(option)]
     pub span_tree: Option<String>,
-    /// also link arize-codex and arize-config into this directory's bin
-    #[argh(option)]
+    /// also link the program under all its names into this directory's bin
+    #[argh(option, arg_name = "dir")]
     pub prefix: Option<PathBuf>,
+    /// place the program for all users into this directory's bin, and change nothing of any user
+    #[argh(option, arg_name = "dir")]
+    pub system: Option<PathBuf>,
     /// also install the skill with which Codex manages its tracing
     #[argh(switch)]
     pub with_skills: bool,
@@ -71,39 +79,34 @@ pub struct Install {
 /// # Errors
 /// When a configuration cannot be read, parsed or written.
 pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if let Some(directory) = &args.system {
+        return system::install(directory, context, args.dry_run, out);
+    }
     let paths = context.paths();
     let mut document = load_document(paths)?;
     let settings = Settings::from_resolver(&Resolver::load(context)?, paths);
     let mut record = Record::load(paths)?;
-    let bin = paths.bin();
-    let bin = bin.to_str().context("the path of the harness folder is not Unicode")?;
-    let config = CodexConfig::read(&paths.codex_config())?;
-    let installed = hooks_config::edit::install(config.text(), &Executables::in_folder(bin))
-        .with_context(|| format!("{} is left as it is", config.path.display()))?;
-    if installed.text != config.text() {
-        config.check_writable()?;
-    }
-
+    let mut prepared = Prepared::read(context)?;
     let mut choices = Choices::from_flags(args, &settings, context)?;
     let asks = !args.yes && !args.dry_run && prompt::is_possible();
     if asks {
-        choices.ask(&document, &settings)?;
+        choices.ask(args, &document, &settings)?;
     }
     choices.check()?;
     choices.write(&mut document)?;
-    remember_notify(&mut document, &mut record, &config, &installed)?;
-    let reachable = look_at_backend(context, &document, out)?;
-    if asks && !reachable && !prompt::yes("Install with these settings all the same?", true)? {
+    remember_notify(&mut document, &mut record, &prepared)?;
+    let reachable = look_at_backend(context, &mut choices, &mut document, asks, out)?;
+    if asks && !reachable && !prompt::yes("Install with these settings all the same?", false)? {
         writeln!(out, "nothing was written")?;
         return Ok(FAILED);
     }
     if args.dry_run {
-        return dry_run(&document, &installed, &config, out);
+        return dry_run(&document, &prepared, out);
     }
 
     links::place(paths)?;
     settings_file::save_for_install(&document, paths, &mut record.settings)?;
-    if let Some(foreign) = &installed.replaced_notify {
+    if let Some(foreign) = &prepared.installed.replaced_notify {
         settings::remember_chain(paths, &foreign.argv)?;
     }
     if let Some(folder) = link_folder(args, context) {
@@ -117,20 +120,66 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
     }
     // Before config.toml, so that whatever happens uninstall knows what was there.
     record.save(paths)?;
-    if installed.text != config.text() {
-        config.write(&installed.text, &codex_config::backups(paths))?;
-    }
-    report(context, &config, &installed, out)?;
+    prepared.write(context)?;
+    next::report(context, &settings_of(context, &document), &prepared, out)?;
+    next::offer_past(context, asks && reachable, out)?;
     Ok(DONE)
 }
 
+/// Codex's configuration as it is, and as it is to be.
+#[derive(Debug)]
+pub struct Prepared {
+    pub config: CodexConfig,
+    pub installed: Installed,
+    /// A plugin that brings the hooks, so that no entries are needed.
+    pub plugin: Option<String>,
+}
+
+impl Prepared {
+    fn read(context: &Context) -> anyhow::Result<Prepared> {
+        let paths = context.paths();
+        let bin = paths.bin();
+        let bin = bin.to_str().context("the path of the harness directory is not Unicode")?;
+        let config = CodexConfig::read(&paths.codex_config())?;
+        let executables = Executables::in_folder(bin);
+        let left = || format!("{} is left as it is", config.path.display());
+        let mut installed = hooks_config::edit::install(config.text(), &executables).with_context(left)?;
+        let plugin = Survey::of(config.text()).ok().and_then(|survey| {
+            let ours = trust::our_hooks(&survey, &executables, &codex_config::spellings(&config.path));
+            let none = ours.iter().all(|hook| hook.state == trust::HookState::Missing);
+            plugin::find(paths.codex(), &survey).filter(|_| none).map(|plugin| plugin.id)
+        });
+        if plugin.is_some() {
+            installed =
+                Installed { text: config.text().to_owned(), replaced_notify: None, changes: Vec::new() };
+        }
+        if installed.text != config.text() {
+            config.check_writable()?;
+        }
+        Ok(Prepared { config, installed, plugin })
+    }
+
+    /// Writes config.toml. Codex writes it too, when it starts for instance: then it is read and edited once more.
+    fn write(&mut self, context: &Context) -> anyhow::Result<()> {
+        for attempt in 1.. {
+            if self.installed.text == self.config.text() {
+                return Ok(());
+            }
+            match self.config.write(&self.installed.text, &codex_config::backups(context.paths())) {
+                Err(error) if error.is::<codex_config::ChangedMeanwhile>() && attempt < ATTEMPTS => {
+                    std::thread::sleep(BETWEEN_ATTEMPTS * attempt);
+                    *self = Prepared::read(context)?;
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Keeps another tool's notify: for calling it in config.yaml, for putting it back in the record.
-fn remember_notify(
-    document: &mut Document,
-    record: &mut Record,
-    config: &CodexConfig,
-    installed: &Installed,
-) -> anyhow::Result<()> {
+fn remember_notify(document: &mut Document, record: &mut Record, prepared: &Prepared) -> anyhow::Result<()> {
+    let Prepared { config, installed, .. } = prepared;
     let known = record.configs.contains_key(&config.path);
     let kept = record.configs.entry(config.path.clone()).or_default();
     if !known {
@@ -147,37 +196,44 @@ fn remember_notify(
     document.set(&key, serde_yml::Value::Sequence(argv)).map_err(anyhow::Error::msg)
 }
 
-/// Probes the backend that will be in force and says what it found.
-fn look_at_backend(context: &Context, document: &Document, out: &mut dyn Write) -> anyhow::Result<bool> {
-    let settings = Settings::from_resolver(
-        &Resolver::without_document(context).with_document(document.clone()),
-        context.paths(),
-    );
-    let endpoint = without_credentials(settings.endpoint.as_deref().unwrap_or_default());
-    let Some(target) = settings.target else {
-        return Ok(true);
-    };
-    if target == Target::Local {
-        writeln!(out, "backend   none: turns stay on this machine")?;
-        return Ok(true);
-    }
-    match backend::probe(&settings) {
-        Ok(()) => writeln!(out, "backend   {} at {endpoint} answers", target.name())?,
-        Err(failure) => {
-            writeln!(out, "backend   {} at {endpoint}: {failure}", target.name())?;
-            writeln!(out, "          {}; turns are kept until it answers", failure.advice(target))?;
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// The settings that will be in force.
+fn settings_of(context: &Context, document: &Document) -> Settings {
+    let resolver = Resolver::without_document(context).with_document(document.clone());
+    Settings::from_resolver(&resolver, context.paths())
 }
 
-fn dry_run(
-    document: &Document,
-    installed: &Installed,
-    config: &CodexConfig,
+/// Probes the backend that will be in force and says what it found. A key that the backend asks for is asked of the user.
+fn look_at_backend(
+    context: &Context,
+    choices: &mut Choices,
+    document: &mut Document,
+    asks: bool,
     out: &mut dyn Write,
-) -> anyhow::Result<u8> {
+) -> anyhow::Result<bool> {
+    loop {
+        let settings = settings_of(context, document);
+        let endpoint = without_credentials(settings.endpoint.as_deref().unwrap_or_default());
+        let Some(target) = settings.target else { return Ok(true) };
+        if target == Target::Local {
+            writeln!(out, "backend   none: turns stay on this machine")?;
+            return Ok(true);
+        }
+        let Err(failure) = backend::probe(&settings) else {
+            writeln!(out, "backend   {} at {endpoint} answers", target.name())?;
+            return Ok(true);
+        };
+        writeln!(out, "backend   {} at {endpoint}: {failure}", target.name())?;
+        if asks && failure.wants_key() && choices.ask_key_again()? {
+            choices.write(document)?;
+            continue;
+        }
+        writeln!(out, "          {}; turns are kept until it answers", failure.advice(target))?;
+        return Ok(false);
+    }
+}
+
+fn dry_run(document: &Document, prepared: &Prepared, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let Prepared { config, installed, .. } = prepared;
     writeln!(out, "would write into config.yaml:")?;
     for (key, value) in document.leaves() {
         if let Some(name) = key.strip_prefix(CODEX_PREFIX) {
@@ -207,58 +263,6 @@ fn link_folder(args: &Install, context: &Context) -> Option<PathBuf> {
     (local.is_dir() && std::env::split_paths(&path).any(|p| p == local)).then_some(local)
 }
 
-fn report(
-    context: &Context,
-    config: &CodexConfig,
-    installed: &Installed,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let paths = context.paths();
-    writeln!(out, "program   {}", paths.executable(super::PROGRAM).display())?;
-    writeln!(out, "settings  {}", paths.config_yaml().display())?;
-    let changes = if installed.changes.is_empty() {
-        "already as it should be".to_owned()
-    } else {
-        describe(&installed.changes).join("; ")
-    };
-    writeln!(out, "codex     {}: {changes}", config.path.display())?;
-    for name in [var::HARNESS_HOME, var::CODEX_HOME] {
-        if context.var(name).is_some() {
-            writeln!(out, "note      {name} is set; Codex must be started with it as well")?;
-        }
-    }
-    match codex_cli::find(context).as_deref().and_then(codex_cli::version) {
-        Some(version) if version < FIRST_WITH_HOOKS => {
-            writeln!(out, "note      Codex {version} calls no hooks; from {FIRST_WITH_HOOKS} on it does")?;
-        }
-        _ => {}
-    }
-    let doctor = on_path(context).unwrap_or_else(|| paths.executable(super::PROGRAM).display().to_string());
-    if is_trusted(context, config, installed) {
-        writeln!(out, "\nCodex trusts the hooks already; `{doctor} doctor` says whether all is well")?;
-        return Ok(());
-    }
-    writeln!(out, "\nNext, once:")?;
-    writeln!(out, "  1. start `codex`")?;
-    writeln!(out, "  2. at \"Hooks need review\" choose \"Trust all and continue\" (later: /hooks, then t)")?;
-    writeln!(out, "  3. after a turn, `{doctor} doctor` says whether all is well")?;
-    Ok(())
-}
-
-/// Returns true if Codex will run every hook of ours without being asked.
-fn is_trusted(context: &Context, config: &CodexConfig, installed: &Installed) -> bool {
-    let Ok(survey) = Survey::of(&installed.text) else { return false };
-    let executables = Executables::in_folder(&context.paths().bin().to_string_lossy());
-    let hooks = trust::our_hooks(&survey, &executables, &codex_config::spellings(&config.path));
-    hooks.iter().all(|hook| hook.state == HookState::Trusted)
-}
-
-/// The program's name, when it can be called by it.
-fn on_path(context: &Context) -> Option<String> {
-    let program = context.paths().executable(super::PROGRAM);
-    let path = context.var("PATH")?;
-    let leads = |folder: PathBuf| {
-        platform::is_same_file(&folder.join(links::exe(super::PROGRAM)), Path::new(&program))
-    };
-    std::env::split_paths(&path).any(leads).then(|| super::PROGRAM.to_owned())
-}
+/// How often config.toml is edited anew while another program writes it.
+const ATTEMPTS: u32 = 8;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);

@@ -17,6 +17,11 @@ pub struct CodexConfig {
     rights: Option<fs::Permissions>,
 }
 
+/// Another program has written the file between our reading and our writing, as Codex does when it starts.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} has just been changed by another program; try again", path = .0.display())]
+pub struct ChangedMeanwhile(PathBuf);
+
 impl CodexConfig {
     /// Reads a file that may be missing.
     ///
@@ -62,7 +67,7 @@ impl CodexConfig {
         let name = || format!("cannot write {}", self.path.display());
         let now = file::read_bounded(&self.path, MAX_BYTES).with_context(name)?;
         if now.as_deref() != self.text.as_ref().map(String::as_bytes) {
-            bail!("{} has just been changed by another program; try again", self.path.display());
+            return Err(ChangedMeanwhile(self.path.clone()).into());
         }
         if let Some(old) = &self.text {
             back_up("config.toml", old, backups)

@@ -20,24 +20,33 @@ pub const LINKS: [&str; 5] =
 /// # Errors
 /// When the directory or a file in it cannot be written.
 pub fn place(paths: &Paths) -> anyhow::Result<()> {
-    let folder = paths.bin();
+    place_in(&paths.bin(), false)
+}
+
+/// Copies this executable into a directory, for its owner or for everybody, and makes the links beside it.
+///
+/// # Errors
+/// When the directory or a file in it cannot be written.
+pub fn place_in(folder: &Path, for_everybody: bool) -> anyhow::Result<()> {
     let named = || format!("cannot write into {}", folder.display());
-    if !folder.exists() {
-        file::create_private_dir(&folder).with_context(named)?;
+    if for_everybody {
+        fs::create_dir_all(folder).with_context(named)?;
+    } else if !folder.exists() {
+        file::create_private_dir(folder).with_context(named)?;
     }
     let ourselves = std::env::current_exe().context("cannot find this executable")?;
     let target = folder.join(exe(PROGRAM));
     if !platform::is_same_file(&ourselves, &target) {
         copy(&ourselves, &target).with_context(named)?;
     }
-    remove_replaced(&folder);
+    remove_replaced(folder);
     for name in LINKS {
         link(Path::new(&exe(PROGRAM)), &folder.join(exe(name))).with_context(named)?;
     }
     Ok(())
 }
 
-/// Makes `arize-codex` and `arize-config` callable from another directory, as one on the PATH. A file of somebody
+/// Makes all names of the executable callable from another directory, as one on the PATH. A file of somebody
 /// else's is left alone. Returns the links made.
 ///
 /// # Errors
@@ -46,7 +55,7 @@ pub fn link_into(folder: &Path, paths: &Paths) -> anyhow::Result<Vec<PathBuf>> {
     let named = || format!("cannot write into {}", folder.display());
     fs::create_dir_all(folder).with_context(named)?;
     let mut made = Vec::new();
-    for name in [PROGRAM, CONFIG_PROGRAM] {
+    for name in LINKS.into_iter().chain([PROGRAM]) {
         let at = folder.join(exe(name));
         if fs::symlink_metadata(&at).is_ok_and(|m| !m.is_symlink()) {
             continue;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use crate::platform::Silence;
+use crate::platform::{self, Silence};
 
 /// Returns true if there is somebody to ask.
 pub fn is_possible() -> bool {
@@ -18,6 +18,8 @@ pub fn line(question: &str, default: &str) -> io::Result<String> {
         "" => say(&format!("{question}: ")),
         _ => say(&format!("{question} [{default}]: ")),
     };
+    // What was typed before the question was seen is no answer to it.
+    platform::forget_typed();
     let mut answer = String::new();
     if io::stdin().lock().read_line(&mut answer)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -69,6 +69,11 @@ impl Failure {
         }
     }
 
+    /// Returns true if the backend asks for a key, or for another one.
+    pub fn wants_key(&self) -> bool {
+        matches!(self.cause, Cause::Http(401 | 403) | Cause::Grpc(UNAUTHENTICATED | PERMISSION_DENIED))
+    }
+
     /// Returns what a user can do about it.
     pub fn advice(&self, target: Target) -> &'static str {
         match &self.cause {
@@ -77,12 +82,21 @@ impl Failure {
                 Target::Arize => "check ARIZE_API_KEY and ARIZE_SPACE_ID, or api_key and space_id",
                 Target::Otlp | Target::Local => "check OTEL_EXPORTER_OTLP_HEADERS or headers",
             },
-            Cause::Tls(_) => "check the endpoint's certificate; SSL_CERT_FILE adds a private authority",
+            Cause::Tls(why) if why.contains(NO_TLS) => {
+                "the port speaks plain http: write http:// in the endpoint"
+            }
+            Cause::Tls(_) => {
+                "check the endpoint's certificate; SSL_CERT_FILE names the authorities to trust, and replaces the \
+                 system's: a private one goes into a file with all others"
+            }
             Cause::Proxy(_) | Cause::Http(407) => "check HTTPS_PROXY and NO_PROXY",
             Cause::Settings(_) => "run `arize-codex install`, or mend it where doctor says that it is set",
             Cause::NotGrpc => "set protocol to http/protobuf, or end the endpoint with /v1/traces",
             Cause::Connection(_) | Cause::Timeout if target == Target::Otlp => {
                 "is it running, and are endpoint and protocol right"
+            }
+            Cause::Connection(_) | Cause::Timeout if target == Target::Phoenix => {
+                "start it with `phoenix serve`, or mend the endpoint"
             }
             Cause::Connection(_) | Cause::Timeout => "is it running, and is the endpoint right",
             Cause::TooLarge => "lower max_request_bytes",
@@ -115,6 +129,9 @@ impl fmt::Display for Failure {
         }
     }
 }
+
+/// Part of what rustls says of a port that answers in plain text.
+const NO_TLS: &str = "corrupt message";
 
 /// OTLP/HTTP names 429, 502, 503 and 504 retryable; the other server errors are tried again as well, because a
 /// server that fails at random must not cost a turn.

@@ -29,6 +29,12 @@ pub struct Silence {
     before: u32,
 }
 
+/// Throws away what was typed and not read yet.
+pub fn forget_typed() {
+    // SAFETY: takes a handle of the system's.
+    unsafe { console::FlushConsoleInputBuffer(console::GetStdHandle(console::STD_INPUT_HANDLE)) };
+}
+
 impl Silence {
     pub fn begin() -> io::Result<Silence> {
         // SAFETY: the number outlives the calls, the handle is the system's.

@@ -1,0 +1,117 @@
+//! The end of an installation: what was done, where the traces can be seen, and what the user does next.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::Prepared;
+use crate::cli::PROGRAM;
+use crate::cli::backfill::{self, BackfillArgs};
+use crate::cli::selection::selectors::Selectors;
+use crate::cli::setup::codex_config;
+use crate::cli::setup::{codex_cli, describe, links, prompt};
+use crate::cli::view::text::grouped;
+use crate::codex::hooks_config::Executables;
+use crate::codex::hooks_config::survey::Survey;
+use crate::codex::hooks_config::trust::{self, HookState};
+use crate::context::{Context, var};
+use crate::delivery::past_turns;
+use crate::git::without_credentials;
+use crate::platform;
+use crate::settings::{Settings, Target};
+
+/// Says what was done and what comes next.
+///
+/// # Errors
+/// When it cannot be printed.
+pub fn report(
+    context: &Context,
+    settings: &Settings,
+    prepared: &Prepared,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let paths = context.paths();
+    writeln!(out, "program   {}", paths.executable(PROGRAM).display())?;
+    writeln!(out, "settings  {}", paths.config_yaml().display())?;
+    let changes = match (&prepared.plugin, prepared.installed.changes.is_empty()) {
+        (Some(id), _) => format!("left as it is: the plugin {id} brings the hooks"),
+        (None, true) => "already as it should be".to_owned(),
+        (None, false) => describe(&prepared.installed.changes).join("; "),
+    };
+    writeln!(out, "codex     {}: {changes}", prepared.config.path.display())?;
+    for name in [var::HARNESS_HOME, var::CODEX_HOME] {
+        if context.var(name).is_some() {
+            writeln!(out, "note      {name} is set; Codex must be started with it as well")?;
+        }
+    }
+    match codex_cli::find(context).as_deref().and_then(codex_cli::version) {
+        Some(version) if version < super::FIRST_WITH_HOOKS => {
+            let first = super::FIRST_WITH_HOOKS;
+            writeln!(out, "note      Codex {version} calls no hooks; from {first} on it does")?;
+        }
+        _ => {}
+    }
+    let program = program(context);
+    if prepared.plugin.is_some() || is_trusted(context, prepared) {
+        writeln!(out, "\nCodex trusts the hooks already. Say something to Codex, then:")?;
+    } else {
+        writeln!(
+            out,
+            "\nNext, once: start `codex`; at \"Hooks need review\" choose \"Trust all and continue\""
+        )?;
+        writeln!(out, "(later: type /hooks, then t). Say something to Codex, then:")?;
+    }
+    writeln!(out, "  {}", look(settings, &program))?;
+    Ok(writeln!(out, "No trace? `{program} doctor` names the cause and the fix.")?)
+}
+
+/// Where the traces can be seen.
+fn look(settings: &Settings, program: &str) -> String {
+    let endpoint = without_credentials(settings.endpoint.as_deref().unwrap_or_default());
+    match settings.target {
+        Some(Target::Phoenix) => format!("open {endpoint}"),
+        Some(Target::Arize) if endpoint.starts_with("otlp.arize.com") => {
+            "open https://app.arize.com".to_owned()
+        }
+        Some(Target::Arize | Target::Otlp) => format!("look where {endpoint} hands its traces on to"),
+        Some(Target::Local) | None => {
+            format!("`{program} show` in the terminal, `{program} open` in the browser")
+        }
+    }
+}
+
+/// Says how many past sessions are here and, where there is somebody to ask, offers to send them.
+///
+/// # Errors
+/// When they cannot be sent, or nothing can be printed.
+pub fn offer_past(context: &Context, asks: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let count = past_turns::rollouts(context.paths().codex(), &[]).map_or(0, |found| found.len() as u64);
+    if count == 0 {
+        return Ok(());
+    }
+    let sessions =
+        if count == 1 { "1 past session".to_owned() } else { format!("{} past sessions", grouped(count)) };
+    let program = program(context);
+    writeln!(out, "\n{sessions} here: `{program} backfill` brings them in as well.")?;
+    if asks && prompt::yes(&format!("Bring in {sessions} now?"), false)? {
+        backfill::run(&BackfillArgs::default(), &Selectors::default(), context, out)?;
+    }
+    Ok(())
+}
+
+/// Returns true if Codex will run every hook of ours without being asked.
+fn is_trusted(context: &Context, prepared: &Prepared) -> bool {
+    let Ok(survey) = Survey::of(&prepared.installed.text) else { return false };
+    let executables = Executables::in_folder(&context.paths().bin().to_string_lossy());
+    let spellings = codex_config::spellings(&prepared.config.path);
+    let hooks = trust::our_hooks(&survey, &executables, &spellings);
+    hooks.iter().all(|hook| hook.state == HookState::Trusted)
+}
+
+/// How the user calls the program: by its name, when that leads to it.
+fn program(context: &Context) -> String {
+    let program = context.paths().bin().join(PROGRAM);
+    let leads =
+        |folder: PathBuf| platform::is_same_file(&folder.join(links::exe(PROGRAM)), Path::new(&program));
+    let on_path = context.var("PATH").is_some_and(|path| std::env::split_paths(&path).any(leads));
+    if on_path { PROGRAM.to_owned() } else { program.display().to_string() }
+}
