@@ -4,7 +4,7 @@
 use argh::{ArgsInfo, FromArgs};
 
 use super::{
-    backfill, config, demo, doctor, flush, install, list, open, preview, resend, show, stats, uninstall,
+    backfill, config, demo, doctor, flush, install, list, open, preview, prices, resend, show, stats, uninstall,
 };
 
 /// Traces of OpenAI Codex CLI sessions for Phoenix, Arize AX and OpenTelemetry collectors.
@@ -24,6 +24,7 @@ pub enum Command {
     Show(show::ShowArgs),
     Open(open::OpenArgs),
     Stats(stats::StatsArgs),
+    Prices(prices::PricesArgs),
     Preview(preview::PreviewArgs),
     Backfill(backfill::BackfillArgs),
     Resend(resend::ResendArgs),

@@ -16,6 +16,7 @@ mod line;
 mod list;
 mod open;
 mod preview;
+mod prices;
 mod resend;
 mod selection;
 mod setup;
@@ -166,6 +167,7 @@ fn execute(
         Command::Show(args) => show::run(&args, selectors, context, out),
         Command::Open(args) => open::run(&args, context, out),
         Command::Stats(args) => stats::run(&args, selectors, form, context, out),
+        Command::Prices(args) => prices::run(&args, form, context, &mut Unheeded(out)),
         Command::Config(config) => config::run(config, context, &mut Unheeded(out)),
         Command::Install(args) => install::run(&args, context, &mut Unheeded(out)),
         Command::Uninstall(args) => uninstall::run(&args, context, &mut Unheeded(out)),
