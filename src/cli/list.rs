@@ -13,6 +13,8 @@ use super::view::text::{first_line, fit, lasted, local, pad, pad_left, short, sh
 use crate::context::Context;
 use crate::delivery::archive::Place;
 use crate::otel::entry::{Head, Summary};
+use crate::otel::prices::{Bill, Prices};
+use crate::settings::Settings;
 
 /// List recent sessions and turns, newest first.
 #[derive(ArgsInfo, FromArgs, Debug)]
@@ -36,20 +38,25 @@ pub fn run(
 ) -> anyhow::Result<u8> {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let traces: Vec<(usize, Trace)> = selection::selected(context, selectors).take(limit).collect();
+    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
+    let prices = &Prices::load(context.paths(), settings.profile.prices.as_deref());
     match form {
-        Form::Json => write_json(&traces.iter().map(as_json).collect::<Vec<Value>>(), out)?,
-        Form::Csv | Form::Markdown => records(&traces).write(form, out)?,
+        Form::Json => {
+            write_json(&traces.iter().map(|t| as_json(t, prices)).collect::<Vec<Value>>(), out)?;
+        }
+        Form::Csv | Form::Markdown => records(&traces, prices).write(form, out)?,
         Form::Text if traces.is_empty() => writeln!(out, "{}", selectors.nothing())?,
         Form::Text => {
             let terminal = Terminal::of(context);
-            terminal.page(context, &table(&traces, terminal), out)?;
+            terminal.page(context, &table(&traces, prices, terminal), out)?;
         }
     }
     Ok(exit::DONE)
 }
 
-fn as_json((number, trace): &(usize, Trace)) -> Value {
+fn as_json((number, trace): &(usize, Trace), prices: &Prices) -> Value {
     let head = trace.head();
+    let bill = trace.bill(prices);
     json!({
         "number": number,
         "thread": trace.thread,
@@ -62,6 +69,8 @@ fn as_json((number, trace): &(usize, Trace)) -> Value {
         "duration_ms": duration_ms(trace),
         "delivery": place_name(trace.place()),
         "agents": trace.agents(),
+        "cost_usd": bill.known().map(|money| money.usd()),
+        "unpriced_calls": bill.unknown_calls,
         "summary": trace.summary(),
     })
 }
@@ -71,7 +80,7 @@ fn duration_ms(trace: &Trace) -> u64 {
 }
 
 /// The turns as flat rows.
-fn records(traces: &[(usize, Trace)]) -> Records {
+fn records(traces: &[(usize, Trace)], prices: &Prices) -> Records {
     let row = |(number, trace): &(usize, Trace)| {
         let (head, summary) = (trace.head(), trace.summary());
         vec![
@@ -89,6 +98,7 @@ fn records(traces: &[(usize, Trace)]) -> Records {
             summary.prompt_tokens.into(),
             summary.cached_tokens.into(),
             summary.completion_tokens.into(),
+            trace.bill(prices).known().map(|money| money.usd()).into(),
             trace.thread.as_str().into(),
             trace.turn.as_str().into(),
             said(&summary).into(),
@@ -98,7 +108,7 @@ fn records(traces: &[(usize, Trace)]) -> Records {
 }
 
 /// The fields of `--csv` and `--markdown`.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "number",
     "started_at",
     "duration_ms",
@@ -113,6 +123,7 @@ const FIELDS: [&str; 17] = [
     "prompt_tokens",
     "cached_tokens",
     "completion_tokens",
+    "cost_usd",
     "thread",
     "turn",
     "prompt",
@@ -124,11 +135,12 @@ pub fn place_name(place: Place) -> &'static str {
         Place::Sent => "delivered",
         Place::Waiting => "waiting",
         Place::SetAside => "set aside",
+        Place::Deleted => "deleted",
     }
 }
 
 /// The turns under a line for each session that follows another.
-fn table(traces: &[(usize, Trace)], terminal: Terminal) -> String {
+fn table(traces: &[(usize, Trace)], prices: &Prices, terminal: Terminal) -> String {
     let mut out = String::new();
     let layout = Layout::of(traces, terminal.width);
     let mut at = 0;
@@ -140,7 +152,7 @@ fn table(traces: &[(usize, Trace)], terminal: Terminal) -> String {
         }
         session_line(&mut out, terminal, traces[at].1.head(), thread.as_str());
         for (number, trace) in &traces[at..at + run] {
-            turn_line(&mut out, terminal, &layout, *number, trace);
+            turn_line(&mut out, terminal, &layout, *number, trace, &trace.bill(prices));
         }
         at += run;
     }
@@ -159,13 +171,14 @@ fn session_line(out: &mut String, terminal: Terminal, head: &Head, thread: &str)
 }
 
 /// Which columns there is room for beside the prompt. Narrow terminals lose ids first, then models, then tokens, then
-/// tool calls.
+/// tool calls, then the cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Layout {
     number: usize,
     id: bool,
     model: bool,
     tokens: bool,
+    cost: bool,
     calls: bool,
     /// How the turn went and where it is, in two columns or in one.
     two_states: bool,
@@ -181,16 +194,18 @@ impl Layout {
             id: true,
             model: true,
             tokens: true,
+            cost: true,
             calls: true,
             two_states: true,
             prompt: columns.saturating_sub(1),
         };
-        let drop: [fn(&mut Layout); 5] = [
+        let drop: [fn(&mut Layout); 6] = [
             |l| l.two_states = false,
             |l| l.id = false,
             |l| l.model = false,
             |l| l.tokens = false,
             |l| l.calls = false,
+            |l| l.cost = false,
         ];
         for drop in drop {
             if columns >= layout.taken() + PROMPT_COLUMNS {
@@ -208,6 +223,7 @@ impl Layout {
             (self.id, 2 + ID_COLUMNS),
             (self.model, 2 + MODEL_COLUMNS),
             (self.tokens, 2 + NUMBERS_COLUMNS),
+            (self.cost, 2 + COST_COLUMNS),
             (self.calls, 2 + NUMBERS_COLUMNS),
             (self.two_states, 2 + STATE_COLUMNS),
         ];
@@ -218,7 +234,14 @@ impl Layout {
 }
 
 /// Number, time, prompt, then what is known in numbers.
-fn turn_line(out: &mut String, terminal: Terminal, layout: &Layout, number: usize, trace: &Trace) {
+fn turn_line(
+    out: &mut String,
+    terminal: Terminal,
+    layout: &Layout,
+    number: usize,
+    trace: &Trace,
+    bill: &Bill,
+) {
     let head = trace.head();
     let summary = &trace.summary();
     let number = pad_left(&number.to_string(), layout.number);
@@ -238,6 +261,9 @@ fn turn_line(out: &mut String, terminal: Terminal, layout: &Layout, number: usiz
     }
     if layout.tokens {
         column(Style::Quiet, &pad_left(&tokens(summary), NUMBERS_COLUMNS));
+    }
+    if layout.cost {
+        column(Style::Quiet, &pad_left(&bill.in_short(), COST_COLUMNS));
     }
     if layout.model {
         column(Style::Quiet, &pad(&first_line(summary.model.as_deref().unwrap_or_default()), MODEL_COLUMNS));
@@ -264,6 +290,7 @@ const TIME_COLUMNS: usize = 5;
 const ID_COLUMNS: usize = 13;
 const MODEL_COLUMNS: usize = 14;
 const NUMBERS_COLUMNS: usize = 13;
+const COST_COLUMNS: usize = 8;
 const LASTED_COLUMNS: usize = 8;
 const STATE_COLUMNS: usize = 7;
 
@@ -287,6 +314,7 @@ fn delivery(place: Place) -> (Style, String) {
         Place::Sent => (Style::Good, "✓".to_owned()),
         Place::Waiting => (Style::Waiting, "waiting".to_owned()),
         Place::SetAside => (Style::Bad, "refused".to_owned()),
+        Place::Deleted => (Style::Quiet, "deleted".to_owned()),
     }
 }
 
@@ -361,7 +389,8 @@ mod tests {
         whole.items.push(part);
         let sum = whole.summary();
         assert_eq!((sum.prompt_tokens, sum.tool_calls), (Some(12_345_679), 1235));
-        let line = table(&[(1, whole)], Terminal { width: 140, height: None, colour: false });
+        let line =
+            table(&[(1, whole)], &Prices::built_in(), Terminal { width: 140, height: None, colour: false });
         assert!(line.contains("failed   waiting") && line.contains("a-model-with-"), "{line}");
     }
 
@@ -370,7 +399,7 @@ mod tests {
         let traces = [(1, trace("s-1", "t-3")), (2, trace("s-1", "t-2")), (1234, trace("s-2", "t-1"))];
         for columns in [24, 40, 60, 72, 80, 110, 200] {
             let terminal = Terminal { width: columns, height: None, colour: false };
-            let text = table(&traces, terminal);
+            let text = table(&traces, &Prices::built_in(), terminal);
             assert_eq!(text.lines().count(), 6, "two sessions, three turns, a line between\n{text}");
             for line in text.lines() {
                 assert!(width(line) <= columns || columns < 40, "{columns}: {line}");

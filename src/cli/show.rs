@@ -10,13 +10,14 @@ use super::list::{folder_name, place_name};
 use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::browser;
-use super::view::draw;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, short_id};
+use super::view::{draw, spent};
 use super::{exit, html};
 use crate::context::{Context, Paths};
 use crate::delivery::outbox;
 use crate::otel::entry::EntryKey;
+use crate::otel::prices::Prices;
 use crate::otel::resource::Decoration;
 use crate::settings::Settings;
 
@@ -65,13 +66,14 @@ pub fn run(
         write_json(&traces, context, out)?;
         return Ok(exit::DONE);
     }
+    let prices = prices(context);
     let terminal = Terminal::of(context);
     let mut text = String::new();
     for (n, trace) in traces.iter().enumerate() {
         if n > 0 {
             text.push('\n');
         }
-        text.push_str(&picture(trace, terminal, args.full)?);
+        text.push_str(&picture(trace, &prices, terminal, args.full)?);
     }
     terminal.page(context, &text, out)?;
     Ok(exit::DONE)
@@ -110,8 +112,13 @@ fn write_json(traces: &[Trace], context: &Context, out: &mut dyn Write) -> anyho
     Ok(())
 }
 
+fn prices(context: &Context) -> Prices {
+    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
+    Prices::load(context.paths(), settings.profile.prices.as_deref())
+}
+
 /// A trace as text: a line about it, the prompt, the tree, the answer.
-fn picture(trace: &Trace, terminal: Terminal, full: bool) -> anyhow::Result<String> {
+fn picture(trace: &Trace, prices: &Prices, terminal: Terminal, full: bool) -> anyhow::Result<String> {
     let head = trace.head();
     let summary = &head.summary;
     let spans = trace.spans()?;
@@ -131,6 +138,13 @@ fn picture(trace: &Trace, terminal: Terminal, full: bool) -> anyhow::Result<Stri
         [folder, summary.model.clone(), Some(session), tokens].into_iter().flatten().collect();
     let about = first_line(&about.join(" · "));
     terminal.paint_into(&mut out, Style::Quiet, &fit(&about, terminal.width));
+    let sum = trace.summary();
+    for line in [spent::cost(&trace.bill(prices)), spent::time(&sum.time), spent::context(&sum)] {
+        if !line.is_empty() {
+            out.push('\n');
+            terminal.paint_into(&mut out, Style::Quiet, &fit(&first_line(&line), terminal.width));
+        }
+    }
     out.push_str("\n\n");
     if let Some(root) = spans.first() {
         out.push_str(&draw::quote(terminal, root, "input.value", "› ", 6));
@@ -176,7 +190,7 @@ fn follow(
             if args.json {
                 write_json(std::slice::from_ref(trace), context, out)?;
             } else {
-                writeln!(out, "{}", picture(trace, Terminal::of(context), args.full)?)?;
+                writeln!(out, "{}", picture(trace, &prices(context), Terminal::of(context), args.full)?)?;
             }
         }
         out.flush()?;

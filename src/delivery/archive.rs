@@ -31,6 +31,8 @@ pub enum Place {
     Waiting,
     /// Refused by the backend, or set aside because the outbox was full.
     SetAside,
+    /// Deleted; its line in the history is left.
+    Deleted,
 }
 
 /// The turns kept on this machine, newest first. Heads are read as they are asked for; files that cannot be read

@@ -6,13 +6,14 @@
 //! that stands there twice all the same, one that is torn, and one of a newer version.
 
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::delivery::archive::Item;
+use crate::delivery::archive::{Item, Place};
 use crate::delivery::{archive, outbox};
 use crate::file::{self, Lock};
 use crate::layout::Paths;
@@ -189,6 +190,34 @@ pub fn each(
         each(&Line::of(&with_tools(item)));
     }
     Ok(Passed::default())
+}
+
+/// The turns that are known, newest first: whole ones of the archive, and of older ones what the history kept. Months are
+/// read as they are asked for.
+pub fn items(paths: &Paths) -> impl Iterator<Item = Item> + use<> {
+    let mut whole = archive::items(paths).peekable();
+    let mut kept = months(paths).into_iter().rev().flat_map(|path| heads_of(&path)).peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let Some(line) = kept.peek() else { return whole.next() };
+            match whole.peek().map(|item| item.head.key.cmp(&line.head.key)) {
+                Some(Ordering::Greater) => return whole.next(),
+                // The whole turn is there as well.
+                Some(Ordering::Equal) => drop(kept.next()),
+                Some(Ordering::Less) | None => return kept.next(),
+            }
+        }
+    })
+}
+
+/// The turns of a month's file, newest first. What cannot be read adds none.
+fn heads_of(path: &Path) -> Vec<Item> {
+    let mut found = Vec::new();
+    let _ = read_month(path, &mut Passed::default(), &mut |line| {
+        found.extend(line.to_head().map(|head| Item { head, place: Place::Deleted, path: path.to_owned() }));
+    });
+    found.sort_by(|a, b| b.head.key.cmp(&a.head.key));
+    found
 }
 
 /// The head of an archived turn; where a release before the history wrote it, with the tools its spans tell of.

@@ -12,8 +12,10 @@ use std::fs;
 use crate::context::{Context, Paths};
 use crate::delivery::archive;
 use crate::delivery::archive::{Item, Place};
+use crate::delivery::history;
 use crate::ids::{ThreadId, TurnId};
 use crate::otel::entry::{Entry, EntryKey, Head, Summary};
+use crate::otel::prices::{Bill, Prices};
 use crate::time::Timestamp;
 use selectors::{Filter, Selectors};
 
@@ -44,6 +46,7 @@ impl Trace {
         match (any(Place::SetAside), any(Place::Waiting)) {
             (true, _) => Place::SetAside,
             (_, true) => Place::Waiting,
+            _ if any(Place::Deleted) => Place::Deleted,
             _ => Place::Sent,
         }
     }
@@ -66,9 +69,17 @@ impl Trace {
             sum.nested_tool_calls += more.nested_tool_calls;
             sum.failed_nested_tool_calls += more.failed_nested_tool_calls;
             sum.model_calls += more.model_calls;
+            sum.uses.extend(more.uses.iter().cloned());
+            sum.time.add(&more.time);
+            sum.compactions += more.compactions;
             sum.status.clone_from(&more.status);
         }
         sum
+    }
+
+    /// What the turn and the subagents it set to work cost.
+    pub fn bill(&self, prices: &Prices) -> Bill {
+        Bill::of(self.items.iter().flat_map(|item| &item.head.summary.uses), prices)
     }
 
     /// When the last of its own parts ended.
@@ -111,6 +122,12 @@ impl Trace {
 /// # Errors
 /// When the file cannot be read or is damaged.
 pub fn read(item: &Item) -> anyhow::Result<Entry> {
+    if item.place == Place::Deleted {
+        bail!(
+            "only one line is kept of this turn; `arize-codex backfill --again --session {}` brings it back",
+            item.head.root_thread
+        );
+    }
     let content = fs::read(&item.path).or_else(|error| {
         let moved = item.path.file_name().and_then(|name| {
             let folder = item.path.parent()?.parent()?.join("sent");
@@ -123,7 +140,11 @@ pub fn read(item: &Item) -> anyhow::Result<Entry> {
 
 /// The traces kept on this machine, newest first, as far as they are asked for.
 pub fn traces(paths: &Paths) -> impl Iterator<Item = Trace> + use<> {
-    let mut items = archive::items(paths).fuse();
+    traces_of(archive::items(paths))
+}
+
+fn traces_of(items: impl Iterator<Item = Item>) -> impl Iterator<Item = Trace> {
+    let mut items = items.fuse();
     // A subagent begins later than the turn it belongs to and is so met before it.
     let mut open: Vec<Trace> = Vec::new();
     std::iter::from_fn(move || {
@@ -155,7 +176,7 @@ pub fn selected<'a>(
     selectors: &'a Selectors,
 ) -> impl Iterator<Item = (usize, Trace)> + use<'a> {
     let filter = selectors.at(context);
-    let numbered = traces(context.paths()).enumerate().map(|(at, trace)| (at + 1, trace));
+    let numbered = traces_of(history::items(context.paths())).enumerate().map(|(at, trace)| (at + 1, trace));
     numbered.filter(move |(_, trace)| trace.is_selected(&filter))
 }
 

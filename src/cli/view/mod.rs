@@ -5,6 +5,7 @@ pub mod browser;
 pub mod draw;
 pub mod records;
 pub mod redaction_marks;
+pub mod spent;
 pub mod terminal;
 pub mod text;
 pub mod tree;
