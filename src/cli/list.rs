@@ -171,7 +171,7 @@ fn session_line(out: &mut String, terminal: Terminal, head: &Head, thread: &str)
 }
 
 /// Which columns there is room for beside the prompt. Narrow terminals lose ids first, then models, then tokens, then
-/// tool calls, then the cost.
+/// the cost, then tool calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Layout {
     number: usize,
@@ -204,8 +204,8 @@ impl Layout {
             |l| l.id = false,
             |l| l.model = false,
             |l| l.tokens = false,
-            |l| l.calls = false,
             |l| l.cost = false,
+            |l| l.calls = false,
         ];
         for drop in drop {
             if columns >= layout.taken() + PROMPT_COLUMNS {
@@ -390,7 +390,7 @@ mod tests {
         let sum = whole.summary();
         assert_eq!((sum.prompt_tokens, sum.tool_calls), (Some(12_345_679), 1235));
         let line =
-            table(&[(1, whole)], &Prices::built_in(), Terminal { width: 140, height: None, colour: false });
+            table(&[(1, whole)], &Prices::built_in(), Terminal { width: 160, height: None, colour: false });
         assert!(line.contains("failed   waiting") && line.contains("a-model-with-"), "{line}");
     }
 
@@ -410,13 +410,19 @@ mod tests {
     #[test]
     fn narrow_terminals_keep_the_prompt() {
         let traces = [(1, trace("s-1", "t-1"))];
-        for (columns, prompt, parts) in
-            [(60, 29, "calls -"), (80, 32, "calls"), (100, 32, "tokens"), (120, 32, "model"), (140, 32, "id")]
-        {
+        for (columns, prompt, parts) in [
+            (60, 29, "calls -"),
+            (80, 32, "calls"),
+            (100, 32, "cost"),
+            (120, 32, "tokens"),
+            (140, 32, "model"),
+            (160, 32, "id"),
+        ] {
             let layout = Layout::of(&traces, columns);
             assert!(layout.prompt >= prompt, "{columns}: {layout:?}");
             let shown = [
                 (layout.calls, "calls"),
+                (layout.cost, "cost"),
                 (layout.tokens, "tokens"),
                 (layout.model, "model"),
                 (layout.id, "id"),
