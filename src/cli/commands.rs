@@ -4,7 +4,8 @@
 use argh::{ArgsInfo, FromArgs};
 
 use super::{
-    backfill, config, demo, doctor, flush, install, list, open, preview, prices, resend, show, stats, uninstall,
+    backfill, config, demo, doctor, flush, install, list, open, preview, prices, resend, show, stats,
+    uninstall,
 };
 
 /// Traces of OpenAI Codex CLI sessions for Phoenix, Arize AX and OpenTelemetry collectors.
