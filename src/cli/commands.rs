@@ -4,7 +4,7 @@
 use argh::{ArgsInfo, FromArgs};
 
 use super::{
-    backfill, config, demo, doctor, flush, install, list, open, preview, prices, resend, show, stats,
+    backfill, config, demo, doctor, flush, install, list, open, preview, prices, resend, search, show, stats,
     uninstall,
 };
 
@@ -24,6 +24,7 @@ pub enum Command {
     List(list::ListArgs),
     Show(show::ShowArgs),
     Open(open::OpenArgs),
+    Search(search::SearchArgs),
     Stats(stats::StatsArgs),
     Prices(prices::PricesArgs),
     Preview(preview::PreviewArgs),

@@ -18,6 +18,7 @@ mod open;
 mod preview;
 mod prices;
 mod resend;
+mod search;
 mod selection;
 mod setup;
 mod show;
@@ -166,6 +167,7 @@ fn execute(
         Command::Preview(args) => preview::run(&args, selectors, context, out),
         Command::Show(args) => show::run(&args, selectors, context, out),
         Command::Open(args) => open::run(&args, context, out),
+        Command::Search(args) => search::run(&args, selectors, form, context, out),
         Command::Stats(args) => stats::run(&args, selectors, form, context, out),
         Command::Prices(args) => prices::run(&args, form, context, &mut Unheeded(out)),
         Command::Config(config) => config::run(config, context, &mut Unheeded(out)),

@@ -12,7 +12,7 @@ use super::selection::{self, Trace};
 use super::view::browser;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, short_id};
-use super::view::{draw, spent};
+use super::view::{draw, markdown, spent};
 use super::{exit, html};
 use crate::context::{Context, Paths};
 use crate::delivery::outbox;
@@ -34,6 +34,9 @@ pub struct ShowArgs {
     /// print OTLP JSON
     #[argh(switch)]
     json: bool,
+    /// print Markdown, for an issue or a review
+    #[argh(switch)]
+    markdown: bool,
     /// write a page for a browser; "-" writes to standard output; without FILE, open the page
     #[argh(option, arg_name = "file")]
     html: Option<PathBuf>,
@@ -64,6 +67,12 @@ pub fn run(
     }
     if args.json {
         write_json(&traces, context, out)?;
+        return Ok(exit::DONE);
+    }
+    if args.markdown {
+        for trace in &traces {
+            writeln!(out, "{}", markdown::of_trace(trace)?.trim_end())?;
+        }
         return Ok(exit::DONE);
     }
     let prices = prices(context);

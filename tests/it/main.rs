@@ -37,3 +37,4 @@ mod view_backfill;
 mod view_commands;
 mod view_open;
 mod view_pages;
+mod view_search;

@@ -96,6 +96,11 @@ impl Filter<'_> {
     pub fn since(&self) -> Option<Timestamp> {
         self.since
     }
+
+    /// The moment from which on nothing is selected.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
 }
 
 /// Whether the turn failed, or a tool in it.

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod draw;
+pub mod markdown;
 pub mod records;
 pub mod redaction_marks;
 pub mod spent;

@@ -19,6 +19,20 @@ pub struct Reader {
     left: u64,
 }
 
+/// Opens a rollout's bytes, decompressed.
+///
+/// # Errors
+/// When the file cannot be opened or is no regular file.
+pub fn open_bytes(path: &Path) -> io::Result<Box<dyn Read>> {
+    let file = open_regular(path)?;
+    if path.extension().is_some_and(|e| e == "zst") {
+        let decoder =
+            ruzstd::decoding::StreamingDecoder::new(BufReader::new(file)).map_err(io::Error::other)?;
+        return Ok(Box::new(decoder));
+    }
+    Ok(Box::new(file))
+}
+
 impl Reader {
     /// Reads from the first line.
     ///
