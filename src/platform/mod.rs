@@ -12,7 +12,7 @@
 //! | processes | [`process`], [`parent_id`], [`exists`], [`is_shell`], [`place`], [`environment`] |
 //! | who may use a file | [`access`], [`access_of`], [`close`], [`close_file`], [`close_to_writers`], [`can_write_into`], [`is_read_only`] |
 //! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`is_deleted`], [`read_at`], [`write_all_at`] |
-//! | programs | [`EXE_SUFFIX`], [`link`], [`is_linked`], [`is_same_file`], [`replace_program`], [`make_executable`], [`is_executable`], [`strip_quarantine`], [`short_path`], [`plain`] |
+//! | programs | [`EXE_SUFFIX`], [`link`], [`is_linked`], [`is_same_file`], [`replace_program`], [`remove_program`], [`make_executable`], [`is_executable`], [`strip_quarantine`], [`short_path`], [`plain`] |
 //! | the terminal | [`terminal_size`], [`Silence`], [`forget_typed`], [`shell`], [`DEFAULT_PAGER`] |
 //! | other programs' habits | [`CODEX_NAMES`], [`codex_requirements`], [`git_kind`], [`path_of_bytes`], [`LINKS_MAY_BE_FILES`], [`BROWSERS`], [`is_closed_pipe`], [`random`] |
 #![expect(
@@ -40,8 +40,8 @@ pub use system::{
     exists, exit_quietly, forget_typed, git_kind, is_closed_pipe, is_deleted, is_executable, is_linked,
     is_read_only, is_same_file, is_shell, let_stdin_wait, link, make_executable, make_private_dir, parent_id,
     path_of_bytes, place, plain, private_options, process, random, read_at, reading_options, refuse_link,
-    replace, replace_program, run_detached, set_deadline, shell, short_path, strip_quarantine, terminal_size,
-    write_all_at,
+    remove_program, replace, replace_program, run_detached, set_deadline, shell, short_path,
+    strip_quarantine, terminal_size, write_all_at,
 };
 
 /// What is known of a process.

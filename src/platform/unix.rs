@@ -196,6 +196,14 @@ pub fn is_linked(target: &Path, at: &Path) -> bool {
     fs::read_link(at).is_ok_and(|found| found == target)
 }
 
+/// Deletes a program, which may run.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub fn remove_program(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
 /// Puts a program in the place of another, which may run.
 pub fn replace_program(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)

@@ -26,6 +26,7 @@ mod live_trust;
 mod namespace;
 mod outbox_model;
 mod owners;
+mod platform;
 mod readme;
 mod recordings;
 mod replay;

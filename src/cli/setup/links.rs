@@ -72,7 +72,7 @@ pub fn remove(paths: &Paths) -> Vec<PathBuf> {
     let mut gone: Vec<PathBuf> = Vec::new();
     for name in LINKS.into_iter().chain([PROGRAM]) {
         let path = folder.join(exe(name));
-        if fs::remove_file(&path).is_ok() {
+        if platform::remove_program(&path).is_ok() {
             gone.push(path);
         }
     }
@@ -83,8 +83,10 @@ pub fn remove(paths: &Paths) -> Vec<PathBuf> {
 
 /// Removes a link that leads into our directory.
 pub fn remove_link(link: &Path, paths: &Paths) -> bool {
-    let ours = fs::read_link(link).is_ok_and(|target| target.starts_with(paths.bin()));
-    ours && fs::remove_file(link).is_ok()
+    let leads = fs::read_link(link).is_ok_and(|target| target.starts_with(paths.bin()));
+    let is_ours =
+        leads || link.file_name().is_some_and(|name| platform::is_linked(&paths.bin().join(name), link));
+    is_ours && platform::remove_program(link).is_ok()
 }
 
 /// Returns what is wrong with the executable and its links; empty when nothing is.
@@ -94,7 +96,8 @@ pub fn problems(paths: &Paths) -> Vec<String> {
     if !runnable(&program) {
         return vec![format!("{} is missing or cannot be executed", program.display())];
     }
-    let wrong = |name: &&&str| !platform::is_same_file(&paths.bin().join(exe(name)), &program);
+    let leads = |at: &Path| platform::is_same_file(at, &program) || platform::is_linked(&program, at);
+    let wrong = |name: &&&str| !leads(&paths.bin().join(exe(name)));
     LINKS.iter().filter(wrong).map(|name| format!("{name} does not lead to {PROGRAM}")).collect()
 }
 
@@ -108,6 +111,7 @@ fn link(target: &Path, at: &Path) -> std::io::Result<()> {
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     replace::put_program(to, |temporary| {
         fs::copy(from, temporary)?;
+        platform::strip_quarantine(temporary);
         platform::make_executable(temporary)
     })
 }

@@ -128,6 +128,31 @@ pub fn is_linked(target: &Path, at: &Path) -> bool {
     is_same_file(&target, at) || equal()
 }
 
+/// Deletes a program. One that runs cannot be deleted under any of its names, but moved: it is deleted from the
+/// directory for temporary files once it has ended.
+///
+/// # Errors
+/// When it is not there, or can be neither deleted nor moved.
+pub fn remove_program(path: &Path) -> io::Result<()> {
+    static DELETES_LATER: std::sync::Once = std::sync::Once::new();
+    let Err(error) = fs::remove_file(path) else { return Ok(()) };
+    if error.kind() == io::ErrorKind::NotFound {
+        return Err(error);
+    }
+    let prefix = std::env::temp_dir().join(format!("arize-codex-{}-", std::process::id()));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    fs::rename(path, format!("{}{name}.old", prefix.display())).map_err(|_| error)?;
+    DELETES_LATER.call_once(|| {
+        let _ =
+            apart(&mut shell(&format!("ping -n 3 127.0.0.1 >nul & del /q \"{}*.old\"", prefix.display())))
+                .stdin(std::process::Stdio::null())
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn();
+    });
+    Ok(())
+}
+
 /// Puts a program in the place of another, which may run: it is moved aside, and deleted once it has ended.
 pub fn replace_program(from: &Path, to: &Path) -> io::Result<()> {
     if fs::rename(from, to).is_ok() {
@@ -201,7 +226,7 @@ pub fn is_closed_pipe(error: &io::Error) -> bool {
 }
 
 /// Programs that open a page in the user's browser.
-pub const BROWSERS: &[&str] = &["explorer.exe"];
+pub const BROWSERS: &[&str] = &["rundll32.exe url.dll,FileProtocolHandler"];
 
 /// A command line that the user wrote for the shell.
 pub fn shell(line: &str) -> Command {
