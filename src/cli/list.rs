@@ -4,12 +4,12 @@ use argh::{ArgsInfo, FromArgs};
 use serde_json::{Value, json};
 use std::io::Write;
 
-use super::exit;
 use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::records::{Form, Records, rfc3339, write_json};
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, pad, pad_left, short, short_id, width};
+use super::{exit, follow};
 use crate::context::Context;
 use crate::delivery::archive::Place;
 use crate::otel::entry::{Head, Summary};
@@ -45,10 +45,15 @@ pub fn run(
             write_json(&traces.iter().map(|t| as_json(t, prices)).collect::<Vec<Value>>(), out)?;
         }
         Form::Csv | Form::Markdown => records(&traces, prices).write(form, out)?,
-        Form::Text if traces.is_empty() => writeln!(out, "{}", selectors.nothing())?,
         Form::Text => {
             let terminal = Terminal::of(context);
-            terminal.page(context, &table(&traces, prices, terminal), out)?;
+            let mut text = follow::running_lines(selectors, &settings, context, terminal);
+            if traces.is_empty() && text.is_empty() {
+                writeln!(out, "{}", selectors.nothing())?;
+                return Ok(exit::DONE);
+            }
+            text.push_str(&table(&traces, prices, terminal));
+            terminal.page(context, &text, out)?;
         }
     }
     Ok(exit::DONE)

@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod doctor;
 mod flush;
+mod follow;
 mod html;
 mod install;
 mod line;

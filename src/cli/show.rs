@@ -1,10 +1,8 @@
 //! `arize-codex show`: a turn or a session as a tree beside a time axis, as JSON, or as the turns end.
 
 use argh::{ArgsInfo, FromArgs};
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use super::list::{folder_name, place_name};
 use super::selection::selectors::Selectors;
@@ -13,10 +11,8 @@ use super::view::browser;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, short_id};
 use super::view::{draw, markdown, spent};
-use super::{exit, html};
-use crate::context::{Context, Paths};
-use crate::delivery::outbox;
-use crate::otel::entry::EntryKey;
+use super::{exit, follow, html};
+use crate::context::Context;
 use crate::otel::prices::Prices;
 use crate::otel::resource::Decoration;
 use crate::settings::Settings;
@@ -40,7 +36,7 @@ pub struct ShowArgs {
     /// write a page for a browser; "-" writes to standard output; without FILE, open the page
     #[argh(option, arg_name = "file")]
     html: Option<PathBuf>,
-    /// print turns as they end
+    /// show running turns as they go
     #[argh(switch)]
     follow: bool,
 }
@@ -170,53 +166,19 @@ fn picture(trace: &Trace, prices: &Prices, terminal: Terminal, full: bool) -> an
     Ok(out)
 }
 
-/// Prints each turn when it has ended, until the process is stopped or nobody reads on.
+/// Shows running turns as they go, and each as `show` does once it has ended.
 fn follow(
     args: &ShowArgs,
     selectors: &Selectors,
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let paths = context.paths();
-    let mut known: BTreeSet<EntryKey> = selection::keys(paths).into_iter().collect();
-    let mut seen_at = changed_at(paths);
-    loop {
-        std::thread::sleep(LOOK_EVERY);
-        let now = changed_at(paths);
-        if now == seen_at {
-            continue;
-        }
-        seen_at = now;
-        // Subagents are shown with the turn they belong to, or alone when they end after it.
-        let mut fresh: Vec<Trace> = selection::traces(paths)
-            .take(LOOKED_AT)
-            .filter(|t| t.has_root() && t.items.iter().any(|i| !known.contains(&i.head.key)))
-            .filter(|t| wanted(args, t) && t.is_selected(&selectors.at(context)))
-            .collect();
-        fresh.reverse();
-        for trace in &fresh {
-            known.extend(trace.items.iter().map(|i| i.head.key.clone()));
-            if args.json {
-                write_json(std::slice::from_ref(trace), context, out)?;
-            } else {
-                writeln!(out, "{}", picture(trace, &prices(context), Terminal::of(context), args.full)?)?;
-            }
-        }
-        out.flush()?;
-    }
-}
-
-fn wanted(args: &ShowArgs, trace: &Trace) -> bool {
     let wanted = args.what.as_deref().filter(|w| *w != selection::LAST);
-    wanted.is_none_or(|w| trace.thread.as_str().starts_with(w))
+    let mut ended = |trace: &Trace, out: &mut dyn Write| {
+        if args.json {
+            return write_json(std::slice::from_ref(trace), context, out);
+        }
+        Ok(writeln!(out, "{}", picture(trace, &prices(context), Terminal::of(context), args.full)?)?)
+    };
+    follow::follow(wanted, selectors, context, args.json, &mut ended, out)
 }
-
-/// When entries last came or went.
-fn changed_at(paths: &Paths) -> [Option<SystemTime>; 3] {
-    [paths.outbox(), paths.sent(), outbox::rejected(paths)]
-        .map(|folder| std::fs::metadata(folder).and_then(|m| m.modified()).ok())
-}
-
-const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// More turns than end between two looks.
-const LOOKED_AT: usize = 200;

@@ -20,6 +20,7 @@ pub mod orphans;
 pub mod outbox;
 pub mod past_turns;
 pub mod processes;
+pub mod running;
 mod send;
 pub mod status;
 pub mod transport;

@@ -44,6 +44,8 @@ pub enum Reason {
     NotifyOnly,
     /// No hook reported it; it stands in the rollout before a turn that hooks reported.
     Unseen,
+    /// It has not ended: it is shown, never delivered.
+    Running,
     Backfill,
 }
 

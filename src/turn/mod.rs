@@ -51,14 +51,21 @@ pub struct Turn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     Completed,
-    Failed { message: String },
-    Interrupted { reason: String },
+    /// It has not ended.
+    Running,
+    Failed {
+        message: String,
+    },
+    Interrupted {
+        reason: String,
+    },
 }
 
 impl Status {
     pub fn name(&self) -> &'static str {
         match self {
             Status::Completed => "completed",
+            Status::Running => "running",
             Status::Failed { .. } => "failed",
             Status::Interrupted { .. } => "interrupted",
         }

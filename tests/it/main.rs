@@ -36,6 +36,7 @@ mod setup_terminal;
 mod supply;
 mod view_backfill;
 mod view_commands;
+mod view_follow;
 mod view_open;
 mod view_pages;
 mod view_search;

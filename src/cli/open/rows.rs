@@ -15,7 +15,7 @@ use crate::cli::selection::selectors::Selectors;
 use crate::cli::view::text::local;
 use crate::context::{Context, Paths};
 use crate::delivery::archive::Place;
-use crate::delivery::history;
+use crate::delivery::{history, running};
 use crate::otel::entry::Head;
 use crate::otel::prices::{Bill, Prices};
 use crate::settings::Settings;
@@ -41,6 +41,8 @@ pub struct Row {
 pub struct Rows {
     rows: Vec<Row>,
     read_at: Option<Stamp>,
+    /// Turns that run, read anew for every answer.
+    running: Vec<Row>,
 }
 
 /// When files last came or went, and how long the newest month of the history is.
@@ -84,6 +86,7 @@ impl Rows {
             self.rows = read(context);
             self.read_at = Some(now);
         }
+        self.running = running(context);
     }
 
     /// Returns the rows that a query selects, newest first.
@@ -94,7 +97,7 @@ impl Rows {
             words.iter().all(|word| row.text.contains(word.as_str()))
                 && filter.takes_turn(&row.head, &row.head.summary, row.ended_at)
         };
-        self.rows.iter().filter(is_selected).collect()
+        self.running.iter().chain(&self.rows).filter(is_selected).collect()
     }
 }
 
@@ -176,6 +179,25 @@ pub fn costs(rows: &[&Row], by: &str) -> Vec<(String, Totals)> {
         sums.sort_by(|a, b| b.1.cost.total_cmp(&a.1.cost).then(b.1.turns.cmp(&a.1.turns)));
     }
     sums
+}
+
+/// The turns that run, newest first; of a subagent its turn's row knows.
+fn running(context: &Context) -> Vec<Row> {
+    if !running::any(context) {
+        return Vec::new();
+    }
+    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
+    let prices = Prices::load(context.paths(), settings.profile.prices.as_deref());
+    let own =
+        running::turns(context, &settings).into_iter().filter(|e| e.head.key.thread == e.head.root_thread);
+    let mut rows: Vec<Row> = own
+        .map(|entry| {
+            let (head, ended_at) = (entry.head.clone(), entry.head.ended_at);
+            Row { bill: Bill::of(&entry.head.summary.uses, &prices), ..Row::new(head, ended_at, None) }
+        })
+        .collect();
+    rows.reverse();
+    rows
 }
 
 fn read(context: &Context) -> Vec<Row> {

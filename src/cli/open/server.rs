@@ -20,6 +20,7 @@ use super::answer::{Answer, answer};
 use super::guard::{Asked, Route, route};
 use super::rows::{self, Rows};
 use crate::context::Context;
+use crate::delivery::running;
 
 /// How long nobody may look before the server ends.
 pub const IDLE: Duration = Duration::from_secs(600);
@@ -162,7 +163,8 @@ fn changes(shared: &Rc<Shared>) -> mpsc::Receiver<Bytes> {
             tokio::time::sleep(LOOK_EVERY).await;
             let now = rows::stamp(shared.context.paths());
             silent += LOOK_EVERY;
-            let event = match (now != known, silent >= HEARTBEAT) {
+            let moved = now != known || running::any(&shared.context);
+            let event = match (moved, silent >= HEARTBEAT) {
                 (true, _) => "data: changed\n\n",
                 (false, true) => ": nothing new\n\n",
                 (false, false) if sender.is_closed() => return,

@@ -28,7 +28,7 @@ impl Builder<'_> {
         self.circumstances(&mut a);
         let name = self.name();
         let error = match &turn.status {
-            Status::Completed => None,
+            Status::Completed | Status::Running => None,
             Status::Failed { message } => Some(("TurnFailed", self.error_class(), message.clone())),
             Status::Interrupted { reason } => Some(("TurnInterrupted", Class::Plain, reason.clone())),
         };

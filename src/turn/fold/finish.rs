@@ -109,6 +109,7 @@ impl Fold<'_> {
             }
             (None, Reason::Stop | Reason::Compacted | Reason::NotifyOnly) => Status::Completed,
             (None, _) if closing.turn.notified.is_some() => Status::Completed,
+            (None, Reason::Running) => Status::Running,
             (None, Reason::Interrupt) => interrupted("interrupted"),
             (None, reason) => match (&self.last_error, reason) {
                 (Some(message), _) => Status::Failed { message: message.clone() },
@@ -158,7 +159,7 @@ impl Fold<'_> {
         let first = if part { self.first_at.or(begun) } else { self.first_at.into_iter().chain(begun).min() };
         let started = first.into_iter().chain(hooked.clone().min()).min().unwrap_or(closing.at);
         let last_known = self.last_at.into_iter().chain(hooked).chain(closing.turn.notified).max();
-        let prompt = matches!(closing.reason, Reason::Stop | Reason::Interrupt);
+        let prompt = matches!(closing.reason, Reason::Stop | Reason::Interrupt | Reason::Running);
         let ended = match &self.end {
             Some((at, _)) => *at,
             None if prompt => closing.at,

@@ -138,6 +138,7 @@ impl ToolDraft {
         // Hooks alone: Codex calls no PostToolUse for what fails. A command may run on.
         let runs_on = || self.hook_name.as_deref().is_none_or(|n| n == "Bash" || !outcome::always_ends(n));
         match frame.status {
+            Status::Running => None,
             Status::Completed if frame.in_rollout || runs_on() => None,
             Status::Completed => Some(outcome::NO_RESULT.to_owned()),
             status => Some(format!("unfinished: the turn was {}", status.name())),

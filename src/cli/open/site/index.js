@@ -92,7 +92,7 @@
       el("span", { class: "tokens numbers" }, tokens), el("span", { class: "cost numbers" }, dollars(turn.cost, turn.cost_is_partial)), el("span", { class: "took numbers" }, lasted(turn.duration_ms)),
     ];
     // Of a turn that the history alone knows there is no page.
-    return turn.delivery === null ? el("div", { class: "turn", title: "no longer kept whole" }, cells) : el("a", { class: "turn", href: "turn/" + turn.turn + "." + turn.thread }, cells);
+    return turn.delivery === null ? el("div", { class: "turn", title: turn.status === "running" ? null : "no longer kept whole" }, cells) : el("a", { class: "turn", href: "turn/" + turn.turn + "." + turn.thread }, cells);
   }
 
   function drawCosts(groups) {

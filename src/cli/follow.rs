@@ -1,0 +1,270 @@
+//! `arize-codex show --follow`: running turns as they go, redrawn in place on a terminal, as lines elsewhere.
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::list::folder_name;
+use super::selection::selectors::Selectors;
+use super::selection::{self, Trace};
+use super::view::draw;
+use super::view::terminal::{Style, Terminal};
+use super::view::text::{first_line, fit, lasted, local};
+use super::view::tree::{self, Node};
+use crate::context::Context;
+use crate::delivery::running;
+use crate::otel::entry::{Entry, EntryKey};
+use crate::otel::prices::{Bill, Prices};
+use crate::otel::text_tree::string;
+use crate::settings::Settings;
+
+/// What is done with a turn once it has ended.
+pub type Ended<'a> = dyn FnMut(&Trace, &mut dyn Write) -> anyhow::Result<()> + 'a;
+
+/// Shows the turns of the session that begins with `wanted`, or of all, until nobody reads on. With `only_ended` those
+/// that run are left out.
+///
+/// # Errors
+/// When nothing can be printed.
+pub fn follow(
+    wanted: Option<&str>,
+    selectors: &Selectors,
+    context: &Context,
+    only_ended: bool,
+    ended: &mut Ended,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
+    let prices = Prices::load(context.paths(), settings.profile.prices.as_deref());
+    let terminal = Terminal::of(context);
+    let mut known: BTreeSet<EntryKey> = selection::keys(context.paths()).into_iter().collect();
+    let mut frame = Frame::default();
+    let mut lines = Lines::default();
+    loop {
+        let began = Instant::now();
+        let running: Vec<Entry> = running::turns(context, &settings)
+            .into_iter()
+            .filter(|entry| wanted.is_none_or(|w| entry.head.root_thread.as_str().starts_with(w)))
+            .filter(|entry| selectors.at(context).takes(&entry.head))
+            .collect();
+        let over = over(wanted, selectors, context, &mut known);
+        if !over.is_empty() {
+            frame.clear(out)?;
+        }
+        for trace in &over {
+            ended(trace, out)?;
+        }
+        match terminal.height {
+            _ if only_ended => {}
+            Some(height) => frame.draw(&picture(&running, &prices, terminal), height, out)?,
+            None => lines.print(&running, out)?,
+        }
+        out.flush()?;
+        // A large turn takes a while to read: no more than a fifth of the time goes into it.
+        std::thread::sleep(LOOK_EVERY.max(began.elapsed() * 4));
+    }
+}
+
+/// Returns a line for each selected turn that runs, and an empty one behind them.
+pub fn running_lines(
+    selectors: &Selectors,
+    settings: &Settings,
+    context: &Context,
+    terminal: Terminal,
+) -> String {
+    if !running::any(context) {
+        return String::new();
+    }
+    let mut out = String::new();
+    let filter = selectors.at(context);
+    for entry in running::turns(context, settings).iter().filter(|entry| filter.takes(&entry.head)) {
+        let head = &entry.head;
+        let lead = format!("running  {}  ", local(head.started_at, "%H:%M"));
+        let took = format!("  {}", lasted(head.ended_at.since(head.started_at)));
+        terminal.paint_into(&mut out, Style::Waiting, &lead);
+        let said = if head.summary.prompt.is_empty() { &head.summary.name } else { &head.summary.prompt };
+        let room = terminal.width.saturating_sub(lead.len() + took.len());
+        out.push_str(&fit(&first_line(said), room));
+        terminal.paint_into(&mut out, Style::Quiet, &took);
+        out.push('\n');
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out
+}
+
+/// The selected turns that have ended since the last look, oldest first.
+fn over(
+    wanted: Option<&str>,
+    selectors: &Selectors,
+    context: &Context,
+    known: &mut BTreeSet<EntryKey>,
+) -> Vec<Trace> {
+    let is_new =
+        |trace: &Trace, known: &BTreeSet<EntryKey>| trace.items.iter().any(|i| !known.contains(&i.head.key));
+    let mut fresh: Vec<Trace> = selection::traces(context.paths())
+        .take(LOOKED_AT)
+        .filter(|trace| trace.has_root() && is_new(trace, known))
+        .filter(|trace| wanted.is_none_or(|w| trace.thread.as_str().starts_with(w)))
+        .filter(|trace| trace.is_selected(&selectors.at(context)))
+        .collect();
+    fresh.reverse();
+    for trace in &fresh {
+        known.extend(trace.items.iter().map(|i| i.head.key.clone()));
+    }
+    fresh
+}
+
+/// What was drawn last, to be drawn over.
+#[derive(Debug, Default)]
+struct Frame {
+    lines: usize,
+}
+
+impl Frame {
+    fn clear(&mut self, out: &mut dyn Write) -> std::io::Result<()> {
+        if self.lines > 0 {
+            write!(out, "\x1b[{}A\x1b[J", self.lines)?;
+        }
+        self.lines = 0;
+        Ok(())
+    }
+
+    /// Draws the end of a picture that is higher than the terminal.
+    fn draw(&mut self, picture: &str, height: usize, out: &mut dyn Write) -> std::io::Result<()> {
+        self.clear(out)?;
+        let lines: Vec<&str> = picture.lines().collect();
+        for line in &lines[lines.len().saturating_sub(height.saturating_sub(1))..] {
+            writeln!(out, "{line}")?;
+            self.lines += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Every running turn as a tree, with a line that says what it does at the moment.
+fn picture(running: &[Entry], prices: &Prices, terminal: Terminal) -> String {
+    let mut out = String::new();
+    for turn in by_turn(running) {
+        let (Some(first), spans) = (turn.first(), spans_of(&turn)) else { continue };
+        let (head, summary) = (&first.head, &first.head.summary);
+        let took = lasted(head.ended_at.since(head.started_at));
+        out.push_str(&draw::heading(
+            terminal,
+            &format!("{}  running {took}", summary.name),
+            &local(head.started_at, "%H:%M:%S"),
+        ));
+        let mut bill = Bill::default();
+        turn.iter().for_each(|entry| bill.add(&Bill::of(&entry.head.summary.uses, prices)));
+        let about = [
+            summary.cwd.as_deref().map(folder_name),
+            summary.model.clone(),
+            draw::total_tokens(&spans).map(draw::tokens_in_words),
+            Some(bill.in_words()).filter(|words| !words.is_empty()),
+            context_fill(first),
+        ];
+        let about = about.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        terminal.paint_into(&mut out, Style::Quiet, &fit(&first_line(&about), terminal.width));
+        out.push('\n');
+        out.push_str(&draw::tree(&spans, terminal, false));
+        terminal.paint_into(&mut out, Style::Waiting, &fit(&first_line(&now(&spans)), terminal.width));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+fn by_turn(running: &[Entry]) -> Vec<Vec<&Entry>> {
+    let mut turns: Vec<Vec<&Entry>> = Vec::new();
+    for entry in running {
+        match turns.last_mut().filter(|turn| turn[0].head.root_turn == entry.head.root_turn) {
+            Some(turn) => turn.push(entry),
+            None => turns.push(vec![entry]),
+        }
+    }
+    turns
+}
+
+fn spans_of(turn: &[&Entry]) -> Vec<Span> {
+    turn.iter().flat_map(|entry| entry.spans.iter().cloned()).collect()
+}
+
+fn context_fill(entry: &Entry) -> Option<String> {
+    let (used, size) = entry.head.summary.context?;
+    let size = size.filter(|size| *size > 0)?;
+    Some(format!("context {} % full", used.saturating_mul(100) / size))
+}
+
+/// What a turn does at the moment.
+fn now(spans: &[Span]) -> String {
+    let nodes = tree::build(spans);
+    let end = nodes.iter().map(|node| node.end).max().unwrap_or(0);
+    let asked = nodes.iter().find(|node| is_running(node, spans, end) && is_undecided(node));
+    if let Some(node) = asked {
+        let since = node.permission.as_ref().and_then(|p| p.wait).map(lasted).unwrap_or_default();
+        return format!("waits for your approval since {since}: {} {}", node.name, node.about);
+    }
+    let busy: Vec<String> = nodes
+        .iter()
+        .filter(|node| is_running(node, spans, end))
+        .map(|node| format!("{} {} since {}", node.name, node.about, lasted(node.lasted())))
+        .collect();
+    if !busy.is_empty() {
+        return busy.join("; ");
+    }
+    let last = nodes.iter().filter(|node| node.depth > 0).map(|node| node.end).max();
+    let since = last.or_else(|| nodes.first().map(|node| node.start)).unwrap_or(end);
+    format!("the model works since {}", lasted(Duration::from_nanos(end.saturating_sub(since))))
+}
+
+/// A call without an end yet ends where its turn is now.
+fn is_running(node: &Node, spans: &[Span], now: u64) -> bool {
+    node.end >= now && string(&spans[node.span], "openinference.span.kind") == Some("TOOL")
+}
+
+fn is_undecided(node: &Node) -> bool {
+    node.permission.as_ref().is_some_and(|permission| permission.decision == "unknown")
+}
+
+/// Calls as lines, when they start and when they end.
+#[derive(Debug, Default)]
+struct Lines {
+    /// By span id: whether its end was printed.
+    printed: BTreeMap<Vec<u8>, bool>,
+}
+
+impl Lines {
+    fn print(&mut self, running: &[Entry], out: &mut dyn Write) -> std::io::Result<()> {
+        for turn in by_turn(running) {
+            let spans = spans_of(&turn);
+            let nodes = tree::build(&spans);
+            let end = nodes.iter().map(|node| node.end).max().unwrap_or(0);
+            for node in nodes.iter().filter(|node| !node.name.is_empty()) {
+                let span = &spans[node.span];
+                let runs = is_running(node, &spans, end) || node.depth == 0;
+                let known = self.printed.get(&span.span_id).copied();
+                let about = first_line(&format!("{} {}", node.name, node.about));
+                if known.is_none() {
+                    writeln!(out, "{}  started  {about}", clock(node.start))?;
+                }
+                if !runs && known != Some(true) {
+                    let failed =
+                        node.error.as_deref().map(|e| format!("  {}", first_line(e))).unwrap_or_default();
+                    writeln!(out, "{}  {:>7}  {about}{failed}", clock(node.end), lasted(node.lasted()))?;
+                }
+                self.printed.insert(span.span_id.clone(), !runs);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn clock(nanos: u64) -> String {
+    let millis = i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX);
+    local(crate::time::Timestamp::from_millis(millis), "%H:%M:%S")
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// More turns than end between two looks.
+const LOOKED_AT: usize = 200;
