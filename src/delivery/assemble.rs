@@ -127,7 +127,7 @@ fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
     let Ok(reader) = Reader::open_at(&path, from) else { return Vec::new() };
     let mut found: Vec<Closing> = Vec::new();
     for record in reader {
-        let Fact::TurnStarted { .. } = record.fact else { continue };
+        let Fact::TurnStarted(_) = record.fact else { continue };
         let Some(id) = record.turn.and_then(|t| TurnId::parse(&t).ok()) else { continue };
         if id == closing.turn.id || found.len() >= MAX_UNSEEN {
             break;
@@ -244,7 +244,7 @@ fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Rec
                 | Fact::User(_)
                 | Fact::AgentMessage { .. }
                 | Fact::ResponseUsage { .. }
-                | Fact::TurnStarted { .. }
+                | Fact::TurnStarted(_)
         )
     };
     Some(std::iter::from_fn(move || {

@@ -92,6 +92,14 @@ pub struct About {
     pub permission_mode: Option<String>,
     pub sandbox: Option<String>,
     pub collaboration_mode: Option<String>,
+    pub service_tier: Option<String>,
+    pub context_window: Option<u64>,
+    /// What was left of the account's limits at the last response, as JSON.
+    pub rate_limits: Option<String>,
+    /// The trace in Codex's own OpenTelemetry export.
+    pub trace_id: Option<String>,
+    /// What began the turn: user, exec, goal, …
+    pub trigger: Option<String>,
     pub cwd: Option<String>,
     pub codex_version: Option<String>,
     pub client: Option<String>,

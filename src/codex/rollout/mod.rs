@@ -28,9 +28,12 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
     Session(Box<SessionMeta>),
-    TurnStarted {
-        root_turn: Option<String>,
-        parent_turn: Option<String>,
+    TurnStarted(Box<TurnBeginning>),
+    /// The settings in force from here on.
+    Settings(Box<ThreadSettings>),
+    /// What the thread works towards.
+    Goal {
+        objective: String,
     },
     Context(Box<TurnContext>),
     TurnEnded(TurnEnd),
@@ -54,6 +57,9 @@ pub enum Fact {
     TokenCount {
         total: Usage,
         last: Usage,
+        window: Option<u64>,
+        /// What is left of the account's limits, as Codex writes it.
+        rate_limits: Option<String>,
     },
     /// The history was replaced by a summary.
     Compacted {
@@ -126,11 +132,43 @@ pub struct TurnContext {
     pub collaboration_mode: Option<String>,
 }
 
+/// What the line that begins a turn says of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TurnBeginning {
+    pub root_turn: Option<String>,
+    pub parent_turn: Option<String>,
+    /// user, exec, goal, …
+    pub trigger: Option<String>,
+    /// What a turn without a user's message works towards.
+    pub objective: Option<String>,
+    /// The trace in Codex's own OpenTelemetry export.
+    pub trace_id: Option<String>,
+    pub context_window: Option<u64>,
+}
+
+/// The settings that requests are made with, as Codex resolved them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ThreadSettings {
+    pub model: Option<String>,
+    pub provider: Option<String>,
+    pub service_tier: Option<String>,
+    pub effort: Option<String>,
+    pub summary: Option<String>,
+}
+
 /// End of a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnEnd {
-    Completed { last_message: Option<String>, error: Option<String>, duration_ms: Option<u64> },
-    Aborted { reason: Option<String>, duration_ms: Option<u64> },
+    Completed {
+        last_message: Option<String>,
+        error: Option<String>,
+        duration_ms: Option<u64>,
+        first_token_ms: Option<u64>,
+    },
+    Aborted {
+        reason: Option<String>,
+        duration_ms: Option<u64>,
+    },
 }
 
 /// Message of the user, or of a hook on the user's behalf.
@@ -164,6 +202,8 @@ pub struct ToolRequest {
     /// Run by the model's provider: request and result are one line.
     pub hosted: bool,
     pub status: Option<String>,
+    /// What a hosted tool made.
+    pub images: Vec<Image>,
 }
 
 /// Result that went back to the model.

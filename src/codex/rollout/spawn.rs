@@ -42,7 +42,7 @@ pub fn find_call(parent: &Path, agent: &Sought) -> Option<SpawnCall> {
     let mut turn: Option<String> = None;
     let mut seen: Vec<Seen> = Vec::new();
     for record in Reader::open_at(parent, size.saturating_sub(MAX_LOOK_BACK_BYTES)).ok()? {
-        if let Fact::TurnStarted { .. } = record.fact {
+        if let Fact::TurnStarted(_) = record.fact {
             turn.clone_from(&record.turn);
         }
         match record.fact {

@@ -25,6 +25,9 @@ pub struct Turns<R: Iterator<Item = Record> = Reader> {
     last_at: Timestamp,
     /// The last count of tokens: the base of those of the turn that follows.
     counted: Option<Record>,
+    /// The settings in force: Codex writes them before the line that begins a turn.
+    settings: Option<Record>,
+    goal: Option<Record>,
     /// The turn being read.
     open: Open,
 }
@@ -86,6 +89,8 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             count: 0,
             last_at: first.at,
             counted: None,
+            settings: None,
+            goal: None,
             open: Open::default(),
         })
     }
@@ -112,7 +117,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             let record = self.records.peek()?;
             let at = if record.at > Timestamp::default() { record.at } else { self.last_at };
             let (told, root_turn) = match &record.fact {
-                Fact::TurnStarted { root_turn, .. } => (true, root_turn.clone()),
+                Fact::TurnStarted(beginning) => (true, beginning.root_turn.clone()),
                 _ => (false, None),
             };
             let id = match &record.turn {
@@ -148,7 +153,8 @@ impl<R: Iterator<Item = Record>> Turns<R> {
     /// The records of the turn [`Turns::next_turn`] went to, behind the last count of tokens before it. What is not
     /// taken of them is passed over later.
     pub fn records(&mut self) -> impl Iterator<Item = Record> + '_ {
-        self.counted.take().into_iter().chain(self.by_ref_records())
+        let before = [self.settings.clone(), self.goal.clone(), self.counted.take()];
+        before.into_iter().flatten().chain(self.by_ref_records())
     }
 
     /// Returns what is known of the turn; complete when its records have been read to the end.
@@ -167,7 +173,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         let stop = match self.records.peek() {
             None => true,
             Some(next) => match &next.fact {
-                Fact::TurnStarted { .. } => next.turn.as_deref() != Some(&id),
+                Fact::TurnStarted(_) => next.turn.as_deref() != Some(&id),
                 _ => self.open.named_here && begun && begins_turn(next, self.told),
             },
         };
@@ -216,7 +222,12 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         due.then_some(Record {
             at: self.last_at,
             turn: Some(id),
-            fact: Fact::TurnEnded(TurnEnd::Completed { last_message: None, error: None, duration_ms: None }),
+            fact: Fact::TurnEnded(TurnEnd::Completed {
+                last_message: None,
+                error: None,
+                duration_ms: None,
+                first_token_ms: None,
+            }),
         })
     }
 
@@ -230,6 +241,11 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         }
         if let Fact::TokenCount { .. } = record.fact {
             self.counted = Some(record.clone());
+        }
+        match record.fact {
+            Fact::Settings(_) => self.settings = Some(record.clone()),
+            Fact::Goal { .. } => self.goal = Some(record.clone()),
+            _ => {}
         }
         Some(record)
     }
@@ -259,7 +275,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
 /// Returns true if a record begins a turn, in a release that has `told` of one or not.
 fn begins_turn(record: &Record, told: bool) -> bool {
     match record.fact {
-        Fact::TurnStarted { .. } => true,
+        Fact::TurnStarted(_) => true,
         Fact::User(_) => !told && record.turn.is_none(),
         _ => false,
     }
@@ -287,7 +303,7 @@ mod tests {
     }
 
     fn started(seconds: u64, turn: &str) -> Record {
-        record(seconds, Some(turn), Fact::TurnStarted { root_turn: None, parent_turn: None })
+        record(seconds, Some(turn), Fact::TurnStarted(Box::default()))
     }
 
     fn said(seconds: u64) -> Record {
@@ -299,7 +315,8 @@ mod tests {
     }
 
     fn ended(seconds: u64, turn: &str) -> Record {
-        let end = TurnEnd::Completed { last_message: None, error: None, duration_ms: None };
+        let end =
+            TurnEnd::Completed { last_message: None, error: None, duration_ms: None, first_token_ms: None };
         record(seconds, Some(turn), Fact::TurnEnded(end))
     }
 
@@ -348,7 +365,7 @@ mod tests {
     fn a_turn_knows_what_was_counted_before_it() {
         let counted = |turn: &str, total_tokens| {
             let total = Usage { total_tokens, ..Usage::default() };
-            record(4, Some(turn), Fact::TokenCount { total, last: total })
+            record(4, Some(turn), Fact::TokenCount { total, last: total, window: None, rate_limits: None })
         };
         let records = [session(false), started(2, "a"), counted("a", 10), counted("a", 20), started(5, "b")];
         let mut turns = Turns::new(records.into_iter()).unwrap();

@@ -15,7 +15,8 @@ impl Builder<'_> {
     pub(super) fn model_call(&self, n: usize, call: &ModelCall) -> Span {
         let mut a = Attributes::new(self.redactor, "LLM");
         self.common(&mut a);
-        self.model(&mut a);
+        self.model(&mut a, call.model.as_deref());
+        self.request(&mut a, call);
         a.input_messages(&call.input, &self.tools);
         a.output_message(call, &self.tools);
         if let Some(last) = call.input.last() {
@@ -82,16 +83,27 @@ impl Builder<'_> {
 
     /// The model's part in the turn as one: what it was told and answered.
     pub(super) fn model_of_turn(&self, a: &mut Attributes) {
-        self.model(a);
+        self.model(a, None);
         a.input_messages(&self.turn.inputs, &self.tools);
         if let Some(answer) = &self.turn.answer {
             a.answer(answer);
         }
     }
 
-    fn model(&self, a: &mut Attributes) {
+    /// What a single request ran under.
+    fn request(&self, a: &mut Attributes, call: &ModelCall) {
+        a.plain_if("codex.service_tier", call.service_tier.as_deref());
+        if let Some(first) = call.time_to_first_token {
+            a.number("codex.time_to_first_token_ms", u64::try_from(first.as_millis()).unwrap_or(u64::MAX));
+        }
+        if let Some(window) = call.context_window {
+            a.number("codex.context_window", window);
+        }
+    }
+
+    fn model(&self, a: &mut Attributes, of_call: Option<&str>) {
         let about = &self.turn.about;
-        a.plain_if("llm.model_name", about.model.as_deref());
+        a.plain_if("llm.model_name", of_call.or(about.model.as_deref()));
         a.plain_if("llm.provider", about.provider.as_deref());
         a.plain("llm.system", "openai");
         let mut parameters = serde_json::Map::new();

@@ -1,6 +1,7 @@
 //! The turn's own span: what was said and answered, how it ended, and under which circumstances.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::Link;
 
 use crate::otel::redact::Class;
 use crate::otel::spans::attributes::Attributes;
@@ -33,7 +34,18 @@ impl Builder<'_> {
             Status::Interrupted { reason } => Some(("TurnInterrupted", Class::Plain, reason.clone())),
         };
         let parent = self.parent();
-        self.span(Some(parent), self.root_id.clone(), name, (turn.started, turn.ended), a, error)
+        let times = (turn.started, turn.ended);
+        let span = self.span(Some(parent), self.root_id.clone(), name, times, a, error);
+        Span { links: self.own_trace().into_iter().collect(), ..span }
+    }
+
+    /// A link to the trace in Codex's own export. Codex records no span id, so the link names the trace's last bytes in
+    /// its place: what follows links by trace finds the turn.
+    fn own_trace(&self) -> Option<Link> {
+        let hex = self.turn.about.trace_id.as_deref().filter(|id| id.len() == 32 && id.is_ascii())?;
+        let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+        let trace_id: Vec<u8> = (0..32).step_by(2).map(byte).collect::<Option<_>>()?;
+        Some(Link { span_id: trace_id[8..].to_vec(), trace_id, ..Link::default() })
     }
 
     pub(super) fn conversation(&self, a: &mut Attributes) {
@@ -78,6 +90,22 @@ impl Builder<'_> {
         let duration = about.duration.unwrap_or_else(|| turn.ended.since(turn.started));
         a.number("codex.turn.duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         self.time_spent(a);
+        a.plain_if("codex.turn.trigger", about.trigger.as_deref());
+        a.plain_if("codex.trace_id", about.trace_id.as_deref());
+        a.plain_if("codex.service_tier", about.service_tier.as_deref());
+        let first_token = turn.calls.first().and_then(|call| call.time_to_first_token);
+        if let Some(first) = first_token {
+            a.number("codex.time_to_first_token_ms", u64::try_from(first.as_millis()).unwrap_or(u64::MAX));
+        }
+        if let Some(window) = about.context_window {
+            a.number("codex.context_window", window);
+        }
+        if let Some((used, _)) = super::context_fill(turn) {
+            a.number("codex.context_tokens", used);
+        }
+        if let Some(limits) = &about.rate_limits {
+            a.json("codex.rate_limits", Class::Plain, limits);
+        }
         a.plain_if("codex.usage_source", turn.usage_source);
         a.plain("codex.origin", origin_name(turn.origin));
         if turn.origin == Origin::Notify && turn.calls.is_empty() && turn.tools.is_empty() {

@@ -69,13 +69,18 @@ impl Fold<'_> {
             input: std::mem::take(&mut self.pending),
             output: Vec::new(),
             usage: None,
-            model: self.context.as_ref().and_then(|c| c.model.clone()),
-            service_tier: None,
+            model: self.model_in_force(),
+            service_tier: self.settings.as_ref().and_then(|s| s.service_tier.clone()),
             time_to_first_token: None,
-            context_window: None,
+            context_window: self.window,
             error: None,
             compacts: false,
         });
+    }
+
+    fn model_in_force(&self) -> Option<String> {
+        let context = self.context.as_ref().and_then(|c| c.model.clone());
+        context.or_else(|| self.settings.as_ref().and_then(|s| s.model.clone()))
     }
 
     /// The response that usage told now belongs to: the last one, unless it has its usage already.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::codex::rollout::spawn::SpawnCall;
-use crate::codex::rollout::{SessionMeta, TurnContext, TurnEnd};
+use crate::codex::rollout::{SessionMeta, TurnEnd};
 use crate::ids::{ThreadId, TurnId};
 use crate::time::Timestamp;
 use crate::truncate::withheld;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::fold::tool_call::Frame;
-use crate::turn::fold::{Fold, permission, scripts, usage};
+use crate::turn::fold::{Fold, permission, scripts, sealed, usage};
 use crate::turn::*;
 
 impl Fold<'_> {
@@ -54,12 +54,14 @@ impl Fold<'_> {
             compaction.started = compaction.started.max(started).min(ended);
             compaction.ended = compaction.ended.max(compaction.started).min(ended);
         }
+        self.note_first_token();
         let answer = self.answer(closing, &status);
         let mut inputs = self.told_inputs(closing, agent.as_ref());
         if blocked {
             // It may have been blocked for what it holds, and nobody has read it.
             inputs.iter_mut().for_each(|input| input.text = withheld(&input.text).into_owned());
         }
+        let (calls, compactions) = (std::mem::take(&mut self.calls), std::mem::take(&mut self.compactions));
         Turn {
             thread: closing.thread.clone(),
             turn: closing.turn.id.clone(),
@@ -74,10 +76,10 @@ impl Fold<'_> {
             blocked,
             inputs,
             answer,
-            about: about(closing, meta, self.context, self.end.map(|(_, end)| end), git),
-            calls: self.calls,
+            about: self.about(closing, meta, git),
+            calls,
             tools,
-            compactions: self.compactions,
+            compactions,
             usage: notified.or(usage_of_calls),
             usage_source,
             agent: agent.map(|(agent, _)| agent),
@@ -190,7 +192,7 @@ impl Fold<'_> {
         let (mut thread, mut turn) = (closing.thread.clone(), closing.turn.id.clone());
         if let Some(root) = &closing.root {
             thread = root.thread.clone();
-            let told = self.started_line.as_ref().and_then(|(root, _)| TurnId::parse(root.as_deref()?).ok());
+            let told = self.beginning.as_ref().and_then(|b| TurnId::parse(b.root_turn.as_deref()?).ok());
             // The call's turn is the root's where the root itself made the call. What the session's hooks know is the
             // turn that ran when this one ended, which may be a later one.
             let parent = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.as_deref());
@@ -210,7 +212,7 @@ impl Fold<'_> {
         let root = closing.root.as_ref()?;
         let source = meta.and_then(|m| m.subagent.clone()).unwrap_or_default();
         let thread = source.parent_thread.as_deref().and_then(|t| ThreadId::parse(t).ok());
-        let told = self.started_line.as_ref().and_then(|(_, parent)| parent.clone());
+        let told = self.beginning.as_ref().and_then(|b| b.parent_turn.clone());
         let turn = spawn.as_ref().and_then(|s| s.turn.clone()).or(told);
         let turn = turn.and_then(|t| TurnId::parse(&t).ok()).or_else(|| root.turn.clone());
         let parent = turn.map(|turn| AgentParent {
@@ -245,8 +247,12 @@ impl Fold<'_> {
         closing: &Closing,
         agent: Option<&(Agent, Option<String>)>,
     ) -> Vec<Message> {
-        let inputs = std::mem::take(&mut self.inputs);
-        let task = agent.and_then(|(_, task)| task.as_ref());
+        let mut inputs = std::mem::take(&mut self.inputs);
+        inputs.iter_mut().for_each(|input| input.text = sealed::unsealed(&input.text));
+        let task = agent.and_then(|(_, task)| task.as_deref()).map(sealed::unsealed);
+        if let Some(objective) = self.objective().filter(|_| inputs.is_empty()) {
+            return vec![Message { role: Role::User, text: objective, images: Vec::new(), call_id: None }];
+        }
         if inputs.len() >= closing.turn.prompts.len().max(1) {
             return inputs;
         }
@@ -263,45 +269,63 @@ impl Fold<'_> {
         let mut all = inputs;
         // A subagent's prompt is its task: what notify repeats is its parent's.
         match task {
-            Some(task) if told == 0 => all.push(user(task)),
+            Some(task) if told == 0 => all.push(user(&task)),
             _ => all.extend(more),
         }
         all
     }
-}
 
-fn about(
-    closing: &Closing,
-    meta: Option<SessionMeta>,
-    context: Option<TurnContext>,
-    end: Option<TurnEnd>,
-    git: Git,
-) -> About {
-    let (meta, context) = (meta.unwrap_or_default(), context.unwrap_or_default());
-    let session = &closing.session;
-    let duration = match end {
-        Some(TurnEnd::Completed { duration_ms, .. } | TurnEnd::Aborted { duration_ms, .. }) => duration_ms,
-        None => None,
-    };
-    About {
-        model: context.model.or_else(|| session.model.clone()),
-        provider: meta.model_provider,
-        effort: context.effort,
-        reasoning_summary: context.summary,
-        approval_policy: context.approval_policy,
-        permission_mode: session.permission_mode.clone(),
-        sandbox: context.sandbox,
-        collaboration_mode: context.collaboration_mode,
-        cwd: context.cwd.or_else(|| session.cwd.clone()).or(meta.cwd),
-        codex_version: meta.cli_version,
-        client: closing.turn.client.clone().or(meta.originator),
-        session_source: session.source.clone().or(meta.source),
-        duration: duration.map(Duration::from_millis),
-        git: Git {
-            branch: git.branch.or(meta.git_branch),
-            commit: git.commit.or(meta.git_commit),
-            remote: git.remote.or(meta.git_remote),
-            dirty: git.dirty,
-        },
+    /// What a turn that a goal began works towards: it has no message of the user's.
+    fn objective(&self) -> Option<String> {
+        let beginning = self.beginning.as_ref().filter(|b| b.trigger.as_deref() == Some("goal"))?;
+        beginning.objective.clone().or_else(|| self.goal.clone())
+    }
+
+    /// Codex measures it once a turn, for its first response.
+    fn note_first_token(&mut self) {
+        let Some((_, TurnEnd::Completed { first_token_ms: Some(ms), .. })) = self.end else { return };
+        if let Some(call) = self.calls.first_mut() {
+            call.time_to_first_token = Some(Duration::from_millis(ms));
+        }
+    }
+
+    fn about(self, closing: &Closing, meta: Option<SessionMeta>, git: Git) -> About {
+        let (meta, context) = (meta.unwrap_or_default(), self.context.unwrap_or_default());
+        let settings = self.settings.unwrap_or_default();
+        let beginning = self.beginning.unwrap_or_default();
+        let session = &closing.session;
+        let duration = match self.end {
+            Some((_, TurnEnd::Completed { duration_ms, .. } | TurnEnd::Aborted { duration_ms, .. })) => {
+                duration_ms
+            }
+            None => None,
+        };
+        About {
+            model: context.model.or(settings.model).or_else(|| session.model.clone()),
+            provider: meta.model_provider.or(settings.provider),
+            effort: context.effort.or(settings.effort),
+            // The turn's own line may say "none" where the requests asked for more.
+            reasoning_summary: settings.summary.or(context.summary),
+            service_tier: settings.service_tier,
+            context_window: self.window,
+            rate_limits: self.rate_limits,
+            trace_id: beginning.trace_id,
+            trigger: beginning.trigger,
+            approval_policy: context.approval_policy,
+            permission_mode: session.permission_mode.clone(),
+            sandbox: context.sandbox,
+            collaboration_mode: context.collaboration_mode,
+            cwd: context.cwd.or_else(|| session.cwd.clone()).or(meta.cwd),
+            codex_version: meta.cli_version,
+            client: closing.turn.client.clone().or(meta.originator),
+            session_source: session.source.clone().or(meta.source),
+            duration: duration.map(Duration::from_millis),
+            git: Git {
+                branch: git.branch.or(meta.git_branch),
+                commit: git.commit.or(meta.git_commit),
+                remote: git.remote.or(meta.git_remote),
+                dirty: git.dirty,
+            },
+        }
     }
 }

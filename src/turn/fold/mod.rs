@@ -10,6 +10,7 @@ mod names;
 mod outcome;
 mod permission;
 mod scripts;
+mod sealed;
 mod text_budget;
 mod tool_call;
 mod usage;
@@ -18,7 +19,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::codex::rollout::spawn::SpawnCall;
-use crate::codex::rollout::{Fact, Image, Record, SessionMeta, ToolDetail, ToolOutput, TurnContext, TurnEnd};
+use crate::codex::rollout::{
+    Fact, Image, Record, SessionMeta, ThreadSettings, ToolDetail, ToolOutput, TurnBeginning, TurnContext,
+    TurnEnd,
+};
 use crate::time::Timestamp;
 use crate::turn::closed::Closing;
 use crate::turn::fold::draft::ToolDraft;
@@ -63,7 +67,11 @@ struct Fold<'a> {
     current: Option<String>,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
-    started_line: Option<(Option<String>, Option<String>)>,
+    beginning: Option<TurnBeginning>,
+    settings: Option<ThreadSettings>,
+    goal: Option<String>,
+    window: Option<u64>,
+    rate_limits: Option<String>,
     context: Option<TurnContext>,
     inputs: Vec<Message>,
     user_images: Vec<Image>,
@@ -96,7 +104,11 @@ impl<'a> Fold<'a> {
             current: closing.turn.rollout_from.map(|_| closing.turn.id.as_str().to_owned()),
             first_at: None,
             last_at: None,
-            started_line: None,
+            beginning: None,
+            settings: None,
+            goal: None,
+            window: None,
+            rate_limits: None,
             context: None,
             inputs: Vec::new(),
             user_images: Vec::new(),
@@ -119,17 +131,27 @@ impl<'a> Fold<'a> {
     /// Whether nothing more of the turn can follow.
     fn is_over(&self, record: &Record) -> bool {
         let begins_another =
-            matches!(record.fact, Fact::TurnStarted { .. }) && record.turn.as_deref() != Some(self.turn);
+            matches!(record.fact, Fact::TurnStarted(_)) && record.turn.as_deref() != Some(self.turn);
         self.end.is_some() && begins_another
     }
 
     fn record(&mut self, record: Record) {
-        if let Fact::TurnStarted { .. } | Fact::Context(_) = record.fact {
+        if let Fact::TurnStarted(_) | Fact::Context(_) = record.fact {
             self.current = record.turn.clone().or(self.current.take());
         }
-        if let Fact::TokenCount { total, last } = &record.fact {
-            self.token_count(&record, total, last);
-            return;
+        match &record.fact {
+            Fact::TokenCount { total, last, window, rate_limits } => {
+                self.token_count(&record, total, last);
+                if self.end.is_none() {
+                    self.window = window.or(self.window);
+                    self.rate_limits = rate_limits.clone().or(self.rate_limits.take());
+                }
+                return;
+            }
+            // Written before the line that begins the turn they hold for.
+            Fact::Settings(settings) if self.end.is_none() => self.settings = Some((**settings).clone()),
+            Fact::Goal { objective } if self.end.is_none() => self.goal = Some(objective.clone()),
+            _ => {}
         }
         let turn = record.turn.as_deref().or(self.current.as_deref());
         if turn != Some(self.turn) {
@@ -145,8 +167,9 @@ impl<'a> Fold<'a> {
     fn fact(&mut self, at: Timestamp, mut fact: Fact) {
         self.room.fit(&mut fact);
         match fact {
-            Fact::TurnStarted { root_turn, parent_turn } => {
-                self.started_line = Some((root_turn, parent_turn));
+            Fact::TurnStarted(beginning) => {
+                self.window = beginning.context_window.or(self.window);
+                self.beginning = Some(*beginning);
                 self.ready_at = at;
             }
             Fact::Context(context) => {
@@ -162,7 +185,7 @@ impl<'a> Fold<'a> {
                 self.input_arrived(at, Some(message));
             }
             Fact::AgentMessage { author, text } => {
-                let text = format!("{author}: {text}");
+                let text = format!("{author}: {}", sealed::unsealed(&text));
                 let message = Message { role: Role::Agent, text, images: Vec::new(), call_id: None };
                 self.input_arrived(at, Some(message));
             }
@@ -199,7 +222,7 @@ impl<'a> Fold<'a> {
                 self.end.get_or_insert((at, end));
             }
             Fact::Error { message } => self.last_error = Some(message),
-            Fact::Session(_) | Fact::TokenCount { .. } => {}
+            Fact::Session(_) | Fact::TokenCount { .. } | Fact::Settings(_) | Fact::Goal { .. } => {}
         }
     }
 

@@ -29,11 +29,17 @@ impl Room {
             Fact::AgentMessage { text, .. } | Fact::AssistantEvent { text } => self.text(text),
             Fact::Compacted { summary: text } | Fact::Error { message: text } => self.text(text),
             Fact::Output(ModelOutput::Message { text } | ModelOutput::Reasoning { text }) => self.text(text),
-            Fact::Output(ModelOutput::Call(request)) => self.json(&mut request.arguments),
+            Fact::Output(ModelOutput::Call(request)) => {
+                self.json(&mut request.arguments);
+                request.images.iter_mut().for_each(|image| self.text(&mut image.0));
+            }
             Fact::ToolDetail(detail) => {
                 let detail = &mut **detail;
                 for text in [&mut detail.output, &mut detail.error, &mut detail.query].into_iter().flatten() {
                     self.text(text);
+                }
+                if let Some(arguments) = &mut detail.arguments {
+                    self.json(arguments);
                 }
                 if self.left == 0 {
                     detail.changes.truncate(MAX_CHANGES);

@@ -3,6 +3,7 @@
 use crate::time::Timestamp;
 use crate::turn::fold::draft::ToolDraft;
 use crate::turn::fold::outcome::{self, Told, exit_code_in};
+use crate::turn::fold::sealed;
 use crate::turn::{Status, ToolCall};
 
 /// The turn a draft is finished in.
@@ -34,7 +35,7 @@ impl ToolDraft {
         let arguments = [Some(request.arguments), detail.arguments, self.hook_input, detail.query];
         let (output, images) = match self.output {
             Some(output) => (Some(output.text), output.images),
-            None => (self.hook_output.or(detail.output), detail.images),
+            None => (self.hook_output.or(detail.output), [request.images, detail.images].concat()),
         };
         Some(ToolCall {
             key,
@@ -43,7 +44,9 @@ impl ToolDraft {
             name,
             model_name,
             mcp,
-            arguments: arguments.into_iter().flatten().find(|a| !a.is_empty()).unwrap_or_default(),
+            arguments: sealed::unsealed_arguments(
+                arguments.into_iter().flatten().find(|a| !a.is_empty()).unwrap_or_default(),
+            ),
             output,
             progress: self.progress,
             images,

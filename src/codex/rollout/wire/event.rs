@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{Fact, Image, ToolDetail, TurnEnd, UserMessage};
+use super::super::{Fact, Image, ThreadSettings, ToolDetail, TurnBeginning, TurnEnd, UserMessage};
 use super::content::content;
 use super::detail::{detail, legacy_detail};
 use super::value::{count, error_text, text};
@@ -14,16 +14,28 @@ pub(super) fn event(payload: &Value) -> Option<Fact> {
     Some(match payload.get("type")?.as_str()? {
         "task_started" | "turn_started" => {
             let attribution = payload.get("turn_attribution").unwrap_or(&Value::Null);
-            Fact::TurnStarted {
-                root_turn: text(payload, "root_turn_id").or_else(|| text(attribution, "root_turn_id")),
+            let either = |name: &str| text(payload, name).or_else(|| text(attribution, name));
+            Fact::TurnStarted(Box::new(TurnBeginning {
+                root_turn: either("root_turn_id"),
                 parent_turn: text(attribution, "parent_turn_id"),
-            }
+                trigger: text(attribution, "turn_trigger"),
+                objective: either("goal_objective"),
+                trace_id: text(payload, "trace_id"),
+                context_window: count(payload, "model_context_window"),
+            }))
         }
         "task_complete" | "turn_complete" => Fact::TurnEnded(TurnEnd::Completed {
             last_message: text(payload, "last_agent_message"),
             error: payload.get("error").filter(|e| !e.is_null()).map(error_text),
             duration_ms: count(payload, "duration_ms"),
+            first_token_ms: count(payload, "time_to_first_token_ms"),
         }),
+        "thread_settings_applied" => {
+            Fact::Settings(Box::new(thread_settings(payload.get("thread_settings")?)))
+        }
+        "thread_goal_updated" => {
+            Fact::Goal { objective: text(payload.get("goal").unwrap_or(payload), "objective")? }
+        }
         "turn_aborted" => Fact::TurnEnded(TurnEnd::Aborted {
             reason: text(payload, "reason"),
             duration_ms: count(payload, "duration_ms"),
@@ -34,7 +46,8 @@ pub(super) fn event(payload: &Value) -> Option<Fact> {
             let info = payload.get("info")?;
             let total = Usage::from_value(info.get("total_token_usage")?)?;
             let last = info.get("last_token_usage").and_then(Usage::from_value).unwrap_or_default();
-            Fact::TokenCount { total, last }
+            let window = count(info, "model_context_window");
+            Fact::TokenCount { total, last, window, rate_limits: rate_limits(payload) }
         }
         "error" | "stream_error" => Fact::Error { message: message("message") },
         "context_compacted" => Fact::Compaction { started: None, completed: None },
@@ -103,6 +116,24 @@ fn item(payload: &Value) -> Option<Fact> {
         }
         _ => return None,
     })
+}
+
+fn thread_settings(settings: &Value) -> ThreadSettings {
+    ThreadSettings {
+        model: text(settings, "model"),
+        provider: text(settings, "model_provider_id"),
+        service_tier: text(settings, "service_tier"),
+        effort: text(settings, "reasoning_effort"),
+        summary: text(settings, "reasoning_summary"),
+    }
+}
+
+/// Returns the limits as JSON without what is unknown; `None` when nothing is known of any.
+fn rate_limits(payload: &Value) -> Option<String> {
+    let mut limits = payload.get("rate_limits")?.as_object()?.clone();
+    limits.retain(|_, value| !value.is_null());
+    let known = ["primary", "secondary", "credits"].iter().any(|name| limits.contains_key(*name));
+    known.then(|| Value::from(limits).to_string())
 }
 
 fn legacy_user_message(payload: &Value) -> UserMessage {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{Fact, ModelOutput, ToolOutput, ToolRequest};
+use super::super::{Fact, Image, ModelOutput, ToolOutput, ToolRequest};
 use super::content::content;
 use super::value::{as_text, text};
 
@@ -28,6 +28,10 @@ pub(super) fn response_item(payload: &Value) -> Option<Fact> {
         | "tool_search_call"
         | "web_search_call"
         | "image_generation_call" => Some(Fact::Output(ModelOutput::Call(tool_request(kind, payload)))),
+        // The output of no call: Codex gives the model what a goal's turn works towards.
+        "function_call_output" if text(payload, "name").as_deref() == Some("goal_objective") => {
+            text(payload, "output").map(|objective| Fact::Goal { objective })
+        }
         "function_call_output"
         | "custom_tool_call_output"
         | "tool_search_output"
@@ -56,10 +60,30 @@ fn tool_request(kind: &str, payload: &Value) -> ToolRequest {
         call_id,
         name: text(payload, "name").unwrap_or_else(|| kind.trim_end_matches("_call").to_owned()),
         namespace: text(payload, "namespace"),
-        arguments: arguments.map(as_text).unwrap_or_default(),
+        arguments: arguments.map(as_text).or_else(|| drawn_prompt(payload)).unwrap_or_default(),
         hosted,
         status: text(payload, "status"),
+        images: made_images(kind, payload),
     }
+}
+
+/// What an image was drawn from, as the model that draws understood it.
+fn drawn_prompt(payload: &Value) -> Option<String> {
+    let prompt = payload.get("revised_prompt").or_else(|| payload.get("prompt"))?.as_str()?;
+    Some(serde_json::json!({ "prompt": prompt }).to_string())
+}
+
+fn made_images(kind: &str, payload: &Value) -> Vec<Image> {
+    let result = payload.get("result").and_then(Value::as_str).filter(|r| !r.is_empty());
+    let result = result.filter(|_| kind == "image_generation_call");
+    let image = |data: &str| match data.starts_with("data:") || data.starts_with("http") {
+        true => Image(data.to_owned()),
+        false => {
+            let format = payload.get("output_format").and_then(Value::as_str).unwrap_or("png");
+            Image(format!("data:image/{format};base64,{data}"))
+        }
+    };
+    result.map(image).into_iter().collect()
 }
 
 fn tool_output(payload: &Value) -> ToolOutput {
