@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module for each part.
 
+mod code_mode;
 mod codex;
 mod collector;
 mod command_line;

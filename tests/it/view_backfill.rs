@@ -207,13 +207,13 @@ fn all_spans(phoenix: &str, project: &str) -> BTreeMap<String, String> {
     }
 }
 
-fn given(home: &Path) -> Context {
+pub fn given(home: &Path) -> Context {
     let vars = BTreeMap::from([("HOME".to_owned(), home.to_str().unwrap().to_owned())]);
     Context::given(vec![], vars)
 }
 
 /// Puts every turn that is found into the outbox and returns those that were not known.
-fn backfill(context: &Context) -> Vec<Entry> {
+pub fn backfill(context: &Context) -> Vec<Entry> {
     let settings = Settings::load(context).unwrap();
     let mut added = Vec::new();
     for path in past_turns::rollouts(context.paths().codex(), &[]).unwrap() {
