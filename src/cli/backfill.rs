@@ -30,10 +30,13 @@ use crate::time::Timestamp;
 pub struct BackfillArgs {
     /// only count
     #[argh(switch)]
-    dry_run: bool,
+    pub dry_run: bool,
+    /// send turns that were traced already once more, under the same ids: after a lost backend, or another span_tree
+    #[argh(switch)]
+    pub again: bool,
     /// rollouts, or directories of them; "-" reads one from standard input (default: sessions and archived_sessions in CODEX_HOME)
     #[argh(positional)]
-    paths: Vec<PathBuf>,
+    pub paths: Vec<PathBuf>,
 }
 
 /// Reads, sends and reports.
@@ -168,7 +171,7 @@ impl<'a> Work<'a> {
             args,
             context,
             settings,
-            wanted: Wanted { thread, ..Wanted::default() },
+            wanted: Wanted { thread, again: args.again, ..Wanted::default() },
             filter,
             left_out: false,
             finished: Ledger::finished_rollouts(context.paths()),
@@ -185,7 +188,7 @@ impl<'a> Work<'a> {
         self.count.files += 1;
         let name = fingerprint(path);
         // A rollout that is named is always looked at.
-        let skip = self.args.paths.is_empty() && self.wanted.thread.is_none();
+        let skip = self.args.paths.is_empty() && self.wanted.thread.is_none() && !self.wanted.again;
         if self.is_too_old(path) || skip && name.as_deref().is_some_and(|n| self.finished.contains(n)) {
             self.count.finished += 1;
             self.progress.tick(&self.count);
@@ -239,7 +242,11 @@ impl<'a> Work<'a> {
                 if self.args.dry_run {
                     return Ok(());
                 }
-                self.handover.put(&entry)?;
+                if self.wanted.again {
+                    self.handover.put_again(&entry)?;
+                } else {
+                    self.handover.put(&entry)?;
+                }
                 self.waiting += 1;
                 if self.waiting >= BATCH_TURNS {
                     self.deliver()?;

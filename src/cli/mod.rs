@@ -176,7 +176,7 @@ fn execute(
         Command::Uninstall(args) => uninstall::run(&args, context, &mut Unheeded(out)),
         Command::Backfill(args) => backfill::run(&args, selectors, context, &mut Unheeded(out)),
         Command::Flush(args) => flush::run(&args, context, &mut Unheeded(out)),
-        Command::Resend(_) => resend::run(selectors, context, &mut Unheeded(out)),
+        Command::Resend(args) => resend::run(&args, selectors, context, &mut Unheeded(out)),
         Command::Completions(args) => match line::completions::completions(table, &args.shell) {
             Some(script) => Ok(say(&script)),
             None => Err(usage(format!("completions are for bash, zsh and fish, not for {}", args.shell))),

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use std::io::Write;
 use std::time::Duration;
 
+use super::backfill::{self, BackfillArgs};
 use super::flush::FlushArgs;
 use super::selection::moment::Moment;
 use super::selection::selectors::Selectors;
@@ -19,17 +20,30 @@ use crate::ids::ThreadId;
 /// the last 24 hours.
 #[derive(argh::ArgsInfo, argh::FromArgs, Debug, PartialEq, Eq)]
 #[argh(subcommand, name = "resend")]
-pub struct ResendArgs {}
+pub struct ResendArgs {
+    /// read the turns from Codex's own files again, for those that left the archive or another span_tree
+    #[argh(switch)]
+    again: bool,
+}
 
 /// Moves the turns back into the outbox and delivers it.
 ///
 /// # Errors
 /// When a turn cannot be moved, the settings cannot be read, or nothing can be printed.
-pub fn run(selectors: &Selectors, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(
+    args: &ResendArgs,
+    selectors: &Selectors,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let paths = context.paths();
     let mut moved = 0;
     let mut selectors = selectors.clone();
     selectors.since.get_or_insert(Moment::Ago(DAY));
+    if args.again {
+        let args = BackfillArgs { dry_run: false, again: true, paths: Vec::new() };
+        return backfill::run(&args, &selectors, context, out);
+    }
     if let Some(beginning) = selectors.session.as_deref() {
         selectors.session = Some(session(paths, beginning)?.to_string());
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::delivery::archive::{Item, Place};
-use crate::delivery::{archive, outbox};
+use crate::delivery::{archive, checkpoint, outbox};
 use crate::file::{self, Lock};
 use crate::layout::Paths;
 use crate::otel::entry::{Entry, Head};
@@ -45,6 +45,33 @@ impl<'a> Handover<'a> {
     /// When the outbox cannot take it. A history that cannot be written costs no trace: it is logged, and the line is
     /// made up for from the archive.
     pub fn put(&mut self, entry: &Entry) -> io::Result<bool> {
+        self.note(entry);
+        outbox::put(self.paths, entry)
+    }
+
+    /// Hands in a finished turn in the place of what is known of it: waiting, delivered or set aside.
+    ///
+    /// # Errors
+    /// When another process delivers all the while, or the outbox cannot take it.
+    pub fn put_again(&mut self, entry: &Entry) -> io::Result<()> {
+        self.note(entry);
+        let (paths, key) = (self.paths, &entry.head.key);
+        // Nobody sends the old one meanwhile, or counts its spans as sent.
+        let _lock = Lock::acquire(&paths.flush_lock(), PATIENCE)?;
+        file::create_private_dir(&paths.outbox())?;
+        let path = outbox::waiting(paths, key);
+        file::write_atomic(&path, &entry.encode()).map_err(|e| file::named(&path, e))?;
+        checkpoint::forget(paths, key);
+        for old in [outbox::delivered(paths, key), outbox::set_aside(paths, key)] {
+            match fs::remove_file(&old) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(file::named(&old, e)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, entry: &Entry) {
         let (paths, settings) = (self.paths, self.settings);
         let written =
             if settings.history { self.writer.append(paths, &entry.head).map(|_| ()) } else { Ok(()) };
@@ -54,7 +81,6 @@ impl<'a> Handover<'a> {
         if written.is_err() || !settings.history {
             let _ = fs::remove_file(complete(paths));
         }
-        outbox::put(paths, entry)
     }
 }
 

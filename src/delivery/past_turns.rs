@@ -34,6 +34,8 @@ pub struct Wanted {
     pub thread: Option<ThreadId>,
     /// Only this turn, whether or not it is known already.
     pub turn: Option<EntryKey>,
+    /// Turns that are known too.
+    pub again: bool,
     /// As this tree, in the place of the one that is set.
     pub span_tree: Option<SpanTree>,
 }
@@ -100,7 +102,8 @@ pub fn scan(
             each(Found::Unwanted)?;
             continue;
         }
-        if wanted.turn.is_none() && (told.contains(&key) || outbox::contains(context.paths(), &key)) {
+        let known = || !wanted.again && outbox::contains(context.paths(), &key);
+        if wanted.turn.is_none() && (told.contains(&key) || known()) {
             each(Found::Known)?;
             continue;
         }
