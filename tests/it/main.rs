@@ -5,6 +5,7 @@ mod codex;
 mod collector;
 mod command_line;
 mod config_layers;
+mod cost;
 mod doctor;
 mod documents;
 mod export_budget;

@@ -2,6 +2,7 @@
 
 mod codex;
 mod delivery;
+mod memory;
 mod misspelt;
 mod ours;
 mod state;
@@ -69,6 +70,7 @@ pub fn run(args: &Doctor, context: &Context, out: &mut dyn Write) -> anyhow::Res
     let mut findings = ours::check(context);
     findings.extend(codex::check(context));
     findings.extend(delivery::check(context, args.send));
+    findings.extend(memory::check(context));
     let worst = findings.iter().map(|f| f.status).max().unwrap_or(Status::Ok);
     if args.json {
         let report = Report { version: env!("CARGO_PKG_VERSION"), status: worst, findings: &findings };
