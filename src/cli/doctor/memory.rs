@@ -42,7 +42,9 @@ fn archive(settings: &Settings) -> Finding {
         "archive",
         match settings.target {
             Some(Target::Local) => {
-                format!("whole turns are kept whatever their age, the oldest beyond {mb} MB deleted (archive_mb)")
+                format!(
+                    "whole turns are kept whatever their age, the oldest beyond {mb} MB deleted (archive_mb)"
+                )
             }
             _ => format!(
                 "whole turns are deleted after {days} days and beyond {mb} MB (archive_days, archive_mb); the history stays"

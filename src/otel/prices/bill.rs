@@ -103,3 +103,58 @@ impl Bill {
         self.sources.join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn call(model: &str, tier: Option<&str>, [input, cached, written, output]: [u64; 4]) -> TokenUse {
+        TokenUse {
+            model: model.into(),
+            tier: tier.map(str::to_owned),
+            long: input > 272_000,
+            at: Timestamp::parse("2026-11-20T12:00:00Z").unwrap(),
+            calls: 1,
+            input,
+            cached,
+            written,
+            output,
+            ..TokenUse::default()
+        }
+    }
+
+    #[test]
+    fn each_call_counts_in_its_own_tier_and_step() {
+        let prices = Prices::built_in();
+        for (used, usd) in [
+            // 10k × 12.5 + 10k × 1.25 + 1k × 75.
+            (call("gpt-5.5", Some("priority"), [20_000, 10_000, 0, 1000]), Some(0.2125)),
+            // 50k × 1 + 40k × 0.05 + 10k × 1.25 + 4k × 5.
+            (call("gpt-6.1-sol", Some("flex"), [100_000, 40_000, 10_000, 4000]), Some(0.0845)),
+            // 1k × 24 + 299k × 1.2 + 1k × 90.
+            (call("gpt-6.1-sol", Some("ultrafast"), [300_000, 299_000, 0, 1000]), Some(0.4728)),
+            (call("gpt-5.1-codex", Some("priority"), [1, 0, 0, 1]), None),
+            (call("gpt-5.5", Some("batch"), [1, 0, 0, 1]), None),
+            (call("gpt-6.2-sol", None, [1, 0, 0, 1]), None),
+        ] {
+            let bill = Bill::of([&used], &prices);
+            assert_eq!(bill.known().map(Money::usd), usd, "{used:?}");
+            assert_eq!(bill.unknown_calls, u64::from(usd.is_none()));
+        }
+    }
+
+    #[test]
+    fn sums_with_unknown_parts_say_at_least() {
+        let prices = Prices::built_in();
+        let (known, unknown) =
+            (call("gpt-5.5", None, [1_000, 0, 0, 0]), call("gpt-6.2-sol", None, [9, 0, 0, 9]));
+        let words = |uses: &[&TokenUse]| Bill::of(uses.iter().copied(), &prices).in_words();
+        assert_eq!(words(&[&known]), "$0.0050");
+        assert_eq!(words(&[&known, &unknown]), "at least $0.0050");
+        assert_eq!(words(&[&unknown]), "cost unknown");
+        assert_eq!(words(&[]), "");
+        let more_cached_than_read = call("gpt-5.5", None, [10, 20, 30, 0]);
+        assert_eq!(Bill::of([&more_cached_than_read], &prices).total().usd(), 5e-6);
+    }
+}
