@@ -338,3 +338,6 @@ impl<'a> Fold<'a> {
 }
 
 const MAX_TOOLS: usize = 100_000;
+
+#[cfg(test)]
+mod tests;
