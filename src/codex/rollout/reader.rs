@@ -1,5 +1,6 @@
 //! Reads a rollout line by line, from any place in it, in bounded memory; plain or compressed (`.zst`).
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -12,6 +13,8 @@ use crate::truncate::Shortener;
 pub struct Reader {
     input: Box<dyn BufRead>,
     line: Vec<u8>,
+    /// The records of the last line that were not handed out yet.
+    waiting: VecDeque<Record>,
     /// Offset of the next byte in the file, and of the line that was read last.
     at: u64,
     line_at: u64,
@@ -66,7 +69,7 @@ impl Reader {
     }
 
     fn new(input: Box<dyn BufRead>) -> Reader {
-        Reader { input, line: Vec::new(), at: 0, line_at: 0, left: MAX_READ_BYTES }
+        Reader { input, line: Vec::new(), waiting: VecDeque::new(), at: 0, line_at: 0, left: MAX_READ_BYTES }
     }
 
     /// Reads at most so many bytes more.
@@ -80,16 +83,16 @@ impl Reader {
         self.line_at
     }
 
-    /// Copies the next line into `self.line`, shortened when it is long; false at the end of the file. A last line
-    /// without its newline is still being written and counts as not there.
-    fn next_line(&mut self) -> io::Result<bool> {
+    /// Copies the next line into `self.line`, shortened when it is long; `None` at the end of the file.
+    fn next_line(&mut self) -> io::Result<Option<Line>> {
         self.line.clear();
         self.line_at = self.at;
         let mut shortener: Option<Shortener> = None;
         loop {
             let chunk = self.input.fill_buf()?;
             if chunk.is_empty() || self.left == 0 {
-                return Ok(false);
+                let is_whole = shortener.is_none() && self.left > 0 && !self.line.is_empty();
+                return Ok(is_whole.then_some(Line::WithoutNewline));
             }
             let end = memchr::memchr(b'\n', chunk);
             let part = &chunk[..end.unwrap_or(chunk.len())];
@@ -111,7 +114,7 @@ impl Reader {
                 if let Some(shortener) = shortener {
                     self.line = shortener.finish().unwrap_or_default();
                 }
-                return Ok(true);
+                return Ok(Some(Line::Whole));
             }
         }
     }
@@ -131,33 +134,75 @@ impl Reader {
         }
     }
 
-    fn parse_line(&mut self) -> Option<Record> {
-        if self.line.is_empty() {
-            return None;
+    /// Puts what the line says into `self.waiting`.
+    fn parse_line(&mut self, line: Line) {
+        match wire::parse(&self.line) {
+            _ if self.line.is_empty() => {}
+            Ok(record) => self.waiting.extend(record),
+            Err(_) => {
+                let objects = objects(&self.line);
+                let glued = objects.len() > 1 || objects.first().is_some_and(|o| o.len() < self.line.len());
+                if glued {
+                    self.waiting.extend(objects.into_iter().filter_map(parse_or_mend));
+                } else if line == Line::Whole {
+                    self.waiting.extend(mend(&self.line));
+                }
+            }
         }
-        wire::parse(&self.line)
-            .or_else(|_| {
-                // What the JSON library refuses, lone surrogates above all, the shortener mends.
-                let mut shortener = Shortener::bounded(MAX_STRING_BYTES, MAX_LINE_BYTES);
-                shortener.push(&self.line);
-                wire::parse(&shortener.finish().unwrap_or_default())
-            })
-            .unwrap_or(None)
     }
 }
 
 impl Iterator for Reader {
     type Item = Record;
 
-    /// The next line that says something. A file that cannot be read on counts as ended.
+    /// Returns the next record. A file that cannot be read on counts as ended.
     fn next(&mut self) -> Option<Record> {
-        while self.next_line().unwrap_or(false) {
-            if let Some(record) = self.parse_line() {
+        loop {
+            if let Some(record) = self.waiting.pop_front() {
                 return Some(record);
             }
+            let line = self.next_line().ok().flatten()?;
+            self.parse_line(line);
         }
-        None
     }
+}
+
+/// How a line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Whole,
+    /// The last of the file: still being written, unless it is whole JSON. Tools that rewrite rollouts strip the
+    /// last newline.
+    WithoutNewline,
+}
+
+/// Returns the whole objects of a line of several. Codex up to 0.130 goes on behind a line that a crash has torn
+/// without beginning a new one, so the rest of a torn object may stand before whole ones.
+fn objects(line: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(begin) = memchr::memmem::find(&line[from..], OBJECT_BEGINS).map(|at| from + at) {
+        let mut values =
+            serde_json::Deserializer::from_slice(&line[begin..]).into_iter::<serde::de::IgnoredAny>();
+        let whole = values.next().is_some_and(|v| v.is_ok());
+        let length = values.byte_offset();
+        if whole {
+            found.push(&line[begin..begin + length]);
+        }
+        from = begin + if whole { length } else { OBJECT_BEGINS.len() };
+    }
+    found
+}
+
+fn parse_or_mend(object: &[u8]) -> Option<Record> {
+    wire::parse(object).unwrap_or_else(|_| mend(object))
+}
+
+/// Reads what the JSON library refuses, lone surrogates above all: the shortener mends it.
+fn mend(line: &[u8]) -> Option<Record> {
+    let mut shortener = Shortener::bounded(MAX_STRING_BYTES, MAX_LINE_BYTES);
+    shortener.push(line);
+    wire::parse(&shortener.finish().unwrap_or_default()).unwrap_or(None)
 }
 
 /// Reads what lies between two places of a file.
@@ -168,6 +213,8 @@ pub(super) fn read_range(file: &mut File, from: u64, to: u64) -> io::Result<Vec<
     Ok(content)
 }
 
+/// How Codex begins each line. In a text the quotes are escaped.
+const OBJECT_BEGINS: &[u8] = br#"{"timestamp":""#;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// The most that is read of a rollout, a compressed one's content included.
 const MAX_READ_BYTES: u64 = 4 * 1024 * 1024 * 1024;
@@ -208,6 +255,37 @@ mod tests {
         assert_eq!(texts(Reader::open_at(&path, a.len() as u64).unwrap()), ["b"]);
         assert_eq!(texts(Reader::open_at(&path, 5).unwrap()), ["b"]);
         assert_eq!(texts(Reader::open_at(&path, 1 << 40).unwrap()), ["a", "b"]);
+    }
+
+    #[test]
+    fn last_line_counts_without_newline_when_it_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r.jsonl");
+        let (a, b) = (user_line("a"), user_line("b"));
+        std::fs::write(&path, format!("{a}{}", b.trim_end())).unwrap();
+        assert_eq!(texts(Reader::open(&path).unwrap()), ["a", "b"]);
+        // A text that a mended line would end in the middle.
+        std::fs::write(&path, format!("{a}{}", &b[..b.len() - 5])).unwrap();
+        assert_eq!(texts(Reader::open(&path).unwrap()), ["a"]);
+    }
+
+    #[test]
+    fn glued_lines_are_read_one_by_one() {
+        let (a, b, c) = (user_line("a"), user_line("say {\\\"timestamp\\\":\\\"x"), user_line("c"));
+        let (a, b, c) = (a.trim_end(), b.trim_end(), c.trim_end());
+        let cases = [
+            (format!("{a}{b}\n{c}\n"), 3),
+            (format!("{a}{b}{c}\n"), 3),
+            // A line that a crash has torn, within a text and within a key.
+            (format!("{}{b}\n{c}\n", &a[..a.len() - 4]), 2),
+            (format!("{}{b}\n{c}\n", &a[..5]), 2),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r.jsonl");
+        for (content, count) in cases {
+            std::fs::write(&path, &content).unwrap();
+            assert_eq!(texts(Reader::open(&path).unwrap()).len(), count, "{content}");
+        }
     }
 
     #[test]
