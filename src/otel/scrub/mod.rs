@@ -12,19 +12,23 @@
 //!
 //! Every reader looks at a bounded stretch, or consumes what it read: the work grows with the text, no faster.
 
+mod carrier;
 mod command;
 mod filter;
+mod form;
 mod header;
 mod judge;
 mod name;
 mod pattern;
 mod pem;
 mod rules;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod token;
 mod url;
+mod view;
 mod wrap;
 
 use std::borrow::Cow;
@@ -72,6 +76,7 @@ impl Scrubber {
     /// none.
     pub fn findings(&self, text: &str) -> Vec<Finding> {
         let mut list = scan(text.as_bytes());
+        form::detect(text.as_bytes(), &mut list);
         self.patterns.find(text, &mut list);
         settle(text, list)
     }
