@@ -9,7 +9,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::path::Path;
 
 use super::exit;
 use super::selection::selectors::Selectors;
@@ -25,7 +26,9 @@ use crate::delivery::archive::Item;
 use crate::delivery::past_turns;
 use crate::delivery::past_turns::{Found, Wanted};
 use crate::delivery::transport::endpoint::Endpoint;
+use crate::file;
 use crate::otel::entry::Entry;
+use crate::otel::redact::{Class, Redactor};
 use crate::otel::resource::Decoration;
 use crate::otel::text_tree::printable;
 use crate::settings::{Settings, SpanTree, Target};
@@ -44,6 +47,9 @@ pub struct PreviewArgs {
     /// for another backend: phoenix, arize, otlp or local
     #[argh(option, from_str_fn(target))]
     target: Option<Target>,
+    /// show a text file as it would be sent instead, to try redact_patterns; - reads standard input
+    #[argh(option)]
+    text: Option<String>,
     /// print JSON; "request" is the OTLP document
     #[argh(switch)]
     json: bool,
@@ -68,6 +74,9 @@ pub fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let mut settings = Settings::load(context)?;
+    if let Some(name) = &args.text {
+        return preview_text(name, &settings, out);
+    }
     let before = settings.clone();
     if let Some(target) = args.target {
         // The endpoint and key in force belong to the backend in force.
@@ -100,6 +109,37 @@ pub fn run(
     terminal.page(context, &text, out)?;
     Ok(exit::DONE)
 }
+
+/// Prints a text as the settings in force would let it go, and what is wrong with them on stderr.
+fn preview_text(name: &str, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let bytes = match name {
+        "-" => {
+            let mut bytes = Vec::new();
+            std::io::stdin().take(MAX_TEXT_BYTES).read_to_end(&mut bytes)?;
+            bytes
+        }
+        name => file::read_bounded(Path::new(name), MAX_TEXT_BYTES)
+            .with_context(|| name.to_owned())?
+            .with_context(|| format!("{name} is not there"))?,
+    };
+    for problem in settings.problems.iter().filter(|p| p.starts_with("redact_")) {
+        eprintln!("note: {problem}");
+    }
+    let text = Redactor::new(&settings.profile)
+        .text(Class::ToolContent, &String::from_utf8_lossy(&bytes))
+        .into_owned();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    write!(out, "{}{end}", printable_lines(&text))?;
+    Ok(exit::DONE)
+}
+
+/// Makes each line printable.
+fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// The longest text that is tried.
+const MAX_TEXT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// One entry as its request.
 struct Preview {

@@ -34,7 +34,8 @@ pub struct Redactor {
 impl Redactor {
     /// For everything that leaves the hooks: spans, lists, debug files.
     pub fn new(profile: &Profile) -> Redactor {
-        let scrubber = profile.redact_secrets.then(|| Scrubber::new(&profile.redact_patterns));
+        let scrubber = (profile.redact_secrets || profile.redact_pii)
+            .then(|| Scrubber::new(&profile.redact_patterns).with_personal_data(profile.redact_pii));
         Redactor { scrubber, ..Redactor::for_rows(profile) }
     }
 

@@ -211,6 +211,17 @@ fn preview_counts_redactions() {
 }
 
 #[test]
+fn preview_of_a_text_tries_patterns() {
+    let home = Home::new("target: local, redact_patterns: {badge: 'B-[0-9]{4}'}, redact_pii: true");
+    let path = home.paths().harness().join("try.txt");
+    let token = ["ghp_16C7e42F292c69", "12E7e10c838347Ae178B4a"].concat();
+    fs::write(&path, format!("mine B-1234, {token}, me@corp.example.com\nplain\n")).unwrap();
+    let (code, text) = run(&home, &["preview", "--text", path.to_str().unwrap()]);
+    assert_eq!((code, text.as_str()), (0, "mine <secret:badge>, <secret:github>, <secret:email>\nplain\n"));
+    assert_eq!(run(&home, &["preview", "--text", "/nowhere"]).0, 1);
+}
+
+#[test]
 fn follow_prints_a_turn_when_it_has_ended() {
     let home = Home::new("target: local");
     let mut child = command(&home, &["show", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();

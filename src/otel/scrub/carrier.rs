@@ -60,6 +60,7 @@ pub(super) const CARRIERS: &[Carrier] = &[
     carrier("token", "npm config set", r"npm config set \S*_authtoken[ =]", Random(16)),
     carrier("aws-secret-key", "configure set", r"configure set aws_secret_access_key ", Random(16)),
     carrier("aws-session-token", "configure set", r"configure set aws_session_token ", Random(16)),
+    carrier("password", "env ", r"env \w*(?:password|passwd|pwd|secret) ", Word),
     carrier("token", "setx", r"setx \w*(?:token|secret|key|password|passwd|pwd)\w* ", Word),
     carrier("token", "set -gx", r"set -gx \w*(?:token|secret|key|password|passwd|pwd)\w* ", Word),
     carrier("token", "set -ux", r"set -ux \w*(?:token|secret|key|password|passwd|pwd)\w* ", Word),

@@ -186,6 +186,12 @@ fn goes_on(line: &[u8]) -> bool {
     first.is_some_and(|b| !b.is_ascii_whitespace() && !b"<>*+-".contains(b))
         && line.get(name) != Some(&b':')
         && (next == Some(&b';') || !line[..word].contains(&b'='))
+        && (!matches!(next, Some(b' ' | b'\t')) || is_rest(&line[..word], &line[word..]))
+}
+
+/// Tells whether a word before a blank is the rest of a value: not the name of an assignment, nor the start of prose.
+fn is_rest(word: &[u8], after: &[u8]) -> bool {
+    !matches!(after.trim_ascii_start().first(), Some(b'=' | b':')) && judge::fragment(word)
 }
 
 /// Steps from the end of a header's name to its value.

@@ -2,13 +2,15 @@
 //! which strings are scrubbed, and what the settings say about it, is decided by the caller.
 //!
 //! Text comes as it was recorded: plain, inside JSON, escaped once or twice, coloured, or broken over lines by a
-//! terminal. It is read as it stands, without decoding, so every byte outside a secret stays what it was.
+//! terminal. Every byte outside a secret stays what it was.
 //!
-//! No crate does this. The kept scanners (gitleaks, Nosey Parker, ripsecrets) are programs that search repositories
-//! with hundreds of regular expressions, whose compilation takes longer than a hook may run, and none of them reads
-//! escaped or wrapped text. So the forms stand here as a table (`rules`), a prefilter that the compiler builds finds
-//! the few places worth a look (`filter`), and small readers judge them. Only patterns of the user are regular
-//! expressions.
+//! Two searches share the work. Forms that identify themselves (`table`) and places that carry secrets (`carrier`)
+//! are rows of tables, looked for in a decoded `view` of the text by one automaton and regular expressions (`form`).
+//! Names, headers, URLs and private keys need judgement of what is around them: small readers do that on the text as
+//! it stands, where a prefilter built by the compiler (`filter`) sends them. What both find is joined.
+//!
+//! No crate does this: the kept scanners (gitleaks, Nosey Parker, kingfisher) are programs that search repositories,
+//! and none of them reads escaped or wrapped text.
 //!
 //! Every reader looks at a bounded stretch, or consumes what it read: the work grows with the text, no faster.
 
@@ -21,6 +23,7 @@ mod judge;
 mod name;
 mod pattern;
 mod pem;
+mod personal;
 mod rules;
 mod table;
 #[cfg(test)]
@@ -50,13 +53,20 @@ pub struct Finding {
 #[derive(Debug)]
 pub struct Scrubber {
     patterns: Patterns,
+    personal: bool,
 }
 
 impl Scrubber {
     /// Builds a scrubber that also replaces what `patterns` match, as `<secret:NAME>`. A pattern with a group of the
     /// name `secret` replaces that group only. One that cannot be used is left out; the settings say so.
     pub fn new(patterns: &[Pattern]) -> Scrubber {
-        Scrubber { patterns: Patterns::new(patterns) }
+        Scrubber { patterns: Patterns::new(patterns), personal: false }
+    }
+
+    /// Replaces personal data as well.
+    #[must_use]
+    pub fn with_personal_data(self, personal: bool) -> Scrubber {
+        Scrubber { personal, ..self }
     }
 
     /// Replaces every secret of `text`. What was scrubbed once is not changed by scrubbing it again.
@@ -78,6 +88,9 @@ impl Scrubber {
         let mut list = scan(text.as_bytes());
         form::detect(text.as_bytes(), &mut list);
         self.patterns.find(text, &mut list);
+        if self.personal {
+            personal::detect(text, &mut list);
+        }
         settle(text, list)
     }
 }

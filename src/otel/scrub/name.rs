@@ -57,6 +57,8 @@ struct Name {
     /// People choose passwords; machines issue the rest.
     chosen: bool,
     upper: bool,
+    /// Any sort of key, of a store or a ticket as well.
+    vague: bool,
 }
 
 impl Name {
@@ -79,8 +81,9 @@ impl Name {
                 || raw.iter().rev().skip(4).take(2).any(|b| matches!(b, b'_' | b'-' | b'.')))
             || ["dbpass", "userpass", "smtppass", "ftppass", "sshpass"].iter().any(|w| is(w));
         if pass || ["password", "passwd", "passphrase", "passcode", "pwd"].iter().any(|w| is(w)) {
-            return (!other(&plain)).then_some(Name { kind: "password", chosen: true, upper });
+            return (!other(&plain)).then_some(Name { kind: "password", chosen: true, upper, vague: false });
         }
+        let mut vague = false;
         let kind = if is("token") || is("tokenvalue") {
             if has("aws") || has("amzsecurity") { "aws-session-token" } else { "token" }
         } else if is("secretaccesskey") || (has("aws") && is("secretkey")) {
@@ -93,14 +96,17 @@ impl Name {
             if has("arize") || has("phoenix") { "arize" } else { "api-key" }
         } else if is("spacekey") {
             "arize"
-        } else if KEYS.iter().any(|w| is(w)) || (upper && is("key") && raw.len() > 3) {
+        } else if KEYS.iter().any(|w| is(w)) {
+            "key"
+        } else if upper && is("key") && raw.len() > 3 {
+            vague = true;
             "key"
         } else if is("credential") || is("credentials") || is("auth") {
             "credential"
         } else {
             return None;
         };
-        (!other(&plain)).then_some(Name { kind, chosen: false, upper })
+        (!other(&plain)).then_some(Name { kind, chosen: false, upper, vague })
     }
 }
 
@@ -200,7 +206,10 @@ fn assigned(t: &[u8], start: usize, end: usize, name: Name, finds: &mut Finds) {
     if quoted.is_none() && !ends_well(t, from, to, place) && (name.chosen || !judge::random(body, 20)) {
         return;
     }
-    let hit = if name.chosen || (sure && name.kind == "secret") {
+    let hit = if name.vague {
+        // A path, the key of a cache and the name of a ticket have parts.
+        judge::random(body, 16) && !body.iter().any(|b| matches!(b, b'/' | b'.' | b':' | b' '))
+    } else if name.chosen || (sure && name.kind == "secret") {
         let phrase: Vec<u8> = value.iter().copied().filter(|b| !sure || *b != b' ').collect();
         judge::password(if quoted.is_none() { body } else { &phrase }, sure)
     } else {

@@ -223,6 +223,14 @@ fn is_decorated(line: &[u8]) -> bool {
     run >= LONG && text.len() - run <= MOST_DECORATION
 }
 
+/// Whether a line is that of a whole key whose line breaks became blanks: all but its last word are long.
+fn is_spaced(text: &[u8]) -> bool {
+    let mut words = text.split(|b| *b == b' ');
+    let last = words.next_back().unwrap_or_default();
+    let long = |word: &[u8]| word.len() >= LONG && word.iter().all(|b| is_base64(*b));
+    words.next().is_some_and(long) && words.all(long) && last.iter().all(|b| is_base64(*b))
+}
+
 /// Whether nothing but decoration stands behind a heading.
 fn is_decoration(text: &[u8]) -> bool {
     let text = trim_colour(text.trim_ascii());
@@ -250,7 +258,7 @@ const MOST_DECORATION: usize = 160;
 /// │, beside which programs show lines.
 const BAR: &[u8] = "│".as_bytes();
 /// No line of armour, nor a whole key written in one line, is longer than this.
-const LINE: usize = 16 * 1024;
+const LINE: usize = 1024 * 1024;
 
 /// Tells whether a line belongs to armour: base64, a header (`Proc-Type: …`), nothing, or a prefix of a quotation.
 fn armour_line(line: &[u8]) -> bool {
@@ -271,5 +279,8 @@ fn armour_line(line: &[u8]) -> bool {
         b"Subject:",
         b"Private-MAC:",
     ];
-    base64 == text.len() || is_decorated(line) || header.iter().any(|h| text.starts_with(h))
+    base64 == text.len()
+        || is_spaced(text)
+        || is_decorated(line)
+        || header.iter().any(|h| text.starts_with(h))
 }

@@ -2,6 +2,7 @@
 //! machine give the precision, the rest are properties and tables of single cases.
 
 mod carriers;
+mod corpus;
 mod forms;
 mod measure;
 mod properties;

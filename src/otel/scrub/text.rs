@@ -78,6 +78,7 @@ fn resume(t: &[u8], at: usize, class: Class, r: &Run, min: usize, max: usize) ->
         r.len + n >= min || (n >= 20 && newline(t, next + n).is_some())
     } else {
         !matches!(rest.get(n), Some(b'=' | b':' | b'('))
+            && !matches!(rest.get(blanks(rest, n, 4)), Some(b'=' | b':'))
             && fragment(&rest[..n])
             && wide(t, at)
             && !crate::otel::scrub::rules::begins(t, next)

@@ -100,6 +100,39 @@ fn what_comes_after_a_key_that_was_cut_off_stays() {
     );
 }
 
+#[test]
+fn key_on_one_long_line_is_replaced_wherever_it_is_cut() {
+    let line = joined(&["x7", &KEY_LINES[0][..62]]);
+    for (glue, lines) in [("", 400), (" ", 150), ("\\n", 150)] {
+        let body: Vec<String> = (0..lines).map(|n| format!("{:02}{}", n % 90 + 10, &line[2..])).collect();
+        let key = joined(&["-----BEGIN ", "PRIVATE ", "KEY-----", glue, &body.join(glue)]);
+        for limit in [300, 2000, 5000, 8191, key.len()] {
+            let cut = crate::truncate::cut_at_word(&key, limit);
+            let out = scrubber().scrub(&cut).into_owned();
+            // A cut inside the heading leaves nothing of the key.
+            let begun = cut.contains("KEY-----");
+            assert!(!begun || out.contains("<secret:private-key>"), "{glue:?} {limit}");
+            assert!(!out.contains(&line[2..18]), "{glue:?} {limit} {}", &out[..out.len().min(200)]);
+        }
+    }
+}
+
+#[test]
+fn cookie_line_ends_where_it_ends() {
+    let value = joined(&["k3Jd92ls", "Qp0Zx81mVb7T"]);
+    let key = joined(&["Zx81mVb7T", "k3Jd92lsQp0"]);
+    let text = format!(
+        "Cookie: theme=dark; session={value}; csrftoken=x\napi_key = \"{key}\"\nThe rest of it stays."
+    );
+    assert_eq!(
+        scrubber().scrub(&text),
+        "Cookie: <secret:cookie>\napi_key = \"<secret:api-key>\"\nThe rest of it stays."
+    );
+    let text =
+        format!("Cookie: theme=dark; session={value}; mode=plain-and-simple\nordinary text after it stays\n");
+    assert_eq!(scrubber().scrub(&text), "Cookie: <secret:cookie>\nordinary text after it stays\n");
+}
+
 const KEY_LINES: [&str; 4] = [
     "MIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEAq7BFUpkGp3LQmlQa",
     "Yx2eqzDV8xeG8kx7sQFV18S5JhzGeIJNA72wSeukEPojtqUyX2J0CciPBh7eqclQ",
