@@ -58,6 +58,9 @@ impl<'t> Lines<'t> {
             let line = self.line_end(at).min(limit);
             let text = &self.t[at..line.min(at + LINE)];
             steps(text.len() + 1);
+            if let Some(cut) = memchr::memmem::find(text, CUT) {
+                return if armour_line(&text[..cut]) { at + cut } else { end };
+            }
             if let Some(footer) = memchr::memmem::find(text, b"END ")
                 && text[..footer].ends_with(b"-")
             {
@@ -255,6 +258,8 @@ fn trim_colour(text: &[u8]) -> &[u8] {
 const LONG: usize = 40;
 /// More than a file's name, a line's number and an author take.
 const MOST_DECORATION: usize = 160;
+/// The beginning of the mark that a value bears which was cut.
+const CUT: &[u8] = "… [cut: ".as_bytes();
 /// │, beside which programs show lines.
 const BAR: &[u8] = "│".as_bytes();
 /// No line of armour, nor a whole key written in one line, is longer than this.
