@@ -34,6 +34,7 @@ pub mod var {
     pub const ARIZE_PROJECT_NAME: &str = "ARIZE_PROJECT_NAME";
     pub const ARIZE_USER_ID: &str = "ARIZE_USER_ID";
     pub const SPAN_TREE: &str = "ARIZE_SPAN_TREE";
+    pub const SEMANTIC_CONVENTIONS: &str = "ARIZE_SEMANTIC_CONVENTIONS";
     pub const EXPORT_MODE: &str = "ARIZE_EXPORT_MODE";
     pub const LOG_PROMPTS: &str = "ARIZE_LOG_PROMPTS";
     pub const LOG_TOOL_DETAILS: &str = "ARIZE_LOG_TOOL_DETAILS";

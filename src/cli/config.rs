@@ -13,7 +13,9 @@ use crate::context::Context;
 use crate::git::without_credentials;
 use crate::otel::text_tree::printable;
 use crate::settings::document::{Document, scalar_text};
-use crate::settings::{CODEX_PREFIX, ExportMode, Pattern, Protocol, SpanTree, Target, keys, load_document};
+use crate::settings::{
+    CODEX_PREFIX, ExportMode, Pattern, Protocol, SemanticConventions, SpanTree, Target, keys, load_document,
+};
 
 /// Read or change config.yaml.
 #[derive(ArgsInfo, FromArgs)]
@@ -211,6 +213,7 @@ fn choices_of(name: &str) -> Option<Vec<&'static str>> {
     match name {
         "target" => Some(Target::NAMES.map(|(name, _)| name).to_vec()),
         "span_tree" => Some(SpanTree::NAMES.map(|(name, _)| name).to_vec()),
+        "semantic_conventions" => Some(SemanticConventions::NAMES.map(|(name, _)| name).to_vec()),
         "export_mode" => Some(ExportMode::NAMES.map(|(name, _)| name).to_vec()),
         "protocol" => Some(Protocol::NAMES.map(|(name, _)| name).to_vec()),
         _ => None,

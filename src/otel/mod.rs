@@ -7,6 +7,7 @@
 pub mod entry;
 pub mod entry_reader;
 pub mod history_line;
+mod gen_ai;
 pub mod ids;
 pub mod prices;
 pub mod redact;

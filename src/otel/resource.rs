@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use crate::otel::entry::Head;
+use crate::otel::gen_ai::Translator;
 use crate::settings::{Settings, Target};
 
 /// The surroundings of one entry's spans.
@@ -16,6 +17,7 @@ use crate::settings::{Settings, Target};
 pub struct Decoration {
     resource: Resource,
     on_spans: Vec<KeyValue>,
+    translator: Translator,
 }
 
 impl Decoration {
@@ -37,11 +39,16 @@ impl Decoration {
             resource.retain(|known| known.key != *key);
             resource.push(attribute(key, value));
         }
-        Decoration { resource: Resource { attributes: resource, ..Resource::default() }, on_spans }
+        Decoration {
+            resource: Resource { attributes: resource, ..Resource::default() },
+            on_spans,
+            translator: Translator::new(settings.semantic_conventions, head),
+        }
     }
 
     /// Adds what belongs on a span itself.
     pub fn span(&self, mut span: Span) -> Span {
+        self.translator.apply(&mut span);
         for added in &self.on_spans {
             if !span.attributes.iter().any(|known| known.key == added.key) {
                 span.attributes.push(added.clone());

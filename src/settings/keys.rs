@@ -72,8 +72,14 @@ pub const KEYS: &[Key] = &[
     key(
         "span_tree",
         &[var::SPAN_TREE],
-        "turn",
-        "turn: one LLM span a turn; calls: one LLM span a model response, for right costs",
+        "",
+        "turn: one LLM span a turn; calls: one LLM span a model response, for accurate costs; by default calls for otlp, turn for the others",
+    ),
+    key(
+        "semantic_conventions",
+        &[var::SEMANTIC_CONVENTIONS],
+        "",
+        "Names of the attributes: openinference, gen_ai or both; by default both for otlp, openinference for the others",
     ),
     key(
         "export_mode",

@@ -43,6 +43,8 @@ pub struct Settings {
     pub allow_insecure: bool,
     /// Settings that shape the spans, fixed when a turn is closed.
     pub profile: Profile,
+    /// Whose attribute names the backend is sent.
+    pub semantic_conventions: SemanticConventions,
     pub export_mode: ExportMode,
     pub archive_days: u64,
     pub archive_mb: u64,
@@ -118,6 +120,15 @@ pub enum Protocol {
 pub enum SpanTree {
     Turn,
     Calls,
+}
+
+/// A set of attribute names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SemanticConventions {
+    OpenInference,
+    /// OpenTelemetry's own names for generative AI.
+    GenAi,
+    Both,
 }
 
 /// Place of delivery: a detached process, or the hook itself before it returns.
@@ -251,6 +262,11 @@ impl Settings {
             protocol: resolver.protocol(target, &mut problems),
             allow_insecure,
             profile,
+            semantic_conventions: resolver.choice(
+                "semantic_conventions",
+                &SemanticConventions::NAMES,
+                &mut problems,
+            ),
             export_mode: resolver.choice("export_mode", &ExportMode::NAMES, &mut problems),
             archive_days,
             archive_mb,
@@ -339,6 +355,14 @@ impl SpanTree {
     pub fn parse(name: &str) -> Option<SpanTree> {
         SpanTree::NAMES.iter().find(|(n, _)| *n == name).map(|(_, tree)| *tree)
     }
+}
+
+impl SemanticConventions {
+    pub const NAMES: [(&'static str, SemanticConventions); 3] = [
+        ("openinference", SemanticConventions::OpenInference),
+        ("gen_ai", SemanticConventions::GenAi),
+        ("both", SemanticConventions::Both),
+    ];
 }
 
 impl ExportMode {

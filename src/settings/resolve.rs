@@ -457,6 +457,10 @@ fn default_of(key: &Key, target: Option<Target>) -> &'static str {
     match (key.name, target) {
         ("endpoint", Some(Target::Phoenix)) => "http://localhost:6006",
         ("endpoint", Some(Target::Arize)) => "otlp.arize.com:443",
+        ("span_tree", Some(Target::Otlp)) => "calls",
+        ("span_tree", _) => "turn",
+        ("semantic_conventions", Some(Target::Otlp)) => "both",
+        ("semantic_conventions", _) => "openinference",
         _ => key.default,
     }
 }
