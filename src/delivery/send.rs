@@ -118,9 +118,8 @@ impl<'a> Sender<'a> {
             if delivery.progress.covers(index) {
                 continue;
             }
-            let mut span = delivery.decoration.span(span);
             // One that cannot be made to fit goes alone, and the backend decides.
-            size::fit(&mut span, self.limit.saturating_sub(envelope));
+            let span = delivery.decoration.fitted(span, self.limit.saturating_sub(envelope));
             let cost = size::cost(&span);
             if !batch.is_empty() && size + cost > self.limit {
                 self.send_batch(key, std::mem::take(&mut batch), delivery)?;

@@ -10,6 +10,7 @@ pub mod history_line;
 mod gen_ai;
 pub mod ids;
 pub mod prices;
+mod names;
 pub mod redact;
 pub mod resource;
 pub mod scrub;

@@ -10,6 +10,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use crate::otel::entry::Head;
 use crate::otel::gen_ai::Translator;
+use crate::otel::names::Names;
+use crate::otel::size;
 use crate::settings::{Settings, Target};
 
 /// The surroundings of one entry's spans.
@@ -18,6 +20,7 @@ pub struct Decoration {
     resource: Resource,
     on_spans: Vec<KeyValue>,
     translator: Translator,
+    names: Names,
 }
 
 impl Decoration {
@@ -43,11 +46,30 @@ impl Decoration {
             resource: Resource { attributes: resource, ..Resource::default() },
             on_spans,
             translator: Translator::new(settings.semantic_conventions, head),
+            names: Names::new(settings, head),
+        }
+    }
+
+    /// Makes a span the backend's own, at a cost of at most `limit` bytes: texts are cut before they are said in
+    /// another convention, whose messages so stay JSON. One that cannot be cut that far stays larger.
+    pub fn fitted(&self, mut span: Span, limit: usize) -> Span {
+        if size::cost(&span) <= limit / MOST_GROWTH {
+            return self.span(span);
+        }
+        let mut room = limit;
+        loop {
+            size::fit(&mut span, room);
+            let decorated = self.span(span.clone());
+            if size::cost(&decorated) <= limit || room < SMALLEST {
+                return decorated;
+            }
+            room /= 2;
         }
     }
 
     /// Adds what belongs on a span itself.
     pub fn span(&self, mut span: Span) -> Span {
+        self.names.apply(&mut span);
         self.translator.apply(&mut span);
         for added in &self.on_spans {
             if !span.attributes.iter().any(|known| known.key == added.key) {
@@ -79,6 +101,10 @@ fn attribute(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
 }
 
+/// How many times as large another convention can make a span, when every character is escaped.
+const MOST_GROWTH: usize = 8;
+/// A span is not cut below this.
+const SMALLEST: usize = 1024;
 const SERVICE_NAME: &str = "arize-codex";
 
 #[cfg(test)]
@@ -104,6 +130,26 @@ mod tests {
         assert_eq!(project, [&attribute("arize.project.name", "project")]);
         let request = arize.request(vec![decorated]);
         assert_eq!(request.resource_spans[0].scope_spans[0].scope.as_ref().unwrap().name, SERVICE_NAME);
+    }
+
+    #[test]
+    fn messages_stay_json_in_a_span_that_is_cut() {
+        let home = tempfile::tempdir().unwrap();
+        let otlp =
+            Decoration::new(&settings(home.path(), "target: otlp, endpoint: c"), &entry("turn", 1).head);
+        let mut llm = span(1, 10);
+        for (key, value) in [
+            ("openinference.span.kind", "LLM"),
+            ("llm.input_messages.0.message.role", "user"),
+            ("llm.input_messages.0.message.content", &"\"\n".repeat(20_000)),
+        ] {
+            llm.attributes.push(attribute(key, value));
+        }
+        let fitted = otlp.fitted(llm, 20_000);
+        assert!(size::cost(&fitted) <= 20_000 && size::cost(&fitted) > 5_000);
+        let messages = crate::otel::text_tree::string(&fitted, "gen_ai.input.messages").unwrap();
+        let messages: serde_json::Value = serde_json::from_str(messages).unwrap();
+        assert!(messages[0]["parts"][0]["content"].as_str().unwrap().ends_with(" of 40000 bytes]"));
     }
 
     #[test]

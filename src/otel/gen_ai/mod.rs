@@ -8,7 +8,7 @@
 //! Names: github.com/open-telemetry/semantic-conventions-genai. `gen_ai.response.model` is left out: Phoenix makes an
 //! output of it where a span has none.
 
-mod messages;
+pub(super) mod messages;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};

@@ -1,5 +1,6 @@
 //! The attributes of a span, each through the redactor, under OpenInference's names.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -8,6 +9,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use crate::codex::payload::Usage;
 use crate::codex::rollout::Image;
 use crate::otel::prices::Bill;
+use crate::otel::gen_ai::messages;
 use crate::otel::redact::{Class, Redactor};
 use crate::turn::{Message, ModelCall, Output, Role, ToolCall};
 
@@ -218,11 +220,31 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// Makes `output.value` of the output messages where no text of the model's stands there: backends show a span
+    /// without it as empty. The messages have been through the redactor.
+    pub fn messages_as_output(&mut self) {
+        if self.list.iter().any(|a| a.key == "output.value") {
+            return;
+        }
+        if let Some(messages) = messages::to_json(&self.list, "llm.output_messages.", None) {
+            self.json("output.value", Class::Plain, &messages);
+            self.plain("output.mime_type", "application/json");
+        }
+    }
+
     /// The assistant's answer as the only message.
     pub fn answer(&mut self, answer: &str) {
         self.plain("llm.output_messages.0.message.role", "assistant");
         self.text("llm.output_messages.0.message.content", Class::Prompt, answer);
     }
+}
+
+/// A message as a text: what was written, or which images were shown where nothing was.
+pub(super) fn said_in(message: &Message) -> Cow<'_, str> {
+    if !message.text.is_empty() {
+        return Cow::Borrowed(&message.text);
+    }
+    Cow::Owned(message.images.iter().map(describe_image).collect::<Vec<_>>().join("\n"))
 }
 
 /// An image that is not shown, by its kind and size.

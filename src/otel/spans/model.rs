@@ -6,8 +6,8 @@ use crate::otel::ids;
 use crate::otel::prices::Bill;
 use crate::otel::redact::Class;
 use crate::otel::spans::Builder;
-use crate::otel::spans::attributes::Attributes;
 use crate::otel::token_use;
+use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::turn::{Compaction, ModelCall, Output, Role};
 
 impl Builder<'_> {
@@ -23,10 +23,10 @@ impl Builder<'_> {
             let tool = last.call_id.as_ref().and_then(|id| self.tools.get(id.as_str()));
             match tool.filter(|_| last.text.is_empty()) {
                 Some(tool) => {
-                    a.value("input", Class::ToolContent, tool.output.as_deref().unwrap_or_default());
+                    a.value("input", Class::ToolContent, &self.tool_output(tool).unwrap_or_default());
                 }
-                None if last.role == Role::Tool => a.value("input", Class::ToolContent, &last.text),
-                None => a.value("input", Class::Prompt, &last.text),
+                None if last.role == Role::Tool => a.value("input", Class::ToolContent, &said_in(last)),
+                None => a.value("input", Class::Prompt, &said_in(last)),
             }
         }
         let said: Vec<&str> = call
@@ -37,6 +37,7 @@ impl Builder<'_> {
         if !said.is_empty() {
             a.value("output", Class::Prompt, &said.join("\n\n"));
         }
+        a.messages_as_output();
         if let Some(usage) = &call.usage {
             a.usage(usage);
         }
@@ -66,6 +67,7 @@ impl Builder<'_> {
         self.common(&mut a);
         self.conversation(&mut a);
         self.model_of_turn(&mut a);
+        a.messages_as_output();
         if let Some(usage) = &turn.usage {
             a.usage(usage);
         }

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 
 use crate::otel::redact::Class;
-use crate::otel::spans::attributes::Attributes;
+use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::otel::spans::{Builder, origin_name};
 use crate::otel::time_spent;
 use crate::turn::{Agent, Origin, Status};
@@ -18,6 +18,9 @@ impl Builder<'_> {
         self.common(&mut a);
         self.conversation(&mut a);
         self.model_of_turn(&mut a);
+        if !is_agent {
+            a.messages_as_output();
+        }
         // Tokens are told once: here, or by the model's own spans below.
         if let Some(usage) = turn.usage.as_ref().filter(|_| !is_agent) {
             a.usage(usage);
@@ -49,7 +52,7 @@ impl Builder<'_> {
     }
 
     pub(super) fn conversation(&self, a: &mut Attributes) {
-        let prompts: Vec<&str> = self.turn.inputs.iter().map(|m| m.text.as_str()).collect();
+        let prompts: Vec<_> = self.turn.inputs.iter().map(said_in).collect();
         if !prompts.is_empty() {
             let shown: Vec<_> = prompts.iter().map(|p| self.redactor.text(Class::Prompt, p)).collect();
             a.value("input", Class::Plain, &shown.join("\n\n"));

@@ -24,6 +24,7 @@ impl Builder<'_> {
         if let Some(output) = self.tool_output(tool) {
             a.value("output", Class::ToolContent, &output);
         }
+        a.plain("tool.id", &tool.call_id);
         a.plain("tool_call.id", &tool.call_id);
         a.plain("codex.tool.call_id", &tool.call_id);
         a.plain_if("codex.tool.model_name", tool.model_name.as_deref());
@@ -54,7 +55,7 @@ impl Builder<'_> {
         self.span(Some(parent), id, tool.name.clone(), times, a, error)
     }
 
-    fn tool_output(&self, tool: &ToolCall) -> Option<String> {
+    pub(super) fn tool_output(&self, tool: &ToolCall) -> Option<String> {
         if tool.images.is_empty() {
             return tool.output.clone();
         }
