@@ -6,11 +6,11 @@
 
 pub mod entry;
 pub mod entry_reader;
-pub mod history_line;
 mod gen_ai;
+pub mod history_line;
 pub mod ids;
-pub mod prices;
 mod names;
+pub mod prices;
 pub mod redact;
 pub mod resource;
 pub mod scrub;

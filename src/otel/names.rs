@@ -30,11 +30,6 @@ impl Names {
         Names { turn, marks_failures: settings.target == Some(Target::Otlp) }
     }
 
-    /// Returns whether [`Names::apply`] leaves every name as it is.
-    pub fn is_idle(&self) -> bool {
-        self.turn.is_none() && !self.marks_failures
-    }
-
     /// Gives a span its name.
     pub fn apply(&self, span: &mut Span) {
         if let Some((stored, shown)) = &self.turn

@@ -44,14 +44,9 @@ impl Translator {
         Translator { conventions, agent }
     }
 
-    /// Returns whether [`Translator::apply`] changes nothing.
-    pub fn is_idle(&self) -> bool {
-        self.conventions == SemanticConventions::OpenInference
-    }
-
     /// Adds the GenAI attributes, and drops those of OpenInference where they are not wanted.
     pub fn apply(&self, span: &mut Span) {
-        if self.is_idle() {
+        if self.conventions == SemanticConventions::OpenInference {
             return;
         }
         let operation = Operation::of(span);

@@ -8,8 +8,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
 use crate::codex::payload::Usage;
 use crate::codex::rollout::Image;
-use crate::otel::prices::Bill;
 use crate::otel::gen_ai::messages;
+use crate::otel::prices::Bill;
 use crate::otel::redact::{Class, Redactor};
 use crate::turn::{Message, ModelCall, Output, Role, ToolCall};
 

@@ -6,8 +6,8 @@ use crate::otel::ids;
 use crate::otel::prices::Bill;
 use crate::otel::redact::Class;
 use crate::otel::spans::Builder;
-use crate::otel::token_use;
 use crate::otel::spans::attributes::{Attributes, said_in};
+use crate::otel::token_use;
 use crate::turn::{Compaction, ModelCall, Output, Role};
 
 impl Builder<'_> {
