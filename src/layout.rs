@@ -19,8 +19,8 @@
 //!    closes the turn again and finds the rows where they are.
 //! 2. `assemble` writes the entry before it removes record and rows. Killed in between, the record is assembled once
 //!    more and the outbox refuses a key it knows.
-//! 3. `send` notes in `K.turn.progress` what the backend acknowledged. Killed between acknowledgement and rename, the
-//!    same span ids are sent again.
+//! 3. `send` notes in `K.turn.progress` what the backend acknowledged of a turn, `drain` in `acknowledged` which turns
+//!    of a request. Killed between acknowledgement and note, the same span ids are sent again.
 //!
 //! # The files
 //! | file, below `state/codex` | written by | lock | holds | goes |
@@ -32,6 +32,7 @@
 //! | `*.damaged` | whoever could not read it | that file's | a state or record for the user to look at | after a week |
 //! | `outbox/K.turn` | `assemble`, `backfill` | `flush.lock`, or none: written whole | a finished turn | moved when delivered |
 //! | `outbox/K.turn.progress` | `send` | `flush.lock` | which spans are acknowledged | before the entry moves |
+//! | `outbox/acknowledged` | `drain` | `flush.lock` | the turns of one request that are acknowledged and not all moved | when they are |
 //! | `outbox/rejected/K.turn` | `drain` | `flush.lock` | a turn no backend takes, or that found the outbox full | `resend`, or the archive's bounds |
 //! | `sent/K.turn` | `drain` | `flush.lock` | a delivered turn | the archive's bounds |
 //! | `delivered.keys` | `archive` | `delivered.lock` | digests of delivered turns whose files are gone | never; bounded |
@@ -159,6 +160,11 @@ impl Paths {
     /// Turns that no backend takes.
     pub fn rejected(&self) -> PathBuf {
         self.outbox().join("rejected")
+    }
+
+    /// Turns of one request that are acknowledged and may not all have moved.
+    pub fn acknowledged(&self) -> PathBuf {
+        self.outbox().join("acknowledged")
     }
 
     /// Delivered turns.

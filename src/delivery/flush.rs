@@ -125,7 +125,16 @@ impl<'a> Flusher<'a> {
         let mut status = Status::load(paths);
         let known = status.clone();
         status.turn_to(settings);
-        let mut drain = Drain { paths, settings, budget, status, report, watch, backoff: Backoff::default() };
+        let mut drain = Drain {
+            paths,
+            settings,
+            budget,
+            status,
+            report,
+            watch,
+            backoff: Backoff::default(),
+            outage_began: None,
+        };
         let left_behind = loop {
             let before = names_in(paths);
             let done = (drain.report.delivered, drain.report.set_aside);

@@ -6,11 +6,13 @@
 //! read where nobody waits, a hook's time does not grow with the turn, and the lines Codex writes after Stop are
 //! there to be read. Turns nobody closed are found by [`orphans`], those of the past by [`past_turns`].
 
+mod acknowledged;
 pub mod archive;
 pub mod assemble;
 pub mod budget;
 mod checkpoint;
 pub mod close;
+mod dispatch;
 mod drain;
 pub mod flush;
 pub mod history;
@@ -21,6 +23,7 @@ pub mod outbox;
 pub mod past_turns;
 pub mod processes;
 pub mod running;
+mod queue;
 mod send;
 pub mod status;
 pub mod transport;

@@ -1,268 +1,230 @@
-//! Delivers one entry: cuts it into requests, splits what is refused down to single spans, remembers how far it
-//! came. Waiting and trying again are the flusher's.
+//! Sends one batch: puts it into a request, and splits what is refused until the span at fault is alone. Used by
+//! several threads at once; waiting and trying again are the flusher's.
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
-use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::context::Paths;
-use crate::delivery::checkpoint;
-use crate::delivery::checkpoint::Progress;
-use crate::delivery::outbox;
+use crate::delivery::queue::{Batch, Piece};
 use crate::delivery::transport::client::Client;
+use crate::delivery::transport::connection::Accepted;
 use crate::delivery::transport::retry::{Cause, Class, Failure};
-use crate::file;
-use crate::otel::entry::{Entry, EntryKey};
-use crate::otel::entry_reader::{EntryReader, ReadError};
 use crate::otel::resource::Decoration;
 use crate::otel::size;
 use crate::settings::Settings;
 
-/// Sends entries to the backend in force.
+/// Sends batches to the backend in force.
 #[derive(Debug)]
 pub struct Sender<'a> {
     paths: &'a Paths,
-    settings: &'a Settings,
     client: Client,
+    most_bytes: usize,
     /// The largest request in bytes; it shrinks when requests are refused for their size or take too long.
-    limit: usize,
-    /// True if the backend has taken an empty request, so that a refusal is about the content.
-    speaks_otlp: bool,
+    limit: AtomicUsize,
+    /// True if the backend has accepted spans in this run, so that a refusal is about the content.
+    proven: AtomicBool,
+    /// True if the backend drops spans of requests that it accepts: only a turn alone shows whose they were.
+    drops: AtomicBool,
     deadline: Instant,
 }
 
-/// Outcome of a finished entry.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Delivered, but for as many spans as the backend refused.
-    Delivered { refused: u64 },
-    /// Nothing of it can be delivered, for this reason.
-    Hopeless(String),
-    /// Its file is no longer there.
-    Gone,
-}
-
-/// Why the delivery of an entry stopped. What was acknowledged is remembered.
+/// Why a batch was left unfinished.
 #[derive(Debug)]
 pub enum Stop {
     Failed(Failure),
+    /// Refused by a backend that has accepted nothing yet: the backend, or the turn, may be the wrong one.
+    Unproven(Failure),
     OutOfTime,
-    /// The file cannot be read or the outbox not written.
-    Local(io::Error),
 }
 
-/// Spans to be sent together, each with its place in the entry.
-type Batch = Vec<(u64, Span)>;
+/// What became of a batch. Each piece knows which of its spans are done with.
+#[derive(Debug)]
+pub struct Sent {
+    pub pieces: Vec<Piece>,
+    pub size: usize,
+    pub stop: Option<Stop>,
+    pub notices: Vec<Notice>,
+}
+
+/// What a backend said about a request that it accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub rejected: u64,
+    pub of: usize,
+    pub message: String,
+}
+
+/// Spans of one piece that go into one request.
+struct Part {
+    piece: usize,
+    decoration: Arc<Decoration>,
+    spans: Vec<(u64, Span)>,
+}
 
 impl<'a> Sender<'a> {
     /// Connects to nothing yet.
     ///
     /// # Errors
     /// When the settings do not allow a connection.
-    pub fn new(paths: &'a Paths, settings: &'a Settings, deadline: Instant) -> Result<Sender<'a>, Failure> {
-        let client = Client::new(settings)?;
-        let limit = settings.max_request_bytes;
-        Ok(Sender { paths, settings, client, limit, speaks_otlp: false, deadline })
+    pub fn new(paths: &'a Paths, settings: &Settings, deadline: Instant) -> Result<Sender<'a>, Failure> {
+        Ok(Sender {
+            paths,
+            client: Client::new(settings)?,
+            most_bytes: settings.max_request_bytes,
+            limit: AtomicUsize::new(settings.max_request_bytes),
+            proven: AtomicBool::new(false),
+            drops: AtomicBool::new(false),
+            deadline,
+        })
     }
 
-    /// Sends what is left of an entry. Its file stays where it is.
-    ///
-    /// # Errors
-    /// When the backend cannot be reached or refuses everything, time is up, or the file cannot be read.
-    pub fn deliver(&mut self, key: &EntryKey) -> Result<Outcome, Stop> {
-        let mut reader = match EntryReader::open(&outbox::waiting(self.paths, key)) {
-            Ok(reader) => reader,
-            Err(ReadError::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(Outcome::Gone),
-            Err(ReadError::Io(e)) => return Err(Stop::Local(e)),
-            Err(ReadError::Entry(e)) => return Ok(Outcome::Hopeless(e.to_string())),
+    pub fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    pub fn drops(&self) -> bool {
+        self.drops.load(Ordering::Relaxed)
+    }
+
+    /// Sends a batch, in as many requests as it takes.
+    pub fn send(&self, batch: Batch) -> Sent {
+        let mut pieces = batch.pieces;
+        let part = |(piece, p): (usize, &mut Piece)| Part {
+            piece,
+            decoration: p.decoration.clone(),
+            spans: std::mem::take(&mut p.spans),
         };
-        let mut delivery = Delivery {
-            decoration: Decoration::new(self.settings, reader.head()),
-            progress: Progress::load(self.paths, key),
-            unsaved: false,
-            last_refusal: String::new(),
-        };
-        let sent = self.send_all(key, &mut reader, &mut delivery);
-        if sent.is_err() && delivery.unsaved {
-            // Without it the spans are sent again, under the same ids.
-            let _ = delivery.progress.save(self.paths, key);
+        let whole: Vec<Part> =
+            pieces.iter_mut().enumerate().map(part).filter(|p| !p.spans.is_empty()).collect();
+        let mut sent = Sent { pieces, size: batch.size, stop: None, notices: Vec::new() };
+        let mut stack = vec![whole];
+        while let Some(parts) = stack.pop().filter(|_| sent.stop.is_none()) {
+            if !parts.is_empty() {
+                self.send_parts(parts, &mut stack, &mut sent);
+            }
         }
-        if let Some(damage) = sent? {
-            return Ok(Outcome::Hopeless(damage));
-        }
-        self.conclude(key, &delivery)
+        sent
     }
 
-    /// Sends all spans of an entry; returns what is wrong with the file when it breaks off.
-    fn send_all(
-        &mut self,
-        key: &EntryKey,
-        reader: &mut EntryReader,
-        delivery: &mut Delivery,
-    ) -> Result<Option<String>, Stop> {
-        let envelope = delivery.decoration.request(Vec::new()).encoded_len() + ENVELOPE_SLACK;
-        let mut batch = Batch::new();
-        let mut size = envelope;
-        let mut damage = None;
-        for index in 0.. {
-            let span = match reader.next_span() {
-                Ok(Some(span)) => span,
-                Ok(None) => break,
-                Err(ReadError::Io(e)) => return Err(Stop::Local(e)),
-                Err(ReadError::Entry(e)) => {
-                    damage = Some(e.to_string());
-                    break;
-                }
-            };
-            if delivery.progress.covers(index) {
-                continue;
-            }
-            // One that cannot be made to fit goes alone, and the backend decides.
-            let span = delivery.decoration.fitted(span, self.limit.saturating_sub(envelope));
-            let cost = size::cost(&span);
-            if !batch.is_empty() && size + cost > self.limit {
-                self.send_batch(key, std::mem::take(&mut batch), delivery)?;
-                size = envelope;
-            }
-            size += cost;
-            batch.push((index, span));
-        }
-        if !batch.is_empty() {
-            self.send_batch(key, batch, delivery)?;
-        }
-        Ok(damage)
-    }
-
-    fn send_batch(&mut self, key: &EntryKey, batch: Batch, delivery: &mut Delivery) -> Result<(), Stop> {
-        let mut stack = vec![batch];
-        while let Some(mut batch) = stack.pop() {
-            if delivery.unsaved {
-                let _ = delivery.progress.save(self.paths, key);
-                delivery.unsaved = false;
-            }
-            let spans = batch.iter().map(|(_, span)| span.clone()).collect();
-            let Err(failure) = self.send(&delivery.decoration, spans)? else {
-                batch.iter().for_each(|(index, _)| delivery.progress.accept(*index));
-                delivery.unsaved = true;
-                continue;
-            };
-            match failure.class() {
-                Class::Retry | Class::Permanent => return Err(self.give_up(failure, &batch)),
-                Class::Poison | Class::TooLarge => self.probe(delivery, &failure)?,
-            }
-            if batch.len() > 1 {
-                if failure.class() == Class::TooLarge {
-                    self.limit = (size_of(&batch) / 2).max(SMALLEST_LIMIT);
-                }
-                let second = batch.split_off(batch.len() / 2);
-                stack.push(second);
-                stack.push(batch);
-            } else if let Some((index, mut span)) = batch.pop() {
-                let smaller = size::cost(&span) / 2;
-                if failure.class() == Class::TooLarge && size::fit(&mut span, smaller) {
-                    stack.push(vec![(index, span)]);
-                } else {
-                    delivery.progress.refuse(index);
-                    delivery.unsaved = true;
-                    delivery.last_refusal = failure.to_string();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, decoration: &Decoration, spans: Vec<Span>) -> Result<Result<(), Failure>, Stop> {
+    fn send_parts(&self, mut parts: Vec<Part>, stack: &mut Vec<Vec<Part>>, sent: &mut Sent) {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Stop::OutOfTime);
+            sent.stop = Some(Stop::OutOfTime);
+            return;
         }
-        let count = spans.len();
-        let answer = self.client.send(&decoration.request(spans), left.min(REQUEST_TIME));
-        Ok(answer.map(|accepted| {
-            self.speaks_otlp = true;
-            if accepted.rejected_spans > 0 {
-                let target = self.settings.target.map_or("backend", |t| t.name());
-                let rejected = accepted.rejected_spans;
-                self.settings
-                    .log
-                    .error(format!("{target} took a request but dropped {rejected} of {count} spans"));
+        let failure = match self.request(&mut parts, left.min(REQUEST_TIME)) {
+            Ok(accepted) => return self.accept(&parts, &accepted, stack.is_empty(), sent),
+            Err(failure) => failure,
+        };
+        match failure.class() {
+            Class::Retry | Class::Permanent => {
+                self.shrink_when_slow(&failure, &parts);
+                sent.stop = Some(Stop::Failed(failure));
             }
-        }))
-    }
-
-    /// Finds out whether a refusal is about the spans: a backend that refuses even a request without any is not
-    /// the right one, and no turn may be given up for it.
-    fn probe(&mut self, delivery: &Delivery, refusal: &Failure) -> Result<(), Stop> {
-        if self.speaks_otlp {
-            return Ok(());
-        }
-        match self.send(&delivery.decoration, Vec::new())? {
-            Ok(()) => Ok(()),
-            Err(failure) if matches!(failure.class(), Class::Poison | Class::TooLarge) => {
-                Err(Stop::Failed(Failure::new(Cause::NotOtlp(refusal.to_string()))))
+            Class::Poison if !self.is_proven() => sent.stop = Some(Stop::Unproven(failure)),
+            Class::TooLarge if count_of(&parts) > 1 => {
+                self.limit.fetch_min((size_of(&parts) / 2).max(SMALLEST_LIMIT), Ordering::Relaxed);
+                split(parts, stack);
             }
-            Err(failure) => Err(Stop::Failed(failure)),
+            Class::Poison if count_of(&parts) > 1 => split(parts, stack),
+            Class::Poison | Class::TooLarge => self.refuse(parts, failure, stack, sent),
         }
     }
 
-    fn give_up(&mut self, failure: Failure, batch: &Batch) -> Stop {
-        if failure.cause == Cause::Timeout && batch.len() > 1 {
-            // A slow line: the next attempt sends half as much at once.
-            self.limit = (size_of(batch) / 2).max(SLOW_LIMIT.min(self.settings.max_request_bytes));
+    fn request(&self, parts: &mut [Part], timeout: Duration) -> Result<Accepted, Failure> {
+        let mut request = ExportTraceServiceRequest::default();
+        for part in parts.iter_mut() {
+            let spans = part.spans.iter_mut().map(|(_, span)| std::mem::take(span)).collect();
+            request.resource_spans.extend(part.decoration.request(spans).resource_spans);
         }
-        Stop::Failed(failure)
+        let answer = self.client.send(&request, timeout);
+        for (part, group) in parts.iter_mut().zip(request.resource_spans) {
+            let spans = group.scope_spans.into_iter().flat_map(|s| s.spans);
+            part.spans.iter_mut().zip(spans).for_each(|((_, place), span)| *place = span);
+        }
+        answer
     }
 
-    fn conclude(&self, key: &EntryKey, delivery: &Delivery) -> Result<Outcome, Stop> {
-        let refused = delivery.progress.refused();
-        if refused > 0 && !delivery.progress.any_accepted() {
-            return Ok(Outcome::Hopeless(format!("the backend refuses it: {}", delivery.last_refusal)));
+    /// Notes what was acknowledged. Where more of the batch is to be sent, it is on the disk before that.
+    fn accept(&self, parts: &[Part], accepted: &Accepted, is_last: bool, sent: &mut Sent) {
+        let of = count_of(parts);
+        let all_dropped = accepted.rejected_spans >= of as u64;
+        if accepted.rejected_spans > 0 || !accepted.message.is_empty() {
+            self.drops.fetch_or(accepted.rejected_spans > 0, Ordering::Relaxed);
+            let (rejected, message) = (accepted.rejected_spans, accepted.message.clone());
+            sent.notices.push(Notice { rejected, of, message });
         }
-        if refused > 0 {
-            self.keep_refused(key, &delivery.progress).map_err(Stop::Local)?;
-        }
-        Ok(Outcome::Delivered { refused })
-    }
-
-    /// Keeps the refused spans beside the turns set aside, for whoever looks into it; the turn itself goes on.
-    fn keep_refused(&self, key: &EntryKey, progress: &Progress) -> io::Result<()> {
-        let other = |e: ReadError| io::Error::other(e.to_string());
-        let mut reader = EntryReader::open(&outbox::waiting(self.paths, key)).map_err(other)?;
-        let mut spans = Vec::new();
-        for index in 0.. {
-            match reader.next_span().map_err(other)? {
-                Some(span) if progress.is_refused(index) => spans.push(span),
-                Some(_) => {}
-                None => break,
+        self.proven.fetch_or(!all_dropped, Ordering::Relaxed);
+        for part in parts {
+            let piece = &mut sent.pieces[part.piece];
+            for (index, _) in &part.spans {
+                if all_dropped { piece.progress.refuse(*index) } else { piece.progress.accept(*index) }
+            }
+            if all_dropped {
+                piece.last_refusal = format!("it dropped every span: {}", accepted.message);
+            }
+            piece.unsent -= part.spans.len();
+            if !is_last {
+                // Without it the spans are sent again, under the same ids.
+                let _ = piece.progress.save(self.paths, &piece.key);
             }
         }
-        let folder = outbox::rejected(self.paths);
-        file::create_private_dir(&folder)?;
-        let entry = Entry { head: reader.head().clone(), spans };
-        file::write_atomic(&folder.join(format!("{}.refused", key.file_name())), &entry.encode())
+    }
+
+    /// Cuts a span that is too large alone, or gives it up.
+    fn refuse(&self, mut parts: Vec<Part>, failure: Failure, stack: &mut Vec<Vec<Part>>, sent: &mut Sent) {
+        let Some(part) = parts.first_mut() else { return };
+        let Some((index, span)) = part.spans.first_mut() else { return };
+        let smaller = size::cost(span) / 2;
+        if failure.class() == Class::TooLarge && size::fit(span, smaller) {
+            stack.push(parts);
+        } else if !self.is_proven() {
+            sent.stop = Some(Stop::Unproven(failure));
+        } else {
+            let piece = &mut sent.pieces[part.piece];
+            piece.progress.refuse(*index);
+            piece.unsent -= 1;
+            piece.last_refusal = failure.to_string();
+        }
+    }
+
+    /// On a slow line the next attempt sends half as much at once.
+    fn shrink_when_slow(&self, failure: &Failure, parts: &[Part]) {
+        if failure.cause == Cause::Timeout && count_of(parts) > 1 {
+            let half = (size_of(parts) / 2).max(SLOW_LIMIT.min(self.most_bytes));
+            self.limit.fetch_min(half, Ordering::Relaxed);
+        }
     }
 }
 
-struct Delivery {
-    decoration: Decoration,
-    progress: Progress,
-    unsaved: bool,
-    last_refusal: String,
+/// Puts both halves on the stack, the first on top: of the turns, or of a lone turn's spans.
+fn split(mut parts: Vec<Part>, stack: &mut Vec<Vec<Part>>) {
+    if parts.len() > 1 {
+        let second = parts.split_off(parts.len() / 2);
+        stack.push(second);
+    } else if let Some(part) = parts.first_mut() {
+        let spans = part.spans.split_off(part.spans.len() / 2);
+        stack.push(vec![Part { piece: part.piece, decoration: part.decoration.clone(), spans }]);
+    }
+    stack.push(parts);
 }
 
-fn size_of(batch: &Batch) -> usize {
-    batch.iter().map(|(_, span)| size::cost(span)).sum()
+fn count_of(parts: &[Part]) -> usize {
+    parts.iter().map(|p| p.spans.len()).sum()
 }
 
-/// Forgets how far an entry had come; before it leaves the outbox.
-pub(super) fn forget_progress(paths: &Paths, key: &EntryKey) {
-    checkpoint::forget(paths, key);
+fn size_of(parts: &[Part]) -> usize {
+    parts.iter().flat_map(|p| &p.spans).map(|(_, span)| size::cost(span)).sum()
 }
 
 /// The longest that one request may take, name lookup and answer included.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// The lengths around the spans grow with them by less than this.
-const ENVELOPE_SLACK: usize = 32;
 const SMALLEST_LIMIT: usize = 4096;
 const SLOW_LIMIT: usize = 64 * 1024;

@@ -29,6 +29,10 @@ pub struct Status {
     pub kept: u64,
     /// Spans that a backend refused, since the file was made.
     pub refused_spans: u64,
+    /// Spans of accepted requests that a backend dropped, since the file was made.
+    pub dropped_spans: u64,
+    /// What this backend last said about a request that it accepted.
+    pub last_warning: Option<Warning>,
     /// Entries set aside, since the file was made.
     pub set_aside: u64,
     /// When the archive was last pruned.
@@ -43,6 +47,13 @@ pub struct LastError {
     pub since: Timestamp,
     pub text: String,
     pub advice: String,
+}
+
+/// Words of a backend about a request that it accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Warning {
+    pub at: Timestamp,
+    pub text: String,
 }
 
 impl Status {
@@ -73,7 +84,15 @@ impl Status {
             self.consecutive_failures = 0;
             self.last_error = None;
             self.next_attempt_at = None;
+            self.last_warning = None;
         }
+    }
+
+    /// Notes a warning, and returns whether it is another than before and so worth a line in the log.
+    pub fn warned(&mut self, now: Timestamp, text: &str) -> bool {
+        let known = self.last_warning.as_ref().is_some_and(|w| w.text == text);
+        self.last_warning = Some(Warning { at: now, text: text.to_owned() });
+        !known
     }
 
     /// Notes a success.

@@ -149,10 +149,22 @@ impl HttpCollector {
         HttpCollector::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), None, script)
     }
 
+    /// Accepts each request after a while; `watch` learns when one begins and ends.
+    pub fn start_slow(pause: Duration, watch: impl Fn(bool) + Send + Sync + 'static) -> HttpCollector {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pace: Pace = Arc::new(move |begins| {
+            watch(begins);
+            if begins {
+                std::thread::sleep(pause);
+            }
+        });
+        HttpCollector::start_with(listener, None, Book::new(Box::new(|_| Answer::Accept), false), Some(pace))
+    }
+
     /// Keeps nothing of what it sees but what its script does.
     pub fn start_forgetful(script: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> HttpCollector {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        HttpCollector::start_with(listener, None, Book::new(Box::new(script), true))
+        HttpCollector::start_with(listener, None, Book::new(Box::new(script), true), None)
     }
 
     /// Listens on a socket of the caller's, with TLS when it is given.
@@ -161,13 +173,14 @@ impl HttpCollector {
         tls: Option<Arc<rustls::ServerConfig>>,
         script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> HttpCollector {
-        HttpCollector::start_with(listener, tls, Book::new(Box::new(script), false))
+        HttpCollector::start_with(listener, tls, Book::new(Box::new(script), false), None)
     }
 
     fn start_with(
         listener: TcpListener,
         tls: Option<Arc<rustls::ServerConfig>>,
         book: Book,
+        pace: Option<Pace>,
     ) -> HttpCollector {
         let address = listener.local_addr().unwrap();
         let stopping = Arc::new(AtomicBool::new(false));
@@ -178,12 +191,12 @@ impl HttpCollector {
                     return;
                 }
                 let Ok(stream) = stream else { return };
-                let (book, tls) = (thread_book.clone(), tls.clone());
+                let (book, tls, pace) = (thread_book.clone(), tls.clone(), pace.clone());
                 std::thread::spawn(move || match tls {
-                    None => serve(stream, &book),
+                    None => serve(stream, &book, pace.as_ref()),
                     Some(config) => {
                         if let Ok(session) = rustls::ServerConnection::new(config) {
-                            serve(rustls::StreamOwned::new(session, stream), &book);
+                            serve(rustls::StreamOwned::new(session, stream), &book, pace.as_ref());
                         }
                     }
                 });
@@ -208,10 +221,18 @@ impl Drop for HttpCollector {
     }
 }
 
-fn serve(stream: impl Read + Write, book: &Book) {
+/// What is done at the beginning and the end of each request, outside every lock.
+type Pace = Arc<dyn Fn(bool) + Send + Sync>;
+
+fn serve(stream: impl Read + Write, book: &Book, pace: Option<&Pace>) {
     let mut stream = BufReader::new(stream);
     while let Some(seen) = read_request(&mut stream) {
-        let answer = match book.take(seen) {
+        let answer = book.take(seen);
+        if let Some(pace) = pace {
+            pace(true);
+            pace(false);
+        }
+        let answer = match answer {
             Answer::Accept => {
                 "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
                     .to_owned()

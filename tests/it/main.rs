@@ -8,6 +8,7 @@ mod config_layers;
 mod cost;
 mod doctor;
 mod documents;
+mod export_batches;
 mod export_budget;
 mod export_outcomes;
 mod export_phoenix;

@@ -22,7 +22,7 @@ use crate::time;
 /// # Errors
 /// What came back instead.
 pub fn probe(settings: &Settings) -> Result<(), Failure> {
-    let mut client = Client::new(settings)?;
+    let client = Client::new(settings)?;
     client.send(&ExportTraceServiceRequest::default(), PATIENCE).map(|_| ())
 }
 
@@ -42,7 +42,7 @@ pub enum Test {
 /// # Errors
 /// When the backend does not take it.
 pub fn send_test(settings: &Settings) -> Result<Test, Failure> {
-    let mut client = Client::new(settings)?;
+    let client = Client::new(settings)?;
     let (head, span) = test_span(settings)?;
     let trace_id: String = span.trace_id.iter().map(|b| format!("{b:02x}")).collect();
     let decoration = Decoration::new(settings, &head);

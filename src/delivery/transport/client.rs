@@ -42,11 +42,7 @@ impl Client {
     ///
     /// # Errors
     /// When it was not accepted.
-    pub fn send(
-        &mut self,
-        request: &ExportTraceServiceRequest,
-        timeout: Duration,
-    ) -> Result<Accepted, Failure> {
+    pub fn send(&self, request: &ExportTraceServiceRequest, timeout: Duration) -> Result<Accepted, Failure> {
         match self {
             Client::Http(client) => client.send(request, timeout),
             Client::Grpc(client) => client.send(request, timeout),

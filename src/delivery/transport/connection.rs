@@ -10,16 +10,20 @@ use crate::delivery::transport::endpoint::Endpoint;
 use crate::delivery::transport::retry::{Cause, Failure};
 
 /// Answer of a backend to a request it accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// Spans it dropped nevertheless (OTLP, "Partial Success"); sending them again is forbidden.
     pub rejected_spans: u64,
+    /// Its own words; empty for none.
+    pub message: String,
 }
 
 impl Accepted {
     pub(super) fn of(response: &ExportTraceServiceResponse) -> Accepted {
-        let rejected = response.partial_success.as_ref().map_or(0, |p| p.rejected_spans);
-        Accepted { rejected_spans: u64::try_from(rejected).unwrap_or(0) }
+        let partial = response.partial_success.as_ref();
+        let rejected = partial.map_or(0, |p| p.rejected_spans);
+        let message = partial.map(|p| p.error_message.clone()).unwrap_or_default();
+        Accepted { rejected_spans: u64::try_from(rejected).unwrap_or(0), message }
     }
 }
 

@@ -45,17 +45,13 @@ impl GrpcClient {
     ///
     /// # Errors
     /// When it was not accepted.
-    pub fn send(
-        &mut self,
-        request: &ExportTraceServiceRequest,
-        timeout: Duration,
-    ) -> Result<Accepted, Failure> {
+    pub fn send(&self, request: &ExportTraceServiceRequest, timeout: Duration) -> Result<Accepted, Failure> {
         let mut request = tonic::Request::new(request.clone());
         *request.metadata_mut() = self.metadata.clone();
         let Some(runtime) = &self.runtime else {
             return Err(connection::unusable("the event loop is gone".to_owned()));
         };
-        let service = &mut self.service;
+        let mut service = self.service.clone();
         let answer = runtime.block_on(async { tokio::time::timeout(timeout, service.export(request)).await });
         match answer {
             Ok(Ok(response)) => Ok(Accepted::of(response.get_ref())),

@@ -11,10 +11,12 @@ use std::io::Write;
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue, Response};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::delivery::transport::connection;
 use crate::delivery::transport::connection::Accepted;
 use crate::delivery::transport::endpoint::Endpoint;
+use crate::delivery::transport::resolver::OnceResolver;
 use crate::delivery::transport::retry;
 use crate::delivery::transport::retry::{Cause, Failure};
 use crate::settings::Secret;
@@ -50,18 +52,22 @@ impl HttpClient {
             let roots = RootCerts::new_with_certs(&roots);
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
-        Ok(HttpClient { agent: config.build().new_agent(), url: endpoint.traces_url(), headers })
+        Ok(HttpClient {
+            agent: ureq::Agent::with_parts(
+                config.build(),
+                DefaultConnector::default(),
+                OnceResolver::default(),
+            ),
+            url: endpoint.traces_url(),
+            headers,
+        })
     }
 
     /// Sends one request and waits at most `timeout` for all of it.
     ///
     /// # Errors
     /// When it was not accepted.
-    pub fn send(
-        &mut self,
-        request: &ExportTraceServiceRequest,
-        timeout: Duration,
-    ) -> Result<Accepted, Failure> {
+    pub fn send(&self, request: &ExportTraceServiceRequest, timeout: Duration) -> Result<Accepted, Failure> {
         let body = gzip(&request.encode_to_vec());
         let mut post = self.agent.post(&self.url);
         for (name, value) in &self.headers {
@@ -119,13 +125,19 @@ fn read(mut response: Response<ureq::Body>) -> Result<Accepted, Failure> {
         return Err(Failure::new(Cause::WebPage));
     }
     // The status has acknowledged the request, so an answer that breaks off afterwards changes nothing.
-    let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
-    let answer = ExportTraceServiceResponse::decode(body.as_slice()).unwrap_or_default();
-    Ok(if kind.starts_with("application/x-protobuf") {
-        Accepted::of(&answer)
+    let Ok(body) = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec() else {
+        return Ok(Accepted::default());
+    };
+    let answer = if kind.starts_with("application/json") {
+        serde_json::from_slice(&body).ok()
     } else {
-        Accepted { rejected_spans: 0 }
-    })
+        ExportTraceServiceResponse::decode(body.as_slice()).ok()
+    };
+    match answer {
+        Some(answer) => Ok(Accepted::of(&answer)),
+        None if body.iter().all(u8::is_ascii_whitespace) => Ok(Accepted::default()),
+        None => Err(Failure::new(Cause::Unreadable)),
+    }
 }
 
 fn header((name, value): &(String, Secret)) -> Result<(HeaderName, HeaderValue), Failure> {

@@ -1,8 +1,9 @@
 //! How spans reach a backend: its endpoint, the two protocols, and what a failure means.
 
 pub mod client;
-mod connection;
+pub(super) mod connection;
 pub mod endpoint;
 mod grpc;
 mod http;
+mod resolver;
 pub mod retry;

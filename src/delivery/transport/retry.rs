@@ -31,9 +31,11 @@ pub enum Cause {
     Proxy(String),
     /// HTTP 200 with a web page.
     WebPage,
+    /// HTTP 200 with a body that is no answer of OTLP's.
+    Unreadable,
     /// An answer in HTTP/1 to a question in gRPC.
     NotGrpc,
-    /// The server refuses even a request without spans, with this answer.
+    /// The server refuses every turn that was tried, with this answer.
     NotOtlp(String),
     /// The settings do not allow a request.
     Settings(String),
@@ -63,9 +65,12 @@ impl Failure {
             Cause::Grpc(code) => class_of_grpc(*code),
             Cause::TooLarge => Class::TooLarge,
             Cause::Timeout | Cause::Connection(_) | Cause::Proxy(_) => Class::Retry,
-            Cause::Tls(_) | Cause::WebPage | Cause::NotGrpc | Cause::NotOtlp(_) | Cause::Settings(_) => {
-                Class::Permanent
-            }
+            Cause::Tls(_)
+            | Cause::WebPage
+            | Cause::Unreadable
+            | Cause::NotGrpc
+            | Cause::NotOtlp(_)
+            | Cause::Settings(_) => Class::Permanent,
         }
     }
 
@@ -123,8 +128,9 @@ impl fmt::Display for Failure {
             Cause::Tls(why) => write!(f, "no trusted connection: {why}"),
             Cause::Proxy(why) => write!(f, "proxy: {why}"),
             Cause::WebPage => f.write_str("answered with a web page"),
+            Cause::Unreadable => f.write_str("answered with a body that is not OTLP"),
             Cause::NotGrpc => f.write_str("answers in HTTP/1, not in gRPC"),
-            Cause::NotOtlp(answer) => write!(f, "refuses even an empty request: {answer}"),
+            Cause::NotOtlp(answer) => write!(f, "refuses every turn that was tried: {answer}"),
             Cause::Settings(why) => f.write_str(why),
         }
     }
@@ -263,11 +269,19 @@ mod tests {
             let pauses: Vec<_> = (0..40).map(|_| backoff.next(None, random)).collect();
             assert!(pauses.windows(2).all(|p| p[0] <= p[1]), "{pauses:?}");
             assert!(pauses[0] >= FIRST_PAUSE / 2 && pauses[39] <= LONGEST_PAUSE);
+            assert!(pauses[5] > pauses[0] * 20 && pauses[39] >= LONGEST_PAUSE / 2, "{pauses:?}");
             backoff.reset();
             assert!(backoff.next(None, random) <= FIRST_PAUSE);
             assert_eq!(backoff.next(Some(Duration::from_secs(120)), random), Duration::from_secs(120));
             assert_eq!(backoff.next(Some(Duration::MAX), random), LONGEST_ASKED);
         }
+    }
+
+    #[test]
+    fn machines_do_not_return_together() {
+        let first = |random| Backoff::default().next(None, random);
+        assert_eq!((first(0), first(u64::MAX) > FIRST_PAUSE.mul_f64(0.99)), (FIRST_PAUSE / 2, true));
+        assert!(first(u64::MAX / 2) > first(0) && first(u64::MAX / 2) < first(u64::MAX));
     }
 
     #[test]

@@ -1,0 +1,167 @@
+//! Several requests in flight: a few threads that send, and the flusher's own, which makes batches and settles them.
+//!
+//! A refusal by a backend that has accepted nothing yet proves nothing about a turn. Then turns are tried alone, one
+//! after another; one that is accepted proves the backend, and the refused ones are to blame. If none is, the first
+//! span of one is tried, and if that is refused as well everything stays where it is.
+
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Scope;
+
+use crate::delivery::drain::Drain;
+use crate::delivery::queue::{Batch, Measure, Queue};
+use crate::delivery::send::{Sender, Sent, Stop};
+use crate::delivery::transport::retry::{Cause, Failure};
+use crate::otel::entry::EntryKey;
+use crate::settings::Target;
+
+/// Sends what is queued. Returns why it stopped before the queue was empty.
+pub fn run(drain: &mut Drain, target: Target, sender: &Sender, queue: &mut Queue) -> Option<Stop> {
+    let mut trial = Trial::default();
+    std::thread::scope(|scope| {
+        let mut crew = Crew::new(scope, sender);
+        let mut stop = None;
+        loop {
+            while stop.is_none() && crew.has_room(trial.is_on(sender)) {
+                let Some(batch) = queue.next_batch(trial.measure(sender)) else { break };
+                crew.send(batch, queue.has_more());
+            }
+            drain.settle(target, queue.take_settled());
+            let Some(sent) = crew.next() else { break };
+            let failed = take(drain, target, queue, sent, &mut trial);
+            if sender.is_proven() {
+                queue.put_back(std::mem::take(&mut trial.suspects));
+            }
+            stop = stop.or(failed);
+        }
+        queue.put_back(std::mem::take(&mut trial.suspects));
+        stop
+    })
+}
+
+/// Takes what became of a batch; returns why to stop.
+fn take(drain: &mut Drain, target: Target, queue: &mut Queue, sent: Sent, trial: &mut Trial) -> Option<Stop> {
+    let keys: Vec<EntryKey> = sent.pieces.iter().map(|p| p.key.clone()).collect();
+    for notice in &sent.notices {
+        drain.notice(target, notice);
+    }
+    sent.pieces.into_iter().for_each(|piece| queue.returned(piece));
+    drain.settle(target, queue.take_settled());
+    match sent.stop {
+        Some(Stop::Unproven(failure)) => trial.refused(&keys, queue, &failure),
+        stop => stop,
+    }
+}
+
+/// The search for a turn that the backend accepts.
+#[derive(Default)]
+struct Trial {
+    stage: Stage,
+    /// Turns that were refused alone.
+    suspects: Vec<EntryKey>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    NotNeeded,
+    Turns,
+    Span,
+}
+
+impl Trial {
+    fn is_on(&self, sender: &Sender) -> bool {
+        self.stage != Stage::NotNeeded && !sender.is_proven()
+    }
+
+    fn measure(&self, sender: &Sender) -> Measure {
+        let (on, bytes) = (self.is_on(sender), sender.limit());
+        let turns = if on || sender.drops() { 1 } else { usize::MAX };
+        let spans = if on && self.stage == Stage::Span { 1 } else { usize::MAX };
+        Measure { bytes, turns, spans }
+    }
+
+    /// Goes on after a refusal; returns a failure when nothing is left to try.
+    fn refused(&mut self, keys: &[EntryKey], queue: &mut Queue, failure: &Failure) -> Option<Stop> {
+        if self.stage == Stage::Span {
+            return Some(Stop::Failed(Failure::new(Cause::NotOtlp(failure.to_string()))));
+        }
+        self.stage = Stage::Turns;
+        if let [key] = keys {
+            queue.take_out(key);
+            self.suspects.push(key.clone());
+        }
+        if self.suspects.len() >= MOST_TRIED || !queue.has_more() {
+            self.stage = Stage::Span;
+            queue.put_back(std::mem::take(&mut self.suspects));
+        }
+        None
+    }
+}
+
+/// The threads that send, started when there is something for them.
+struct Crew<'scope, 'env, 'a> {
+    scope: &'scope Scope<'scope, 'env>,
+    sender: &'env Sender<'a>,
+    jobs: mpsc::Sender<Batch>,
+    taken: Arc<Mutex<Receiver<Batch>>>,
+    done: mpsc::Sender<Sent>,
+    results: Receiver<Sent>,
+    threads: usize,
+    in_flight: usize,
+    bytes: usize,
+}
+
+impl<'scope, 'env, 'a> Crew<'scope, 'env, 'a> {
+    fn new(scope: &'scope Scope<'scope, 'env>, sender: &'env Sender<'a>) -> Crew<'scope, 'env, 'a> {
+        let (jobs, taken) = mpsc::channel();
+        let (done, results) = mpsc::channel();
+        let taken = Arc::new(Mutex::new(taken));
+        Crew { scope, sender, jobs, taken, done, results, threads: 0, in_flight: 0, bytes: 0 }
+    }
+
+    /// Returns whether one more request may go: the memory of two full ones at most.
+    fn has_room(&self, one_by_one: bool) -> bool {
+        let most = if one_by_one { 1 } else { MOST_IN_FLIGHT };
+        self.in_flight < most && (self.in_flight == 0 || self.bytes < self.sender.limit())
+    }
+
+    /// Sends a batch: on this thread when it is alone, as it mostly is.
+    fn send(&mut self, batch: Batch, more_to_come: bool) {
+        self.in_flight += 1;
+        self.bytes += batch.size;
+        if self.in_flight == 1 && !more_to_come {
+            let _ = self.done.send(self.sender.send(batch));
+            return;
+        }
+        if self.threads < self.in_flight {
+            self.threads += 1;
+            let (taken, done, sender) = (self.taken.clone(), self.done.clone(), self.sender);
+            self.scope.spawn(move || {
+                loop {
+                    let job = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(batch) = job else { return };
+                    if done.send(sender.send(batch)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let _ = self.jobs.send(batch);
+    }
+
+    /// Waits for the next result; `None` when nothing is in flight.
+    fn next(&mut self) -> Option<Sent> {
+        if self.in_flight == 0 {
+            return None;
+        }
+        let sent = self.results.recv().ok()?;
+        self.in_flight -= 1;
+        self.bytes -= sent.size;
+        Some(sent)
+    }
+}
+
+const MOST_IN_FLIGHT: usize = 4;
+/// More refusals of different turns are the backend's fault.
+const MOST_TRIED: usize = 4;
