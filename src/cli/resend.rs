@@ -11,6 +11,8 @@ use super::selection::selectors::Selectors;
 use super::selection::session;
 use super::{exit, flush};
 use crate::context::{Context, Paths};
+use crate::delivery;
+use crate::delivery::acknowledged;
 use crate::delivery::archive;
 use crate::delivery::archive::Place;
 use crate::delivery::outbox;
@@ -48,6 +50,9 @@ pub fn run(
         selectors.session = Some(session(paths, beginning)?.to_string());
     }
     let filter = selectors.at(context);
+    if !delivery::flush::is_running(paths) {
+        acknowledged::settle(paths);
+    }
     for item in archive::items(paths).filter(|i| i.place != Place::Waiting && filter.takes(&i.head)) {
         moved += u64::from(outbox::move_back(paths, &item.head.key)?);
     }

@@ -68,6 +68,7 @@ mod tests {
         let keys = outbox::list(&paths);
         note(&paths, &keys).unwrap();
         outbox::move_to_sent(&paths, &keys[0]).unwrap();
+        settle(&paths);
         outbox::move_back(&paths, &keys[0]).unwrap();
         settle(&paths);
         assert_eq!(outbox::list(&paths), keys);

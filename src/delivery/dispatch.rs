@@ -8,15 +8,20 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
-use crate::delivery::drain::Drain;
-use crate::delivery::queue::{Batch, Measure, Queue};
-use crate::delivery::send::{Sender, Sent, Stop};
+use crate::delivery::queue::{Batch, Measure, Outcome, Queue};
+use crate::delivery::send::{Notice, Sender, Sent, Stop};
 use crate::delivery::transport::retry::{Cause, Failure};
 use crate::otel::entry::EntryKey;
-use crate::settings::Target;
 
-/// Sends what is queued. Returns why it stopped before the queue was empty.
-pub fn run(drain: &mut Drain, target: Target, sender: &Sender, queue: &mut Queue) -> Option<Stop> {
+/// News of a delivery.
+pub enum Event {
+    /// Turns that are done with, those of one request together.
+    Settled(Vec<(EntryKey, Outcome)>),
+    Notice(Notice),
+}
+
+/// Sends what is queued and reports to `tell`. Returns why it stopped before the queue was empty.
+pub fn run(sender: &Sender, queue: &mut Queue, tell: &mut dyn FnMut(Event)) -> Option<Stop> {
     let mut trial = Trial::default();
     std::thread::scope(|scope| {
         let mut crew = Crew::new(scope, sender);
@@ -26,9 +31,9 @@ pub fn run(drain: &mut Drain, target: Target, sender: &Sender, queue: &mut Queue
                 let Some(batch) = queue.next_batch(trial.measure(sender)) else { break };
                 crew.send(batch, queue.has_more());
             }
-            drain.settle(target, queue.take_settled());
+            tell(Event::Settled(queue.take_settled()));
             let Some(sent) = crew.next() else { break };
-            let failed = take(drain, target, queue, sent, &mut trial);
+            let failed = take(sent, queue, &mut trial, tell);
             if sender.is_proven() {
                 queue.put_back(std::mem::take(&mut trial.suspects));
             }
@@ -40,13 +45,11 @@ pub fn run(drain: &mut Drain, target: Target, sender: &Sender, queue: &mut Queue
 }
 
 /// Takes what became of a batch; returns why to stop.
-fn take(drain: &mut Drain, target: Target, queue: &mut Queue, sent: Sent, trial: &mut Trial) -> Option<Stop> {
+fn take(sent: Sent, queue: &mut Queue, trial: &mut Trial, tell: &mut dyn FnMut(Event)) -> Option<Stop> {
     let keys: Vec<EntryKey> = sent.pieces.iter().map(|p| p.key.clone()).collect();
-    for notice in &sent.notices {
-        drain.notice(target, notice);
-    }
+    sent.notices.into_iter().for_each(|notice| tell(Event::Notice(notice)));
     sent.pieces.into_iter().for_each(|piece| queue.returned(piece));
-    drain.settle(target, queue.take_settled());
+    tell(Event::Settled(queue.take_settled()));
     match sent.stop {
         Some(Stop::Unproven(failure)) => trial.refused(&keys, queue, &failure),
         stop => stop,

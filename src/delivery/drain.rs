@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::context::Paths;
 use crate::delivery::budget::{Budget, Report};
-use crate::delivery::dispatch;
+use crate::delivery::dispatch::{self, Event};
 use crate::delivery::queue::{Outcome, Queue};
 use crate::delivery::send::{Notice, Sender, Stop};
 use crate::delivery::status::Status;
@@ -63,14 +63,22 @@ impl Drain<'_> {
         };
         let mut queue = Queue::new(self.paths, self.settings, keys);
         loop {
-            let failure = match dispatch::run(self, target, &sender, &mut queue) {
-                None => return true,
-                Some(Stop::OutOfTime) => return false,
-                Some(Stop::Failed(failure) | Stop::Unproven(failure)) => failure,
-            };
+            let failure =
+                match dispatch::run(&sender, &mut queue, &mut |event| self.note_event(target, event)) {
+                    None => return true,
+                    Some(Stop::OutOfTime) => return false,
+                    Some(Stop::Failed(failure) | Stop::Unproven(failure)) => failure,
+                };
             if !self.bear(target, &failure) {
                 return false;
             }
+        }
+    }
+
+    fn note_event(&mut self, target: Target, event: Event) {
+        match event {
+            Event::Settled(settled) => self.settle(target, settled),
+            Event::Notice(notice) => self.notice(target, &notice),
         }
     }
 
@@ -92,7 +100,7 @@ impl Drain<'_> {
     }
 
     /// Files the turns away that are done with; those of one request are noted together before the first moves.
-    pub fn settle(&mut self, target: Target, settled: Vec<(EntryKey, Outcome)>) {
+    fn settle(&mut self, target: Target, settled: Vec<(EntryKey, Outcome)>) {
         let delivered = |(key, outcome): &(EntryKey, Outcome)| match outcome {
             Outcome::Delivered { .. } => Some(key.clone()),
             _ => None,
@@ -115,7 +123,7 @@ impl Drain<'_> {
     }
 
     /// Notes what the backend said about a request that it accepted: for the log, `doctor` and `list`.
-    pub fn notice(&mut self, target: Target, notice: &Notice) {
+    fn notice(&mut self, target: Target, notice: &Notice) {
         let redactor = Redactor::new(&self.settings.profile);
         let said =
             truncate::cut(&redactor.text(redact::Class::Plain, &notice.message), MAX_MESSAGE).into_owned();

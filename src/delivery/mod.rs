@@ -6,7 +6,7 @@
 //! read where nobody waits, a hook's time does not grow with the turn, and the lines Codex writes after Stop are
 //! there to be read. Turns nobody closed are found by [`orphans`], those of the past by [`past_turns`].
 
-mod acknowledged;
+pub mod acknowledged;
 pub mod archive;
 pub mod assemble;
 pub mod budget;

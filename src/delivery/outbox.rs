@@ -11,7 +11,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::context::Paths;
-use crate::delivery::acknowledged;
 use crate::delivery::key_set::Ledger;
 use crate::file;
 use crate::layout::ENTRY_SUFFIX;
@@ -130,8 +129,6 @@ pub fn move_aside(paths: &Paths, key: &EntryKey) -> io::Result<()> {
 /// # Errors
 /// When the outbox cannot be made or the file cannot be moved.
 pub fn move_back(paths: &Paths, key: &EntryKey) -> io::Result<bool> {
-    // What it says of this turn is over.
-    acknowledged::settle(paths);
     make(&paths.outbox())?;
     for from in [delivered(paths, key), set_aside(paths, key)] {
         match rename(&from, &waiting(paths, key)) {

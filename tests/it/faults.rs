@@ -169,7 +169,8 @@ fn continued_turn_is_exported_once() {
     lab.flush();
     let spans = collector.book.spans();
     let tokens = |name: &str| {
-        let turn = spans.iter().find(|s| s.trace_id == session.trace(1) && s.name == name);
+        let named = |s: &str| s == name || s.starts_with(&format!("{name}: "));
+        let turn = spans.iter().find(|s| s.trace_id == session.trace(1) && named(&s.name));
         turn.and_then(|s| arize_codex::otel::text_tree::number(s, "llm.token_count.prompt"))
     };
     assert_eq!((tokens("Turn 2"), tokens("Turn 2 (continued)")), (Some(1000), Some(1001)));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Finding, state};
-use crate::cli::setup::backend::{self, Test};
+use crate::cli::setup::backend::{self, Probe, Test};
 use crate::context::{Context, Paths};
 use crate::delivery;
 use crate::delivery::outbox;
@@ -63,10 +63,22 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
     }
     let endpoint = settings.endpoint.as_deref().map(without_credentials);
     let name = format!("{} at {}", target.name(), endpoint.as_deref().unwrap_or("no endpoint"));
-    if let Err(failure) = backend::probe(settings) {
-        return vec![Finding::failure("backend", format!("{name}: {failure}"), failure.advice(target))];
-    }
-    let mut findings = vec![Finding::ok("backend", format!("{name} answers and takes our requests"))];
+    let mut findings = vec![match backend::probe(settings) {
+        Err(failure) => {
+            return vec![Finding::failure("backend", format!("{name}: {failure}"), failure.advice(target))];
+        }
+        Ok(Probe::Takes) => Finding::ok("backend", format!("{name} answers and takes our requests")),
+        // A span decides, where one may be sent.
+        Ok(Probe::RefusesEmpty(_)) if send => Finding::ok("backend", format!("{name} answers")),
+        Ok(Probe::RefusesEmpty(failure)) => Finding::warning(
+            "backend",
+            format!("{name} answers, and refuses a request without spans: {failure}"),
+            format!(
+                "`arize-codex doctor --send` tries one with a span; if it fails, {}",
+                failure.advice(target)
+            ),
+        ),
+    }];
     if send {
         let project = &settings.profile.project_name;
         findings.push(match backend::send_test(settings) {
@@ -136,6 +148,10 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
         ),
         _ => Finding::ok("delivery", format!("nothing waiting; {last}")),
     });
+    if let Some(warning) = &status.last_warning {
+        let ago = ago_text(time::now().since(warning.at));
+        findings.push(Finding::warning("delivery", format!("{ago} ago: {}", warning.text), DROPPED));
+    }
     let aside = outbox::keys_in(&outbox::rejected(paths)).len() as u64;
     if aside > 0 {
         let text = format!("{} set aside in {}", counted(aside, "turn"), outbox::rejected(paths).display());
@@ -147,6 +163,8 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
 }
 
 /// Returns what was delivered to this backend, and what has become of everything since the state directory was
+/// What to do about spans that a backend drops.
+const DROPPED: &str = "see the backend's limits; `arize-codex show` has the turns whole";
 /// made.
 fn progress(status: &Status, target: Option<Target>) -> String {
     let last = match status.last_success {
@@ -159,6 +177,7 @@ fn progress(status: &Status, target: Option<Target>) -> String {
         (status.delivered, "turn", "delivered"),
         (status.kept, "turn", "kept here alone"),
         (status.refused_spans, "span", "refused"),
+        (status.dropped_spans, "span", "dropped by the backend"),
         (status.set_aside, "turn", "set aside"),
     ];
     let parts = parts.into_iter().filter(|(count, ..)| *count > 0);

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::delivery::transport::client::Client;
-use crate::delivery::transport::retry::{Cause, Failure};
+use crate::delivery::transport::retry::{Cause, Class, Failure};
 use crate::ids::{IdError, ThreadId, TurnId};
 use crate::otel::entry::{EntryKey, Head, Summary};
 use crate::otel::ids;
@@ -17,13 +17,25 @@ use crate::otel::resource::Decoration;
 use crate::settings::{Settings, Target};
 use crate::time;
 
+/// A backend's answer to a request without spans.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Probe {
+    Takes,
+    /// It may take those with spans all the same, as MLflow does.
+    RefusesEmpty(Failure),
+}
+
 /// Sends an empty request: what answers it well is an OTLP backend that takes our key.
 ///
 /// # Errors
 /// What came back instead.
-pub fn probe(settings: &Settings) -> Result<(), Failure> {
+pub fn probe(settings: &Settings) -> Result<Probe, Failure> {
     let client = Client::new(settings)?;
-    client.send(&ExportTraceServiceRequest::default(), PATIENCE).map(|_| ())
+    match client.send(&ExportTraceServiceRequest::default(), PATIENCE) {
+        Ok(_) => Ok(Probe::Takes),
+        Err(failure) if failure.class() == Class::Poison => Ok(Probe::RefusesEmpty(failure)),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Outcome of a test trace.

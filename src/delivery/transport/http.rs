@@ -8,15 +8,19 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prost::Message;
 use std::io::Write;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::http::{HeaderName, HeaderValue, Response};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::delivery::transport::connection;
 use crate::delivery::transport::connection::Accepted;
 use crate::delivery::transport::endpoint::Endpoint;
-use crate::delivery::transport::resolver::OnceResolver;
 use crate::delivery::transport::retry;
 use crate::delivery::transport::retry::{Cause, Failure};
 use crate::settings::Secret;
@@ -129,15 +133,25 @@ fn read(mut response: Response<ureq::Body>) -> Result<Accepted, Failure> {
         return Ok(Accepted::default());
     };
     let answer = if kind.starts_with("application/json") {
-        serde_json::from_slice(&body).ok()
+        accepted_as_json(&body)
     } else {
-        ExportTraceServiceResponse::decode(body.as_slice()).ok()
+        ExportTraceServiceResponse::decode(body.as_slice()).ok().map(|answer| Accepted::of(&answer))
     };
     match answer {
-        Some(answer) => Ok(Accepted::of(&answer)),
+        Some(accepted) => Ok(accepted),
         None if body.iter().all(u8::is_ascii_whitespace) => Ok(Accepted::default()),
         None => Err(Failure::new(Cause::Unreadable)),
     }
+}
+
+/// Reads an answer in ProtoJSON, whose 64-bit numbers are strings or numbers.
+fn accepted_as_json(body: &[u8]) -> Option<Accepted> {
+    let answer: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let partial = answer.get("partialSuccess").unwrap_or(&serde_json::Value::Null);
+    let rejected = &partial["rejectedSpans"];
+    let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok());
+    let message = partial["errorMessage"].as_str().unwrap_or_default().to_owned();
+    Some(Accepted { rejected_spans: rejected.unwrap_or(0), message })
 }
 
 fn header((name, value): &(String, Secret)) -> Result<(HeaderName, HeaderValue), Failure> {
@@ -190,6 +204,45 @@ fn cause_of(error: ureq::Error) -> Cause {
     }
 }
 
+/// A resolver that remembers what it found for a while: a lookup with a timeout costs a thread, and each request asks
+/// for one.
+#[derive(Debug, Default)]
+struct OnceResolver {
+    inner: DefaultResolver,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    origin: String,
+    at: Instant,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Resolver for OnceResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let origin = format!("{:?}://{:?}", uri.scheme(), uri.authority());
+        // Held while the name is looked up: whoever asks meanwhile wants the same.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|k| k.origin == origin && k.at.elapsed() < KEPT) {
+            let mut addresses = self.empty();
+            known.addresses.iter().for_each(|address| addresses.push(*address));
+            return Ok(addresses);
+        }
+        let found = self.inner.resolve(uri, config, timeout)?;
+        let addresses = found.iter().copied().collect();
+        *known = Some(Known { origin, at: Instant::now(), addresses });
+        Ok(found)
+    }
+}
+
+/// A backend that moves is found again after this time.
+const KEPT: Duration = Duration::from_secs(60);
 /// A pause after which a connection may have been closed by the other side, so a new one is made.
 const IDLE: Duration = Duration::from_secs(4);
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;

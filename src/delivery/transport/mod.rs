@@ -5,5 +5,4 @@ pub(super) mod connection;
 pub mod endpoint;
 mod grpc;
 mod http;
-mod resolver;
 pub mod retry;

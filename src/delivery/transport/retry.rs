@@ -85,10 +85,19 @@ impl Failure {
             Cause::Http(401 | 403) | Cause::Grpc(UNAUTHENTICATED | PERMISSION_DENIED) => match target {
                 Target::Phoenix => "check PHOENIX_API_KEY or harnesses.codex.api_key",
                 Target::Arize => "check ARIZE_API_KEY and ARIZE_SPACE_ID, or api_key and space_id",
-                Target::Otlp | Target::Local => "check OTEL_EXPORTER_OTLP_HEADERS or headers",
+                Target::Otlp | Target::Local => {
+                    "check OTEL_EXPORTER_OTLP_HEADERS or headers, as Authorization or x-honeycomb-team"
+                }
             },
             Cause::Tls(why) if why.contains(NO_TLS) => {
                 "the port speaks plain http: write http:// in the endpoint"
+            }
+            Cause::Tls(why) if why.contains("CaUsedAsEndEntity") => {
+                "the server's certificate is its own authority: give the server one that a private authority issued \
+                 (basicConstraints CA:FALSE), and name that authority's file in SSL_CERT_FILE"
+            }
+            Cause::Http(400 | 422) | Cause::NotOtlp(_) if target == Target::Otlp => {
+                "it may miss a header, as x-mlflow-experiment-id, x-honeycomb-team or Authorization: set headers"
             }
             Cause::Tls(_) => {
                 "check the endpoint's certificate; SSL_CERT_FILE names the authorities to trust, and replaces the \
@@ -289,6 +298,10 @@ mod tests {
         let denied = Failure::new(Cause::Http(401));
         assert!(denied.advice(Target::Phoenix).contains("PHOENIX_API_KEY"));
         assert!(Failure::new(Cause::Grpc(16)).advice(Target::Arize).contains("ARIZE_SPACE_ID"));
+        let own_authority =
+            Failure::new(Cause::Tls("invalid peer certificate: Other(CaUsedAsEndEntity)".into()));
+        assert!(own_authority.advice(Target::Otlp).contains("CA:FALSE"));
+        assert!(Failure::new(Cause::Http(422)).advice(Target::Otlp).contains("x-mlflow-experiment-id"));
         assert_eq!(Failure::new(Cause::Grpc(14)).to_string(), "gRPC status UNAVAILABLE");
     }
 }
