@@ -129,3 +129,26 @@ const HOSTILE: [&str; 6] = [
     "\" onmouseover=\"window.ran=1",
     "%DATA% %SCRIPT% \u{2028}\u{202e}\u{0}",
 ];
+
+#[test]
+#[ignore = "for tests/page/run, which names the home in OPEN_HOME"]
+fn turns_for_the_open_page() {
+    let home = std::env::var("OPEN_HOME").expect("OPEN_HOME");
+    let vars = std::collections::BTreeMap::from([("HOME".to_owned(), home)]);
+    let context = arize_codex::context::Context::given(Vec::new(), vars);
+    for number in 0..OPEN_TURNS {
+        let mut entry = large_turn(6);
+        let id = |n: u64| format!("01a20338-12bb-7000-8000-{n:012}");
+        entry.head.key.turn = TurnId::parse(&id(number)).unwrap();
+        entry.head.key.thread = ThreadId::parse(&id(1_000_000 + number / 4)).unwrap();
+        (entry.head.root_thread, entry.head.root_turn) = (entry.head.key.thread.clone(), entry.head.key.turn.clone());
+        entry.head.summary.prompt = format!("<img src=x onerror=window.ran=1> number {number} of many");
+        if number % 10 == 3 {
+            entry.head.summary.status = "failed".into();
+        }
+        assert!(outbox::put(context.paths(), &entry).unwrap());
+    }
+}
+
+/// As many as tests/page/run expects.
+const OPEN_TURNS: u64 = 400;

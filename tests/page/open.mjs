@@ -1,0 +1,84 @@
+// What tests/page/run does with `arize-codex open` in the browser; leaves with 1 when anything is wrong.
+//
+//   open.mjs ADDRESS TURNS [PICTURES]     TURNS: how many turns the home was filled with
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const require = createRequire(join(process.env.WORK, "package.json"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const [, , address, turns, pictures] = process.argv;
+let wrong = 0;
+const check = (what, good, note = "") => {
+  console.log(`${good ? "ok  " : "FAIL"} open: ${what} ${note}`);
+  wrong += good ? 0 : 1;
+};
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+
+async function open(path, options) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
+  const page = await context.newPage();
+  page.troubles = [];
+  page.on("pageerror", error => page.troubles.push(error.message));
+  page.on("console", message => message.type() === "error" && page.troubles.push(message.text()));
+  page.on("request", request => request.url().startsWith(new URL(address).origin) || request.url().startsWith("data:") || page.troubles.push("asks for " + request.url()));
+  await page.goto(address + path);
+  return page;
+}
+const drawn = page => page.waitForFunction(() => performance.getEntriesByName("drawn").length && document.querySelector(".turn"));
+
+async function violations(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: axe });
+  const { result } = await session.send("Runtime.evaluate", { expression: "axe.run().then(r => JSON.stringify(r.violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target + ' ' + n.failureSummary).join(' | '))))", awaitPromise: true });
+  return JSON.parse(result.value);
+}
+
+for (const [scheme, viewport] of [["light", null], ["dark", null], ["light", { width: 390, height: 780 }]]) {
+  const label = scheme + (viewport ? " phone" : "");
+  const page = await open("", { colorScheme: scheme, ...(viewport ? { viewport, hasTouch: true } : {}) });
+  await drawn(page);
+  const found = await violations(page);
+  check(`${label} passes axe-core`, !found.length, found.join("\n"));
+  check(`${label} fits its window`, await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  check(`${label} runs nothing and asks nobody else`, !(await page.evaluate("window.ran")) && !page.troubles.length, page.troubles.join("\n"));
+  if (pictures) await page.screenshot({ path: join(pictures, `open-${label.replace(" ", "-")}.png`) });
+  await page.context().close();
+}
+
+const page = await open("", {});
+await drawn(page);
+check("every turn is counted", (await page.locator("#figures dd").first().textContent()).replace(/\D/g, "") === turns);
+await page.keyboard.press("/");
+await page.keyboard.type("number 17 ");
+await page.waitForFunction(() => document.querySelectorAll(".turn").length === 1);
+check("search finds one turn by its prompt", (await page.locator(".turn .prompt").textContent()).includes("number 17"));
+check("a hostile prompt stays text", (await page.locator(".turn .prompt").textContent()).includes("<img src=x"));
+await page.locator("#clear").click();
+await page.waitForFunction(() => document.querySelectorAll(".turn").length > 1);
+await page.locator("[name=failed]").check();
+await page.waitForFunction(() => [...document.querySelectorAll(".turn")].every(t => t.querySelector(".bad")));
+check("the filter shows failures alone", (await page.locator(".turn").count()) > 0);
+await page.locator("#clear").click();
+await page.locator("[data-by=model]").click();
+await page.waitForSelector(".group");
+check("costs are drawn by model", (await page.locator(".group").count()) > 0);
+const link = await page.locator("a.turn").first().getAttribute("href");
+await page.locator("a.turn").first().click();
+await page.waitForSelector("[role=treeitem]");
+check("a turn opens as a waterfall under an address of its own", page.url() === address + link);
+const again = await open(link, {});
+await again.waitForSelector("[role=treeitem]");
+check("its address can be opened again", true);
+await page.goBack();
+await drawn(page);
+await page.locator("a:has-text('conversation')").first().click();
+await page.waitForSelector(".conversation li");
+const found = await violations(page);
+check("a conversation passes axe-core", !found.length, found.join("\n"));
+const stranger = await open("", {});
+const refused = await stranger.evaluate(() => fetch("/turns").then(r => r.status));
+check("without the token there is nothing", refused === 404);
+await browser.close();
+process.exit(wrong ? 1 : 0);
