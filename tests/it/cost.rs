@@ -236,7 +236,6 @@ fn thirty_scripted_turns_cost_what_a_hand_counts() {
 }
 
 #[test]
-#[ignore = "needs the fold to take service_tier from thread_settings_applied"]
 fn each_call_counts_in_its_own_tier() {
     let machine = Machine::new();
     machine.script(1, &tiered());
