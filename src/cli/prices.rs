@@ -85,7 +85,7 @@ fn in_force(prices: &Prices) -> Vec<Price<'_>> {
             let Some((rates, layer)) = found(long) else { continue };
             // A step that changes nothing is none.
             if !long || found(false).is_some_and(|(short, _)| short != rates) {
-                all.push(Price { model, tier, long, rates, source: layer.name() });
+                all.push(Price { model, tier, long, rates, source: layer.name().to_owned() });
             }
         }
     }

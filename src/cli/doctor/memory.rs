@@ -55,7 +55,7 @@ fn archive(settings: &Settings) -> Finding {
 
 fn prices(context: &Context, settings: &Settings) -> Finding {
     let prices = Prices::load(context.paths(), settings.profile.prices.as_deref());
-    let names: Vec<String> = prices.layers().iter().map(|layer| layer.name()).collect();
+    let names: Vec<String> = prices.layers().iter().map(|layer| layer.name().to_owned()).collect();
     let text = names.join(", ");
     match prices.problems.is_empty() {
         true => Finding::ok("prices", text),

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use crate::otel::history_line::Line;
-use crate::otel::prices::Bill;
+use crate::otel::prices::{Bill, Prices};
 use crate::otel::time_spent::TimeSpent;
 use crate::otel::token_use::TokenUse;
 use crate::otel::tool_use::ToolUse;
@@ -66,13 +66,13 @@ impl Sum {
     }
 
     /// Counts tokens and what they cost.
-    pub fn add_use(&mut self, used: &TokenUse, bill: &Bill) {
+    pub fn add_use(&mut self, used: &TokenUse, prices: &Prices) {
         self.prompt = self.prompt.saturating_add(used.input);
         self.cached = self.cached.saturating_add(used.cached);
         self.written = self.written.saturating_add(used.written);
         self.completion = self.completion.saturating_add(used.output);
         self.reasoning = self.reasoning.saturating_add(used.reasoning);
-        self.bill.add(bill);
+        self.bill.add_use(used, prices);
     }
 
     /// Adds another row.

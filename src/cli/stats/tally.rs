@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::by::{By, Calendar};
 use super::sum::Sum;
 use crate::otel::history_line::Line;
-use crate::otel::prices::{Bill, Prices};
+use crate::otel::prices::Prices;
 use crate::otel::token_use::TokenUse;
 
 /// Rows that are being counted.
@@ -40,13 +40,12 @@ impl<'a> Tally<'a> {
         };
         row(&mut self.rows, &name).add_turn(line);
         for used in &line.uses {
-            let bill = Bill::of([used], self.prices);
             let name = match self.by {
                 By::Model => model_of(used),
                 by if by.is_time() => self.calendar.name(used.at),
                 _ => &name,
             };
-            row(&mut self.rows, name).add_use(used, &bill);
+            row(&mut self.rows, name).add_use(used, self.prices);
         }
     }
 

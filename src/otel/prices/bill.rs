@@ -28,7 +28,8 @@ impl Bill {
         bill
     }
 
-    fn add_use(&mut self, used: &TokenUse, prices: &Prices) {
+    /// Adds the cost of some calls.
+    pub fn add_use(&mut self, used: &TokenUse, prices: &Prices) {
         self.unknown_calls += used.untold;
         if used.calls == 0 {
             return;
@@ -45,9 +46,8 @@ impl Bill {
         self.prompt += rates.input.times(fresh) + rates.cached.times(cached) + rates.written.times(written);
         self.completion += rates.output.times(used.output);
         self.priced_calls += used.calls;
-        let name = layer.name();
-        if !self.sources.contains(&name) {
-            self.sources.push(name);
+        if !self.sources.iter().any(|known| known == layer.name()) {
+            self.sources.push(layer.name().to_owned());
         }
     }
 

@@ -27,6 +27,7 @@ pub struct Layer {
     pub own: bool,
     /// Where it was read from; none for the built-in one.
     pub path: Option<PathBuf>,
+    name: String,
 }
 
 /// Why a price file cannot be used.
@@ -50,7 +51,7 @@ impl Prices {
         ] {
             let Some(path) = path else { continue };
             match read(&path) {
-                Ok(Some(table)) => prices.layers.push(Layer { table, own, path: Some(path) }),
+                Ok(Some(table)) => prices.layers.push(Layer::new(table, own, Some(path))),
                 Ok(None) if must => prices.problems.push(format!("{} does not exist", path.display())),
                 Ok(None) => {}
                 Err(error) => prices.problems.push(error.to_string()),
@@ -64,7 +65,7 @@ impl Prices {
     pub fn built_in() -> Prices {
         // A test holds the table against its parser.
         let table = Table::parse(BUILT_IN, "built in").unwrap_or_default();
-        Prices { layers: vec![Layer { table, own: false, path: None }], problems: Vec::new() }
+        Prices { layers: vec![Layer::new(table, false, None)], problems: Vec::new() }
     }
 
     /// The tables, the strongest first.
@@ -79,13 +80,18 @@ impl Prices {
 }
 
 impl Layer {
-    /// The table's name and date, or `user`, as `codex.cost.source` says it.
-    pub fn name(&self) -> String {
-        match (&self.table.date, self.own) {
+    fn new(table: Table, own: bool, path: Option<PathBuf>) -> Layer {
+        let name = match (&table.date, own) {
             (_, true) => "user".to_owned(),
-            (Some(date), false) => format!("{} ({date})", self.table.source),
-            (None, false) => self.table.source.clone(),
-        }
+            (Some(date), false) => format!("{} ({date})", table.source),
+            (None, false) => table.source.clone(),
+        };
+        Layer { table, own, path, name }
+    }
+
+    /// The table's name and date, or `user`, as `codex.cost.source` says it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
