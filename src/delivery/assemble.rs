@@ -106,7 +106,9 @@ fn put(
     rows: Vec<rows::Row>,
 ) -> std::io::Result<()> {
     let turn = read_turn(context, closing, rows);
-    if is_worth_telling(&turn) {
+    // A command that ended after its turn has its span there: what its hooks say later is no turn of its own.
+    let late = turn.part > 0 && turn.calls.is_empty() && rollout_path(context, closing).is_some();
+    if is_worth_telling(&turn) && !late {
         handover.put(&spans::build(&turn, &closing.profile, &prices_of(context, closing)))?;
     }
     Ok(())
