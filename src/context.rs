@@ -46,6 +46,7 @@ pub mod var {
     pub const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
     pub const OTLP_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
     pub const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+    pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
     pub const NO_COLOR: &str = "NO_COLOR";
     pub const BROWSER: &str = "BROWSER";
     pub const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";

@@ -35,6 +35,7 @@
 //! | `outbox/acknowledged` | `drain` | `flush.lock` | the turns of one request that are acknowledged and not all moved | when they are |
 //! | `outbox/rejected/K.turn` | `drain` | `flush.lock` | a turn no backend takes, or that found the outbox full | `resend`, or the archive's bounds |
 //! | `sent/K.turn` | `drain` | `flush.lock` | a delivered turn | the archive's bounds |
+//! | `dry/K.turn` | hooks | – | a turn of a dry run, which nothing sends | the archive's bounds, or when the turn is sent after all |
 //! | `delivered.keys` | `archive` | `delivered.lock` | digests of delivered turns whose files are gone | never; bounded |
 //! | `backfilled.keys` | `backfill` | `backfilled.lock` | digests of rollouts read to their end | never; bounded |
 //! | `history/YYYY-MM.jsonl` | `assemble`, `backfill` | `history.lock` | one line a finished turn of that month (UTC), without its content | never |
@@ -165,6 +166,11 @@ impl Paths {
     /// Turns of one request that are acknowledged and may not all have moved.
     pub fn acknowledged(&self) -> PathBuf {
         self.outbox().join("acknowledged")
+    }
+
+    /// Turns of a dry run.
+    pub fn dry(&self) -> PathBuf {
+        self.state().join("dry")
     }
 
     /// Delivered turns.

@@ -26,6 +26,11 @@ impl Log {
         self.line("error", &message.to_string());
     }
 
+    /// Notes what the user asked to be told, whether or not the log is verbose.
+    pub fn note(&self, message: impl std::fmt::Display) {
+        self.line("note", &message.to_string());
+    }
+
     /// Notes routine activity, when the log is verbose.
     pub fn info(&self, message: impl std::fmt::Display) {
         if self.verbose {

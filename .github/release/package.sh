@@ -9,9 +9,11 @@ trap 'rm -rf "$scratch"' EXIT
 cp "$executable" "$scratch/arize-codex"
 chmod 755 "$scratch/arize-codex"
 cp "$root/LICENSE" "$scratch/LICENSE"
+cp "$root/.github/docs/arize-codex.1" "$scratch/arize-codex.1"
+chmod 644 "$scratch/LICENSE" "$scratch/arize-codex.1"
 mkdir -p "$out"
-# The same content gives the same archive, whoever packs it.
-touch -t 202601010000 "$scratch/arize-codex" "$scratch/LICENSE"
+# The same content gives the same archive, whoever packs it, and whenever: no owner, no time, no format of the day.
+TZ=UTC touch -t 202601010000 "$scratch/arize-codex" "$scratch/LICENSE" "$scratch/arize-codex.1"
 case $target in
     *windows*)
         mv "$scratch/arize-codex" "$scratch/arize-codex.exe"
@@ -19,4 +21,8 @@ case $target in
         exit
         ;;
 esac
-tar -C "$scratch" -cf - arize-codex LICENSE | gzip -n -9 >"$out/arize-codex-$target.tar.gz"
+case "$(tar --version 2>/dev/null)" in
+    *GNU*) set -- --format=ustar --owner=0 --group=0 --numeric-owner --mtime=@1767225600 ;;
+    *) set -- --format=ustar --uid 0 --gid 0 --numeric-owner ;;
+esac
+tar "$@" -C "$scratch" -cf - arize-codex LICENSE arize-codex.1 | gzip -n -9 >"$out/arize-codex-$target.tar.gz"

@@ -141,6 +141,7 @@ pub fn place_name(place: Place) -> &'static str {
         Place::Waiting => "waiting",
         Place::SetAside => "set aside",
         Place::Deleted => "deleted",
+        Place::Dry => "dry run",
     }
 }
 
@@ -320,6 +321,7 @@ fn delivery(place: Place) -> (Style, String) {
         Place::Waiting => (Style::Waiting, "waiting".to_owned()),
         Place::SetAside => (Style::Bad, "refused".to_owned()),
         Place::Deleted => (Style::Quiet, "deleted".to_owned()),
+        Place::Dry => (Style::Quiet, "dry run".to_owned()),
     }
 }
 

@@ -53,7 +53,9 @@ pub fn run(
     if !delivery::flush::is_running(paths) {
         acknowledged::settle(paths);
     }
-    for item in archive::items(paths).filter(|i| i.place != Place::Waiting && filter.takes(&i.head)) {
+    for item in archive::items(paths)
+        .filter(|i| !matches!(i.place, Place::Waiting | Place::Dry) && filter.takes(&i.head))
+    {
         moved += u64::from(outbox::move_back(paths, &item.head.key)?);
     }
     writeln!(out, "{moved} to be delivered again")?;

@@ -33,6 +33,8 @@ pub enum Place {
     SetAside,
     /// Deleted; its line in the history is left.
     Deleted,
+    /// Shown in a dry run, and never to be sent.
+    Dry,
 }
 
 /// The turns kept on this machine, newest first. Heads are read as they are asked for; files that cannot be read
@@ -61,11 +63,12 @@ pub fn find(paths: &Paths, key: &EntryKey) -> Option<Item> {
     })
 }
 
-fn folders(paths: &Paths) -> [(PathBuf, Place); 3] {
+fn folders(paths: &Paths) -> [(PathBuf, Place); 4] {
     [
         (paths.outbox(), Place::Waiting),
         (paths.sent(), Place::Sent),
         (outbox::rejected(paths), Place::SetAside),
+        (paths.dry(), Place::Dry),
     ]
 }
 
@@ -78,6 +81,7 @@ pub fn prune(paths: &Paths, settings: &Settings) {
     prune_folder(&paths.sent(), days, bytes, &|names| delivered.add(names));
     // What was never delivered may come again, from its rollout.
     let lost = prune_folder(&outbox::rejected(paths), days, bytes, &|_| Ok(()));
+    prune_folder(&paths.dry(), days, bytes, &|_| Ok(()));
     report_loss(lost, &settings.log);
     checkpoint::remove_orphans(paths);
     for (folder, _) in folders(paths) {

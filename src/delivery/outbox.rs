@@ -49,7 +49,22 @@ pub fn put_spans<S: Borrow<Span>>(
         // What the turn was made of is deleted next, so it must outlive a loss of power.
         file.sync_all()
     });
+    // The turn of a dry run is sent after all, by `backfill` for instance.
+    let _ = fs::remove_file(paths.dry().join(head.key.file_name()));
     written.map(|()| true).map_err(|e| file::named(&path, e))
+}
+
+/// Keeps the turn of a dry run, for `list`, `show` and `preview`; nothing sends it.
+///
+/// # Errors
+/// When the directory cannot be made or the file cannot be written.
+pub fn put_dry(paths: &Paths, entry: &Entry) -> io::Result<()> {
+    if contains(paths, &entry.head.key) {
+        return Ok(());
+    }
+    make(&paths.dry())?;
+    let path = paths.dry().join(entry.head.key.file_name());
+    file::write_atomic(&path, &entry.encode()).map_err(|e| file::named(&path, e))
 }
 
 /// Returns true if a turn is waiting, delivered (however long ago) or set aside.

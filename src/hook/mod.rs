@@ -20,6 +20,7 @@ use crate::context::{Context, var};
 use crate::delivery;
 use crate::delivery::budget::Budget;
 use crate::delivery::hook_calls;
+use crate::delivery::outbox;
 use crate::file;
 use crate::log::Log;
 use crate::otel::entry::Entry;
@@ -209,9 +210,11 @@ fn deliver(hook: &Hook, budget: Duration) {
 /// Longest delivery in place; Codex itself waits 30 seconds.
 const SYNC_BUDGET: Duration = Duration::from_secs(15);
 
-/// Prints what would be sent for a turn.
-fn print_dry_run(entry: &Entry, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Prints what would be sent for a turn, says so in the log, and keeps the turn for `list`, `show` and `preview`.
+fn tell_dry_run(hook: &Hook, entry: &Entry, out: &mut dyn Write) -> anyhow::Result<()> {
     let name = entry.spans.first().map_or("", |s| s.name.as_str());
+    hook.log().note(format_args!("[arize] DRY RUN: {name}, {} spans, kept and not sent", entry.spans.len()));
+    outbox::put_dry(hook.context.paths(), entry)?;
     writeln!(out, "[arize] DRY RUN: {name}")?;
     write!(out, "{}", text_tree::tree(&entry.spans))?;
     Ok(())

@@ -150,7 +150,8 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
         profile: settings.profile.clone(),
     };
     if settings.dry_run {
-        return super::print_dry_run(
+        return super::tell_dry_run(
+            hook,
             &delivery::assemble::entry_of(context, &closing, Vec::new()),
             &mut std::io::stdout(),
         );

@@ -134,8 +134,8 @@ impl<'a> Thread<'a> {
         self.state.remember_closed(&closing.turn, None);
         self.state.turn = None;
         self.save()?;
-        if let Err(error) = super::print_dry_run(&entry, &mut std::io::stderr()) {
-            self.hook.log().error(format_args!("cannot print a dry run: {error}"));
+        if let Err(error) = super::tell_dry_run(self.hook, &entry, &mut std::io::stderr()) {
+            self.hook.log().error(format_args!("cannot show a dry run: {error}"));
         }
         Ok(true)
     }

@@ -13,7 +13,7 @@
 //! | who may use a file | [`access`], [`access_of`], [`close`], [`close_file`], [`close_to_writers`], [`can_write_into`], [`is_read_only`] |
 //! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`is_deleted`], [`read_at`], [`write_all_at`] |
 //! | programs | [`EXE_SUFFIX`], [`link`], [`is_linked`], [`is_same_file`], [`replace_program`], [`remove_program`], [`make_executable`], [`is_executable`], [`strip_quarantine`], [`short_path`], [`plain`] |
-//! | the terminal | [`terminal_size`], [`Silence`], [`forget_typed`], [`shell`], [`DEFAULT_PAGER`] |
+//! | the terminal | [`terminal_size`], [`host_name`], [`Silence`], [`forget_typed`], [`shell`], [`DEFAULT_PAGER`] |
 //! | other programs' habits | [`CODEX_NAMES`], [`codex_requirements`], [`git_kind`], [`path_of_bytes`], [`LINKS_MAY_BE_FILES`], [`BROWSERS`], [`is_closed_pipe`], [`random`] |
 #![expect(
     unsafe_code,
@@ -37,10 +37,10 @@ use windows as system;
 pub use system::{
     BROWSERS, CODEX_NAMES, DEFAULT_PAGER, EXE_SUFFIX, LINKS_MAY_BE_FILES, Silence, access, access_of, apart,
     begin_detached, can_write_into, close, close_file, close_to_writers, codex_requirements, environment,
-    exists, exit_quietly, forget_typed, git_kind, is_closed_pipe, is_deleted, is_executable, is_linked,
-    is_read_only, is_same_file, is_shell, let_stdin_wait, link, make_executable, make_private_dir, parent_id,
-    path_of_bytes, place, plain, private_options, process, random, read_at, reading_options, refuse_link,
-    remove_program, replace, replace_program, run_detached, set_deadline, shell, short_path,
+    exists, exit_quietly, forget_typed, git_kind, host_name, is_closed_pipe, is_deleted, is_executable,
+    is_linked, is_read_only, is_same_file, is_shell, let_stdin_wait, link, make_executable, make_private_dir,
+    parent_id, path_of_bytes, place, plain, private_options, process, random, read_at, reading_options,
+    refuse_link, remove_program, replace, replace_program, run_detached, set_deadline, shell, short_path,
     strip_quarantine, terminal_size, write_all_at,
 };
 

@@ -268,6 +268,12 @@ pub fn shell(line: &str) -> std::process::Command {
 /// less, where there is one.
 pub const DEFAULT_PAGER: Option<&str> = Some("command -v less >/dev/null || exit 127; exec less");
 
+/// The name of this machine.
+pub fn host_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Some(name).filter(|n| !n.is_empty())
+}
+
 /// Throws away what was typed and not read yet.
 pub fn forget_typed() {
     let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);

@@ -309,7 +309,19 @@ fn dry_run_sends_nothing() {
     assert!(lab.run(&["flush"]).status.success());
     assert_eq!(collector.book.seen().len(), sent);
     lab.assert_at_rest();
-    assert_eq!(lab.log(), "");
+    // What was shown is in the log, and kept for list, show and preview; later it can be sent after all.
+    let log = lab.log();
+    assert_eq!(log.matches(" note ").count(), 4, "{log}");
+    assert!(log.contains("[arize] DRY RUN: Turn 2, "), "{log}");
+    let listed = lab.run(&["list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let dry = listed.as_array().unwrap().iter().filter(|t| t["delivery"] == "dry run").count();
+    assert_eq!(dry, 4, "{listed}");
+    assert!(String::from_utf8(lab.run(&["show", "1"]).stdout).unwrap().contains("dry run"));
+    assert!(lab.run(&["preview", "1"]).status.success());
+    assert!(
+        String::from_utf8(lab.run(&["resend", "--since", "1h"]).stdout).unwrap().contains("to be delivered")
+    );
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub fn check(context: &Context) -> Vec<Finding> {
     };
     findings.push(Finding::ok("config", path.display().to_string()));
     if survey.hooks_enabled == Some(false) {
-        let fix = "remove `hooks = false` under [features] in config.toml";
+        let fix = "remove `hooks = false` (or `codex_hooks = false`) under [features] in config.toml";
         findings.push(Finding::failure("hooks", "Codex's hooks are switched off (features.hooks)", fix));
     }
     match managed() {

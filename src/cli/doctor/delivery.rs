@@ -11,10 +11,11 @@ use crate::delivery;
 use crate::delivery::outbox;
 use crate::delivery::status::Status;
 use crate::delivery::{close, hook_calls, orphans, processes};
+use crate::file;
 use crate::git::without_credentials;
 use crate::otel::text_tree::seconds;
 use crate::settings::{Settings, Target};
-use crate::time;
+use crate::time::{self, Timestamp};
 
 pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     // A config.yaml that cannot be read has been told already.
@@ -35,6 +36,12 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
         findings.extend(backlog(paths, settings.as_ref(), answers));
     }
     findings
+}
+
+/// What the report tells in numbers: how many turns wait, and when the last one was delivered.
+pub fn figures(paths: &Paths) -> (u64, Option<Timestamp>) {
+    let waiting = outbox::list(paths).len() + close::list(paths).len();
+    (waiting as u64, Status::load(paths).last_success)
 }
 
 /// Turns whose Codex is gone are closed here and now, and handed to a process that reports them.
@@ -65,7 +72,12 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
     let name = format!("{} at {}", target.name(), endpoint.as_deref().unwrap_or("no endpoint"));
     let mut findings = vec![match backend::probe(settings) {
         Err(failure) => {
-            return vec![Finding::failure("backend", format!("{name}: {failure}"), failure.advice(target))];
+            let grpc_port = endpoint.as_deref().is_some_and(|e| e.trim_end_matches('/').ends_with(":4317"));
+            let advice = match target {
+                Target::Phoenix if grpc_port => "4317 is Phoenix's gRPC port: write the port of its page, 6006",
+                _ => failure.advice(target),
+            };
+            return vec![Finding::failure("backend", format!("{name}: {failure}"), advice)];
         }
         Ok(Probe::Takes) => Finding::ok("backend", format!("{name} answers and takes our requests")),
         // A span decides, where one may be sent.
@@ -154,12 +166,27 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
     }
     let aside = outbox::keys_in(&outbox::rejected(paths)).len() as u64;
     if aside > 0 {
-        let text = format!("{} set aside in {}", counted(aside, "turn"), outbox::rejected(paths).display());
+        let why = settings.and_then(|s| why_set_aside(s.log.path())).map(|why| format!("; the last: {why}"));
+        let folder = outbox::rejected(paths);
+        let text = format!(
+            "{} set aside in {}{}",
+            counted(aside, "turn"),
+            folder.display(),
+            why.unwrap_or_default()
+        );
         findings.push(Finding::warning("delivery", text, "`arize-codex resend` tries them again"));
     }
     let size = size_of(&paths.state());
     findings.push(Finding::ok("disk", format!("{:.1} MB in {}", size as f64 / 1e6, paths.state().display())));
     findings
+}
+
+/// The words with which the last turn was set aside, from the log.
+fn why_set_aside(log: &Path) -> Option<String> {
+    let content = file::read_bounded(log, MAX_LOG_BYTES).ok()??;
+    let text = String::from_utf8_lossy(&content);
+    let line = text.lines().rev().find(|line| line.contains(" set aside in "))?;
+    Some(line.split_once(" set aside in ")?.1.split_once(": ")?.1.to_owned())
 }
 
 /// Returns what was delivered to this backend, and what has become of everything since the state directory was
@@ -200,6 +227,8 @@ fn size_of(folder: &Path) -> u64 {
     sizes.sum()
 }
 
+/// Larger than the log ever is.
+const MAX_LOG_BYTES: u64 = 8 * 1024 * 1024;
 /// Age up to which a failed call is worth a warning.
 const FAILURES_TOLD: Duration = Duration::from_secs(24 * 3600);
 

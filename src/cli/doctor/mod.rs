@@ -5,15 +5,20 @@ mod delivery;
 mod memory;
 mod misspelt;
 mod ours;
+mod place;
 mod state;
 
 use argh::{ArgsInfo, FromArgs};
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use super::exit::{DONE, FAILED};
+use super::setup::codex_cli;
+use super::view::records::{rfc3339, write_json};
+use super::view::terminal::Terminal;
 use crate::context::{Context, var};
 use crate::otel::text_tree::printable;
+use crate::settings::{Settings, Target};
 
 /// Check the setup and say what is wrong and what to do.
 #[derive(ArgsInfo, FromArgs, Debug)]
@@ -69,24 +74,54 @@ impl Finding {
 pub fn run(args: &Doctor, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     let mut findings = ours::check(context);
     findings.extend(codex::check(context));
+    findings.extend(place::check(context));
     findings.extend(delivery::check(context, args.send));
     findings.extend(memory::check(context));
     let worst = findings.iter().map(|f| f.status).max().unwrap_or(Status::Ok);
     if args.json {
-        let report = Report { version: env!("CARGO_PKG_VERSION"), status: worst, findings: &findings };
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+        write_json(&Report::of(context, worst, &findings), out)?;
     } else {
-        let coloured = std::io::stdout().is_terminal() && context.var(var::NO_COLOR).is_none();
+        let coloured = Terminal::of(context).colour;
         print(&findings, coloured, out)?;
     }
     Ok(if worst == Status::Failure { FAILED } else { DONE })
 }
 
+/// The report for programs. Its keys stay.
 #[derive(Serialize)]
 struct Report<'a> {
     version: &'static str,
     status: Status,
+    host: Option<String>,
+    user: Option<String>,
+    target: Option<&'static str>,
+    codex_version: Option<String>,
+    /// How many turns wait to be delivered.
+    waiting: u64,
+    last_delivered_at: serde_json::Value,
+    checks: &'a [Finding],
+    /// The same as `checks`, under its first name.
     findings: &'a [Finding],
+}
+
+impl<'a> Report<'a> {
+    fn of(context: &Context, status: Status, findings: &'a [Finding]) -> Report<'a> {
+        let settings = Settings::load(context).ok();
+        let (waiting, last) = delivery::figures(context.paths());
+        let codex = codex_cli::find(context).as_deref().and_then(codex_cli::version);
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            status,
+            host: crate::platform::host_name(),
+            user: context.var(var::USER).or_else(|| context.var(var::LOGNAME)),
+            target: settings.and_then(|s| s.target).map(Target::name),
+            codex_version: codex.map(|version| version.to_string()),
+            waiting,
+            last_delivered_at: last.map_or(serde_json::Value::Null, rfc3339),
+            checks: findings,
+            findings,
+        }
+    }
 }
 
 fn print(findings: &[Finding], coloured: bool, out: &mut dyn Write) -> std::io::Result<()> {

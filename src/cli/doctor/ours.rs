@@ -66,11 +66,18 @@ fn settings(context: &Context) -> Vec<Finding> {
     // A problem begins with the name of its setting, or with a variable that arize-env.sh assigns in vain.
     let named = |problem: &str| problem.split([' ', ':']).next().and_then(keys::find);
     for problem in &settings.problems {
-        let source = named(problem).and_then(|key| resolver.resolve(key.name)).map(|found| found.source);
-        let fix = source.map_or("write the value itself there".to_owned(), |source| format!("mend {source}"));
+        let fix = match named(problem) {
+            None => "write the value itself there".to_owned(),
+            Some(key) => match resolver.resolve(key.name) {
+                Some(found) => format!("mend {}", found.source),
+                // A list, or a mapping, has no one value.
+                None => format!("mend {} in config.yaml", key.name),
+            },
+        };
         findings.push(Finding::warning("settings", problem.clone(), fix));
     }
     findings.extend(misspelt::check(resolver.document()));
+    findings.extend(content(&settings, &resolver));
     // What holds in the place of a wrong value was told with it.
     let wrong = |key: &&Key| settings.problems.iter().filter_map(|p| named(p)).any(|k| k.name == key.name);
     let told = keys::KEYS.iter().filter(|key| !wrong(key)).filter_map(|key| {
@@ -88,6 +95,23 @@ fn settings(context: &Context) -> Vec<Finding> {
         findings.push(Finding::warning("settings", text, "make sure Codex is started with it as well"));
     }
     findings
+}
+
+/// Nothing of what is said and done is recorded: meant, or a traces' mystery.
+fn content(settings: &Settings, resolver: &Resolver) -> Option<Finding> {
+    let logging = settings.profile.logging;
+    if logging.prompts || logging.tool_details || logging.tool_content {
+        return None;
+    }
+    // Where nothing switches it off it is withheld for another reason, which has been told.
+    let source = resolver.resolve("logging.prompts").map(|r| r.source);
+    let source = source.filter(|source| *source != crate::settings::Source::Default)?;
+    let text = "prompts, commands and results are all replaced by their length";
+    Some(Finding::warning(
+        "settings",
+        text,
+        format!("if that is not meant, mend {source} and the other logging.* switches"),
+    ))
 }
 
 /// Hooks of the terminal UI run in Codex's background server, with the environment that it was started with

@@ -13,7 +13,13 @@ use crate::platform;
 /// Does in each of our directories what hooks and deliveries do there.
 pub fn check(paths: &Paths) -> Finding {
     if let Err(error) = file::check_home(paths.harness()) {
-        return Finding::failure("state", format!("hooks do nothing: {error}"), make_own(paths.harness()));
+        let state = paths.state();
+        let in_the_way = state.ancestors().take(3).find(|p| p.exists() && !p.is_dir());
+        let fix = match in_the_way {
+            Some(path) => format!("move what lies in its place away: {}", path.display()),
+            None => make_own(paths.harness()),
+        };
+        return Finding::failure("state", format!("hooks do nothing: {error}"), fix);
     }
     let folders = [paths.state(), paths.closing(), paths.outbox(), outbox::rejected(paths), paths.sent()];
     for folder in &folders {
@@ -31,7 +37,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
         found => found?,
     };
     if !found.is_dir() {
-        return Err(io::Error::new(ErrorKind::NotADirectory, "it is no folder"));
+        return Err(io::Error::new(ErrorKind::NotADirectory, "it is no directory"));
     }
     if platform::access(folder, &found)?.owner != platform::Owner::User {
         return Err(io::Error::new(ErrorKind::PermissionDenied, "it belongs to another user"));
@@ -59,7 +65,8 @@ fn advice(error: &io::Error, folder: &Path) -> String {
             "make room there; turns are lost until then".to_owned()
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "mount it so that it can be written, or set ARIZE_HARNESS_HOME to a folder elsewhere".to_owned()
+            "mount it so that it can be written, or set ARIZE_HARNESS_HOME to a directory elsewhere"
+                .to_owned()
         }
         ErrorKind::NotADirectory => "move what lies in its place away".to_owned(),
         _ => make_own(folder),

@@ -47,6 +47,7 @@ impl Trace {
             (true, _) => Place::SetAside,
             (_, true) => Place::Waiting,
             _ if any(Place::Deleted) => Place::Deleted,
+            _ if any(Place::Dry) => Place::Dry,
             _ => Place::Sent,
         }
     }

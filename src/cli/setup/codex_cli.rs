@@ -88,6 +88,15 @@ pub fn hooks_switched_off(root: &Item) -> bool {
         .any(|name| features.and_then(|f| f.get(name)).and_then(Item::as_bool) == Some(false))
 }
 
+/// Returns true if a config.toml says that Codex trusts a project.
+pub fn trusts_project(config: &str, root: &Path) -> bool {
+    let Ok(document) = Document::parse(config) else { return false };
+    let projects = document.get("projects").and_then(Item::as_table_like);
+    let name = root.to_string_lossy();
+    let level = projects.and_then(|p| p.get(&name)?.get("trust_level")?.as_str());
+    level == Some("trusted")
+}
+
 /// Returns what the administrator's requirements.toml says against hooks of ours.
 pub fn decreed(requirements: &Path) -> Option<String> {
     let text = read_text(requirements)?;

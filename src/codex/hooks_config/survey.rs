@@ -26,7 +26,7 @@ pub struct Survey {
     pub first_header: Option<usize>,
     /// Number of values at the top level.
     pub root_values: usize,
-    /// `features.hooks`, where it is set.
+    /// `features.hooks`, or its first name `codex_hooks`, where it is set.
     pub hooks_enabled: Option<bool>,
     /// The plugins that are switched on, as `<name>@<marketplace>`.
     pub plugins: Vec<String>,
@@ -173,7 +173,9 @@ impl Survey {
         let mut survey = Survey { first_header: first_header(root), ..Survey::default() };
         survey.read_root_values(root);
         survey.read_notify(text, root)?;
-        survey.hooks_enabled = root.get("features").and_then(|f| f.get("hooks")).and_then(Item::as_bool);
+        let feature = |name: &str| root.get("features").and_then(|f| f.get(name)).and_then(Item::as_bool);
+        // Codex still takes the feature's first name.
+        survey.hooks_enabled = feature("hooks").or_else(|| feature("codex_hooks"));
         let plugins = root.get("plugins").and_then(Item::as_table_like);
         let on = |item: &Item| item.get("enabled").and_then(Item::as_bool) == Some(true);
         survey.plugins = plugins

@@ -29,6 +29,11 @@ pub struct Silence {
     before: u32,
 }
 
+/// The name of this machine.
+pub fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok().filter(|n| !n.is_empty())
+}
+
 /// Throws away what was typed and not read yet.
 pub fn forget_typed() {
     // SAFETY: takes a handle of the system's.

@@ -20,7 +20,7 @@ use std::process::Command;
 use windows_sys::Win32::Storage::FileSystem as files;
 
 pub use access::{access, access_of, can_write_into, close, close_file, close_to_writers, make_private_dir};
-pub use console::{Silence, forget_typed, terminal_size};
+pub use console::{Silence, forget_typed, host_name, terminal_size};
 pub use process::{
     apart, begin_detached, environment, exists, exit_quietly, is_shell, parent_id, place, process,
     run_detached, set_deadline,
