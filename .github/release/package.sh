@@ -9,11 +9,8 @@ trap 'rm -rf "$scratch"' EXIT
 cp "$executable" "$scratch/arize-codex"
 chmod 755 "$scratch/arize-codex"
 cp "$root/LICENSE" "$scratch/LICENSE"
-cp "$root/.github/docs/arize-codex.1" "$scratch/arize-codex.1"
-chmod 644 "$scratch/LICENSE" "$scratch/arize-codex.1"
 mkdir -p "$out"
-# The same content gives the same archive, whoever packs it, and whenever: no owner, no time, no format of the day.
-TZ=UTC touch -t 202601010000 "$scratch/arize-codex" "$scratch/LICENSE" "$scratch/arize-codex.1"
+TZ=UTC touch -t 202601010000 "$scratch/arize-codex" "$scratch/LICENSE"
 case $target in
     *windows*)
         mv "$scratch/arize-codex" "$scratch/arize-codex.exe"
@@ -21,6 +18,12 @@ case $target in
         exit
         ;;
 esac
+# One that is built for another system cannot print its manual page; one of this system prints the same.
+"$executable" man >"$scratch/arize-codex.1" 2>/dev/null || "${ARIZE_CODEX_HERE:-arize-codex}" man >"$scratch/arize-codex.1"
+chmod 644 "$scratch/LICENSE" "$scratch/arize-codex.1"
+mkdir -p "$out"
+# The same content gives the same archive, whoever packs it, and whenever: no owner, no time, no format of the day.
+TZ=UTC touch -t 202601010000 "$scratch/arize-codex" "$scratch/LICENSE" "$scratch/arize-codex.1"
 case "$(tar --version 2>/dev/null)" in
     *GNU*) set -- --format=ustar --owner=0 --group=0 --numeric-owner --mtime=@1767225600 ;;
     *) set -- --format=ustar --uid 0 --gid 0 --numeric-owner ;;

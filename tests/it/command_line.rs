@@ -219,14 +219,3 @@ fn backfill_reads_a_rollout_from_standard_input() {
         .filter(|e| e.as_ref().unwrap().file_name().to_str().unwrap().contains("stdin"));
     assert_eq!(left.count(), 0);
 }
-
-/// The page that releases hold is the one the executable prints. `BLESS=1` writes it anew.
-#[test]
-fn packed_man_page_is_current() {
-    let page = run(&Home::new("target: local"), &["man"]).1;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.github/docs/arize-codex.1");
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(path, &page).unwrap();
-    }
-    assert_eq!(fs::read_to_string(path).unwrap_or_default(), page, "run this test with BLESS=1");
-}

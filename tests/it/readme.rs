@@ -74,3 +74,38 @@ fn readme_tree_matches_demo() {
     }
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "demo leaves nothing behind");
 }
+
+#[test]
+fn readme_names_every_command() {
+    let output = Command::new(env!("CARGO_BIN_EXE_arize-codex")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let commands = help.split_once("Commands:\n").unwrap().1.split("\n\n").next().unwrap();
+    let names = commands.lines().filter(|l| l.starts_with("  ") && !l.starts_with("   "));
+    let readme = readme();
+    let section = readme.split_once("## Commands").unwrap().1.split_once("\n## ").unwrap().0;
+    let mut count = 0;
+    for name in names.filter_map(|line| line.split_whitespace().next()) {
+        assert!(section.contains(name), "README does not name {name}");
+        count += 1;
+    }
+    assert!(count > 10, "{help}");
+}
+
+/// The settings shown in README and the reference pages are understood, every line of them.
+#[test]
+fn shown_settings_are_understood() {
+    for page in ["README.md", ".github/docs/fleet.md"] {
+        let text = fs::read_to_string(format!("{}/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        for yaml in text.split("```yaml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0) {
+            let home = tempfile::tempdir().unwrap();
+            fs::create_dir_all(home.path().join(".arize/harness")).unwrap();
+            fs::write(home.path().join(".arize/harness/config.yaml"), yaml).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+            let output =
+                command.args(["doctor", "--json"]).env_clear().env("HOME", home.path()).output().unwrap();
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let settings = report["checks"].as_array().unwrap().iter().filter(|f| f["check"] == "settings");
+            assert_eq!(settings.filter(|f| f["status"] != "ok").count(), 0, "{page}: {yaml}\n{report:#}");
+        }
+    }
+}

@@ -74,7 +74,9 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
         Err(failure) => {
             let grpc_port = endpoint.as_deref().is_some_and(|e| e.trim_end_matches('/').ends_with(":4317"));
             let advice = match target {
-                Target::Phoenix if grpc_port => "4317 is Phoenix's gRPC port: write the port of its page, 6006",
+                Target::Phoenix if grpc_port => {
+                    "4317 is Phoenix's gRPC port: write the port of its page, 6006"
+                }
                 _ => failure.advice(target),
             };
             return vec![Finding::failure("backend", format!("{name}: {failure}"), advice)];
