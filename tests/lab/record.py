@@ -163,7 +163,7 @@ class Recorder:
         if self.by_hash:
             # the background server is installed and started first
             end = time.time() + 60
-            while time.time() < end and "? for shortcuts" not in screen():
+            while time.time() < end and " · ~/project" not in screen():
                 time.sleep(0.2)
         for step in run["steps"]:
             if isinstance(step, str):

@@ -5,6 +5,7 @@
 //! [`spawn`] the call that set a subagent to work. What the facts mean
 //! for a turn is decided in `trace`.
 
+mod ahead;
 pub mod locate;
 pub mod numbering;
 pub mod reader;

@@ -1,14 +1,17 @@
 //! Cuts a whole rollout into its turns, in one pass, for every release.
 //!
-//! From 0.100 or so a line begins each turn and names it. Before, a turn began with what the user said and had
-//! no name; it gets one here that is the same whenever the file is read. What a fork or a subagent took over from
-//! another thread is passed over.
+//! From 0.100 or so a line begins each turn and names it. Where that line is missing, torn by a crash or not yet
+//! known to the release, the turn's settings or its end name it. Without any, a turn begins with its settings or with
+//! what the user said and has no name; it gets one here that is the same whenever the file is read. What a fork or a
+//! subagent took over from another thread is passed over.
 
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::io;
-use std::iter::Peekable;
 use std::path::Path;
+use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::reader::Reader;
 use super::{Fact, ModelOutput, Record, SessionMeta, TurnEnd};
 use crate::ids::{ThreadId, TurnId};
@@ -16,13 +19,18 @@ use crate::time::Timestamp;
 
 /// A rollout on the way from turn to turn.
 pub struct Turns<R: Iterator<Item = Record> = Reader> {
-    records: Peekable<R>,
+    records: Ahead<R>,
     thread: ThreadId,
     meta: SessionMeta,
     /// True if this release records when a turn begins.
     told: bool,
     count: u64,
     last_at: Timestamp,
+    /// The ids of the turns so far, those taken over included.
+    ids: BTreeSet<String>,
+    /// Time of the last line copied from another thread, while such lines follow each other. Forks up to 0.87 write
+    /// that thread's first line behind their own, and its whole history at once.
+    copied: Option<Timestamp>,
     /// The last count of tokens: the base of those of the turn that follows.
     counted: Option<Record>,
     /// The settings in force: Codex writes them before the line that begins a turn.
@@ -59,11 +67,25 @@ pub struct Outcome {
 #[derive(Debug, Default)]
 struct Open {
     id: Option<String>,
-    named_here: bool,
+    name: Name,
+    /// Something was said by the user or the model.
+    said: bool,
     /// Not taken over from another thread.
     own: bool,
     outcome: Outcome,
     answered: bool,
+}
+
+/// Source of a turn's id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Name {
+    /// The line that begins the turn.
+    #[default]
+    Begun,
+    /// The turn's settings or its end.
+    Found,
+    /// Made here.
+    Made,
 }
 
 impl Turns {
@@ -82,12 +104,14 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         let Fact::Session(meta) = first.fact else { return None };
         let thread = ThreadId::parse(meta.id.as_deref()?).ok()?;
         Some(Turns {
-            records: records.peekable(),
+            records: Ahead::new(records),
             thread,
             meta: *meta,
             told: false,
             count: 0,
             last_at: first.at,
+            ids: BTreeSet::new(),
+            copied: None,
             counted: None,
             settings: None,
             goal: None,
@@ -111,7 +135,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             self.by_ref_records().for_each(drop);
             self.count += u64::from(self.open.outcome.asked && self.open.own);
             self.open = Open::default();
-            while !begins_turn(self.records.peek()?, self.told) {
+            while !self.begins_turn()? {
                 self.take();
             }
             let record = self.records.peek()?;
@@ -120,18 +144,23 @@ impl<R: Iterator<Item = Record>> Turns<R> {
                 Fact::TurnStarted(beginning) => (true, beginning.root_turn.clone()),
                 _ => (false, None),
             };
-            let id = match &record.turn {
-                Some(id) if told => TurnId::parse(id).ok(),
-                _ => TurnId::parse(&self.made_id(at)).ok(),
-            };
             self.told |= told;
-            self.open.named_here = !told;
-            let Some(id) = id else {
+            let (id, name) = if told {
+                (record.turn.clone(), Name::Begun)
+            } else {
+                let found = self.name_ahead();
+                let name = if found.is_some() { Name::Found } else { Name::Made };
+                (found, name)
+            };
+            let id = id.unwrap_or_else(|| self.made_id(at));
+            let Ok(id) = TurnId::parse(&id) else {
                 self.take();
                 continue;
             };
+            self.open.name = name;
             self.open.id = Some(id.as_str().to_owned());
-            if self.is_taken_over(&id) {
+            self.ids.insert(id.as_str().to_owned());
+            if self.is_taken_over(&id) || name == Name::Made && self.is_copied(at) {
                 continue;
             }
             self.open.own = true;
@@ -169,23 +198,69 @@ impl<R: Iterator<Item = Record>> Turns<R> {
 
     fn next_of_turn(&mut self) -> Option<Record> {
         let id = self.open.id.clone()?;
-        let begun = self.open.outcome != Outcome::default() || self.open.answered;
         let stop = match self.records.peek() {
             None => true,
             Some(next) => match &next.fact {
                 Fact::TurnStarted(_) => next.turn.as_deref() != Some(&id),
-                _ => self.open.named_here && begun && begins_turn(next, self.told),
+                Fact::Context(_) => self.begins_turn()?,
+                _ => self.is_over() && self.begins_turn()?,
             },
         };
         if stop {
             return self.made_end(id);
         }
         let mut record = self.take()?;
-        if self.open.named_here {
-            record.turn = Some(id.clone());
+        match self.open.name {
+            Name::Begun => {}
+            Name::Found => _ = record.turn.get_or_insert_with(|| id.clone()),
+            Name::Made => record.turn = Some(id.clone()),
         }
         self.note(&record, &id);
         Some(record)
+    }
+
+    /// Returns true if what the user says next begins a turn of its own.
+    fn is_over(&self) -> bool {
+        let open = &self.open;
+        match open.name {
+            Name::Begun => false,
+            Name::Found => open.answered || open.outcome.ended,
+            Name::Made => open.said || open.outcome.ended,
+        }
+    }
+
+    /// Returns true if the next record begins a turn; `None` at the end of the rollout.
+    fn begins_turn(&mut self) -> Option<bool> {
+        let between = self.open.id.is_none() || self.open.answered;
+        let next = self.records.peek()?;
+        Some(match (&next.fact, &next.turn) {
+            (Fact::TurnStarted(_), _) => true,
+            (Fact::User(_), None) => !self.told,
+            (Fact::Context(_), Some(turn)) => !self.ids.contains(turn),
+            // The settings of the turn that follows.
+            (Fact::Context(_), None) if !self.told && between => {
+                matches!(self.records.look(1), Some(Record { fact: Fact::User(_) | Fact::UserImages(_), .. }))
+            }
+            _ => false,
+        })
+    }
+
+    /// Returns the name of the turn that begins with the next record, as its settings or its end tell it.
+    fn name_ahead(&mut self) -> Option<String> {
+        let mut answered = false;
+        for n in 0..MOST_AHEAD {
+            let record = self.records.look(n)?;
+            match &record.fact {
+                Fact::TurnStarted(_) => return None,
+                Fact::User(_) if answered && record.turn.is_none() => return None,
+                Fact::Context(_) | Fact::TurnEnded(_) if record.turn.is_some() => {
+                    return record.turn.clone().filter(|t| !self.ids.contains(t));
+                }
+                Fact::Output(output) => answered = matches!(output, ModelOutput::Message { .. }),
+                _ => {}
+            }
+        }
+        None
     }
 
     fn note(&mut self, record: &Record, id: &str) {
@@ -196,7 +271,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
                 open.outcome.worked = true;
             }
             Fact::Context(_) | Fact::Error { .. } => open.outcome.worked = true,
-            Fact::User(_) if open.named_here => open.outcome.worked = true,
+            Fact::User(_) if open.name != Name::Begun => open.outcome.worked = true,
             _ => {}
         }
         open.outcome.asked |= matches!(
@@ -207,6 +282,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
                 | Fact::Compacted { .. }
                 | Fact::Compaction { .. }
         );
+        open.said |= matches!(record.fact, Fact::Output(_) | Fact::User(_));
         match &record.fact {
             Fact::Output(ModelOutput::Message { .. }) => open.answered = true,
             Fact::Output(_) | Fact::ToolOutput(_) | Fact::User(_) => open.answered = false,
@@ -217,7 +293,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
     /// The releases that name no turn report no end either: an answer is one.
     fn made_end(&mut self, id: String) -> Option<Record> {
         self.open.id = None;
-        let due = self.open.named_here && self.open.answered && !self.open.outcome.ended;
+        let due = self.open.name != Name::Begun && self.open.answered && !self.open.outcome.ended;
         self.open.outcome.ended |= due;
         due.then_some(Record {
             at: self.last_at,
@@ -238,6 +314,12 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             self.last_at = record.at;
         } else {
             record.at = self.last_at;
+        }
+        match &record.fact {
+            Fact::Session(meta) if meta.id.as_deref() != Some(self.thread.as_str()) => {
+                self.copied = Some(record.at)
+            }
+            _ => self.copied = self.copied.map(|_| record.at).filter(|at| self.is_copied(*at)),
         }
         if let Fact::TokenCount { .. } = record.fact {
             self.counted = Some(record.clone());
@@ -260,6 +342,11 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         }
     }
 
+    /// Returns true if a line of this time follows lines that were copied from another thread at once.
+    fn is_copied(&self, at: Timestamp) -> bool {
+        self.copied.is_some_and(|last| at <= last.plus(COPIED_WITHIN))
+    }
+
     /// A turn id like Codex's own, a UUID of version 7, made of the time, the thread and the turn's number.
     fn made_id(&self, at: Timestamp) -> String {
         let mut hash = Sha256::new();
@@ -272,14 +359,10 @@ impl<R: Iterator<Item = Record>> Turns<R> {
     }
 }
 
-/// Returns true if a record begins a turn, in a release that has `told` of one or not.
-fn begins_turn(record: &Record, told: bool) -> bool {
-    match record.fact {
-        Fact::TurnStarted(_) => true,
-        Fact::User(_) => !told && record.turn.is_none(),
-        _ => false,
-    }
-}
+/// Longest time between two lines of a history that is copied.
+const COPIED_WITHIN: Duration = Duration::from_millis(50);
+/// Number of records among which a turn's name is looked for.
+const MOST_AHEAD: usize = 2000;
 
 #[cfg(test)]
 mod tests {
