@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use argh::{ArgsInfo, FromArgs};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::delivery::past_turns;
 use crate::delivery::past_turns::{Found, Wanted};
 use crate::file;
 use crate::ids::ThreadId;
+use crate::otel::text_tree::printable;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -139,6 +141,10 @@ struct Count {
     elsewhere: u64,
     internal: u64,
     delivered: u64,
+    /// Files that are no rollouts, and what they are.
+    foreign: Vec<(PathBuf, &'static str)>,
+    /// Number of rollouts by each program that is not Codex.
+    programs: BTreeMap<String, u64>,
 }
 
 struct Work<'a> {
@@ -198,7 +204,7 @@ impl<'a> Work<'a> {
         let mut failed = None;
         self.left_out = false;
         let scanned = past_turns::scan(context, settings, path, &wanted, &mut |found| {
-            let took = self.take(found);
+            let took = self.take(path, found);
             failed = took.as_ref().err().map(ToString::to_string);
             took
         });
@@ -230,7 +236,7 @@ impl<'a> Work<'a> {
         !compressed && self.filter.since().is_some_and(|since| modified().is_some_and(|at| at < since))
     }
 
-    fn take(&mut self, found: Found) -> anyhow::Result<()> {
+    fn take(&mut self, path: &Path, found: Found) -> anyhow::Result<()> {
         match found {
             Found::Turn(entry) if !self.filter.takes(&entry.head) => {
                 self.left_out = true;
@@ -257,6 +263,8 @@ impl<'a> Work<'a> {
             Found::Unwanted => self.count.unwanted += 1,
             Found::Elsewhere => self.count.elsewhere += 1,
             Found::Internal => self.count.internal += 1,
+            Found::Foreign(what) => self.count.foreign.push((path.to_owned(), what)),
+            Found::OtherProgram(name) => *self.count.programs.entry(name).or_default() += 1,
         }
         self.progress.tick(&self.count);
         Ok(())
@@ -330,6 +338,20 @@ impl Count {
         for (n, which) in rest.into_iter().filter(|(n, _)| *n > 0) {
             writeln!(out, "{} {which}", rollouts(n))?;
         }
+        for (name, n) in &self.programs {
+            let turns = if *n == 1 { "its turns have" } else { "their turns have" };
+            writeln!(out, "{} by {}, which is not Codex: {turns} no model", rollouts(*n), printable(name))?;
+        }
+        for (path, what) in self.foreign.iter().take(MOST_NAMED) {
+            writeln!(out, "no rollout: {}: {what}", printable(&path.display().to_string()))?;
+        }
+        if self.foreign.len() > MOST_NAMED {
+            writeln!(
+                out,
+                "{} more files are no rollouts",
+                grouped((self.foreign.len() - MOST_NAMED) as u64)
+            )?;
+        }
         Ok(())
     }
 }
@@ -380,6 +402,8 @@ impl Progress {
     }
 }
 
+/// Number of files that are named one by one.
+const MOST_NAMED: usize = 20;
 /// Offset of the thread's id in the name of its rollout, behind the moment it was made.
 const THREAD_BEGINS: usize = "rollout-2025-11-22T10-00-00-".len();
 /// As long as the ids that Codex gives.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::codex::rollout::SessionMeta;
 use crate::codex::rollout::spawn::{self, Sought};
 use crate::codex::rollout::turns::{TurnStart, Turns};
-use crate::codex::rollout::{locate, numbering};
+use crate::codex::rollout::{foreign, locate, numbering};
 use crate::context::Context;
 use crate::delivery::assemble;
 use crate::delivery::outbox;
@@ -55,6 +55,10 @@ pub enum Found {
     Elsewhere,
     /// A whole thread that Codex ran for itself.
     Internal,
+    /// Not a rollout: what it is instead.
+    Foreign(&'static str),
+    /// A rollout that another program wrote, which this names: nothing in it says under which settings a turn ran.
+    OtherProgram(String),
 }
 
 /// Tells `each` of what a rollout holds, in its order. Returns whether all there will ever be was told and nothing
@@ -69,7 +73,10 @@ pub fn scan(
     wanted: &Wanted,
     each: &mut dyn FnMut(Found) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
-    let Some(mut turns) = Turns::open(path)? else { return Ok(false) };
+    let Some(mut turns) = Turns::open(path)? else {
+        each(Found::Foreign(foreign::describe(path)))?;
+        return Ok(false);
+    };
     let here = settings.in_directory(turns.meta().cwd.as_deref());
     let mut profile = here.profile.clone();
     profile.span_tree = wanted.span_tree.unwrap_or(profile.span_tree);
@@ -93,6 +100,7 @@ pub fn scan(
     let recent = fs::metadata(path).is_ok_and(|m| file::age(&m) < STILL_RUNNING);
     let mut complete = true;
     let mut told = BTreeSet::new();
+    let mut settled = false;
     while let Some(start) = turns.next_turn() {
         let key = EntryKey { turn: start.id.clone(), thread: rollout.thread.clone(), part: 0 };
         if wanted.since.is_some_and(|since| start.at < since)
@@ -117,12 +125,18 @@ pub fn scan(
             complete = false;
             each(Found::Running)?;
         } else if outcome.worked {
+            settled |= turn.about.model.is_some();
             told.insert(key);
             let entry = Box::new(spans::build(&turn, profile, &prices));
             // The spans hold all of it once more.
             drop(turn);
             each(Found::Turn(entry))?;
         }
+    }
+    if let Some(program) = turns.meta().originator.as_deref().filter(|_| !settled && !told.is_empty())
+        && !program.to_ascii_lowercase().contains("codex")
+    {
+        each(Found::OtherProgram(program.to_owned()))?;
     }
     Ok(complete && !recent)
 }
@@ -154,10 +168,15 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() && depth < MAX_DEPTH {
             collect(&entry.path(), depth + 1, found);
-        } else if kind.is_file() && entry.file_name().to_str().and_then(locate::rollout_stem).is_some() {
+        } else if kind.is_file() && entry.file_name().to_str().is_some_and(is_session_file) {
             found.push(entry.path());
         }
     }
+}
+
+/// Returns true for a rollout's name, and for that of the TypeScript edition's sessions, so that they are named.
+fn is_session_file(name: &str) -> bool {
+    locate::rollout_stem(name).is_some() || name.starts_with("rollout-") && name.ends_with(".json")
 }
 
 /// Facts shared by all turns of a rollout.

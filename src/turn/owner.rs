@@ -29,6 +29,8 @@ impl Place {
                 Place::Agent(Root { thread, turn: None, agent_type: source.role.clone() })
             }
             ("review", Some(session)) => Place::Review(session),
+            // `codex exec review` up to 0.130 names no parent: the review is all there is.
+            ("review", None) => Place::Session,
             _ => Place::Internal,
         }
     }
@@ -53,6 +55,7 @@ mod tests {
         let root = Root { thread: thread("b"), turn: None, agent_type: None };
         assert_eq!(of("thread_spawn", Some("b")), Place::Agent(root));
         assert_eq!(of("review", Some("b")), Place::Review(thread("b")));
+        assert_eq!(of("review", None), Place::Session);
         for (kind, session) in [("thread_spawn", Some("a")), ("thread_spawn", None), ("guardian", Some("b"))]
         {
             assert_eq!(of(kind, session), Place::Internal, "{kind}");

@@ -47,6 +47,10 @@ impl Lab {
         configure(self.paths(), yaml);
     }
 
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
     pub fn paths(&self) -> &Paths {
         self.context.paths()
     }

@@ -30,6 +30,7 @@ mod live_trust;
 mod namespace;
 mod outbox_model;
 mod owners;
+mod past_rollouts;
 mod platform;
 mod readme;
 mod recordings;

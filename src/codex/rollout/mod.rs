@@ -6,6 +6,7 @@
 //! for a turn is decided in `trace`.
 
 mod ahead;
+pub mod foreign;
 pub mod locate;
 pub mod numbering;
 pub mod reader;

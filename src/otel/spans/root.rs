@@ -82,8 +82,9 @@ impl Builder<'_> {
         a.plain_if(
             "codex.workspace",
             about.cwd.as_deref().and_then(|c| {
-                c.rsplit(|x| x == '/' || (x == '\\' && c.as_bytes().get(1) == Some(&b':')))
-                    .find(|p| !p.is_empty())
+                // Only a Windows path is cut at backslashes: `C:\…`, `\\server\…` or `\\?\C:\…`.
+                let windows = c.as_bytes().get(1) == Some(&b':') || c.starts_with(r"\\");
+                c.rsplit(|x| x == '/' || x == '\\' && windows).find(|p| !p.is_empty())
             }),
         );
         let approval = about.approval_policy.as_deref().or(about.permission_mode.as_deref());

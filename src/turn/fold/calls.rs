@@ -123,7 +123,8 @@ impl Fold<'_> {
             _ => false,
         };
         let compacting = self.calls.last().is_some_and(wrote);
-        let mut started = at;
+        // What was compacted elsewhere comes without a summary: it was waited for since the line before.
+        let mut started = self.line_before.filter(|_| summary.is_empty()).unwrap_or(at).min(at);
         if let Some(call) = self.calls.last_mut().filter(|_| compacting) {
             call.compacts = true;
             started = call.started;
@@ -149,7 +150,8 @@ impl Fold<'_> {
         started: Option<Timestamp>,
         completed: Option<Timestamp>,
     ) {
-        if self.compactions.is_empty() && started.is_none() {
+        // An event without times follows the line that replaced the history, which is told already.
+        if started.is_none() && completed.is_none() {
             return;
         }
         let (started, ended) = (started.unwrap_or(at), completed.unwrap_or(at));

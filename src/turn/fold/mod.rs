@@ -67,6 +67,9 @@ struct Fold<'a> {
     current: Option<String>,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
+    /// Times of this line and of the one before, whatever they say.
+    line_at: Option<Timestamp>,
+    line_before: Option<Timestamp>,
     beginning: Option<TurnBeginning>,
     settings: Option<ThreadSettings>,
     goal: Option<String>,
@@ -104,6 +107,8 @@ impl<'a> Fold<'a> {
             current: closing.turn.rollout_from.map(|_| closing.turn.id.as_str().to_owned()),
             first_at: None,
             last_at: None,
+            line_at: None,
+            line_before: None,
             beginning: None,
             settings: None,
             goal: None,
@@ -136,6 +141,7 @@ impl<'a> Fold<'a> {
     }
 
     fn record(&mut self, record: Record) {
+        self.line_before = self.line_at.replace(record.at);
         if let Fact::TurnStarted(_) | Fact::Context(_) = record.fact {
             self.current = record.turn.clone().or(self.current.take());
         }
