@@ -13,6 +13,7 @@ use super::selection::session;
 use super::view::text::{grouped, lasted};
 use crate::codex::rollout::locate;
 use crate::context::Context;
+use crate::delivery;
 use crate::delivery::archive;
 use crate::delivery::budget::{Budget, Report};
 use crate::delivery::flush;
@@ -57,6 +58,7 @@ pub fn run(
             "no backend is set: run `arize-codex install`, or `arize-codex config set harnesses.codex.target local`"
         );
     }
+    delivery::catch_up(context);
     let piped = args.paths.iter().any(|p| p == Path::new("-")).then(|| Piped::read(context)).transpose()?;
     let named = args.paths.iter().map(|p| match &piped {
         Some(piped) if p == Path::new("-") => piped.path.clone(),

@@ -11,6 +11,7 @@ use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, lasted, local, pad, pad_left, short, short_id, width};
 use super::{exit, follow};
 use crate::context::Context;
+use crate::delivery;
 use crate::delivery::archive::Place;
 use crate::otel::entry::{Head, Summary};
 use crate::otel::prices::{Bill, Prices};
@@ -36,6 +37,7 @@ pub fn run(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
+    delivery::catch_up(context);
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let traces: Vec<(usize, Trace)> = selection::selected(context, selectors).take(limit).collect();
     let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));

@@ -51,6 +51,23 @@ pub struct HookPayload {
     pub trigger: Option<String>,
     #[serde(deserialize_with = "lenient::text")]
     pub reason: Option<String>,
+    /// A request to the model, the same for each attempt at it.
+    #[serde(deserialize_with = "lenient::text")]
+    pub request_id: Option<String>,
+    #[serde(deserialize_with = "lenient::count")]
+    pub attempt_number: Option<u64>,
+    /// sampling or foreground_compaction.
+    #[serde(deserialize_with = "lenient::text")]
+    pub kind: Option<String>,
+    /// What became of a request: completed, failed or cancelled.
+    #[serde(deserialize_with = "lenient::text")]
+    pub status: Option<String>,
+    /// Why a request failed.
+    #[serde(deserialize_with = "lenient::text")]
+    pub error: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub response_id: Option<String>,
+    token_usage: Option<serde_json::Value>,
 }
 
 impl HookPayload {
@@ -80,6 +97,11 @@ impl HookPayload {
 
     pub fn turn(&self) -> Option<TurnId> {
         TurnId::parse(self.turn_id.as_deref()?).ok()
+    }
+
+    /// Returns the tokens a request used.
+    pub fn usage(&self) -> Option<Usage> {
+        Usage::from_value(self.token_usage.as_ref()?)
     }
 
     /// Returns true if a subagent calls.

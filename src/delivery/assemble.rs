@@ -12,6 +12,7 @@ use crate::codex::rollout::{locate, numbering};
 use crate::context::Context;
 use crate::delivery::close;
 use crate::delivery::close::key_of;
+use crate::delivery::ended;
 use crate::delivery::history::Handover;
 use crate::delivery::outbox;
 use crate::file;
@@ -22,7 +23,7 @@ use crate::otel::entry::Entry;
 use crate::otel::prices::Prices;
 use crate::otel::spans;
 use crate::settings::Settings;
-use crate::time::{self, Timestamp};
+use crate::time::Timestamp;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::fold::{Evidence, fold};
 use crate::turn::rows;
@@ -39,21 +40,43 @@ pub enum Hurry {
     Until(Instant),
 }
 
-/// Assembles every closed turn. One that cannot be assembled now, or takes too long for whoever waits, stays for the next
-/// time.
-pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) {
+/// Assembles every closed turn whose end is known, and returns how many wait for theirs. One that cannot be assembled
+/// now, or takes too long for whoever waits, stays for the next time.
+pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) -> usize {
     let mut handover = Handover::new(context.paths(), settings);
+    let mut awaited = 0;
     for record in close::list(context.paths()) {
         let attempts = close::attempts(&record);
-        if matches!(hurry, Hurry::Until(until) if attempts > 0 || Instant::now() > until) {
-            continue;
+        match hurry {
+            Hurry::Until(until) if attempts > 0 || Instant::now() > until => continue,
+            Hurry::None if is_awaited(context, &record) => {
+                awaited += 1;
+                continue;
+            }
+            _ => {}
         }
         close::note_attempt(&record);
-        if let Err(error) = assemble_one(context, &mut handover, &record, attempts, hurry) {
+        if let Err(error) = assemble_one(context, &mut handover, &record, attempts) {
             settings.log.error(format_args!("cannot assemble {}: {error}", record.display()));
         }
         // Only what ended the process counts: a full disk may say no as often as it likes.
         close::forget_attempts(&record);
+    }
+    awaited
+}
+
+/// Returns true if a record is that of a turn whose end is still to come.
+fn is_awaited(context: &Context, record: &Path) -> bool {
+    let Ok(Some(closing)) = read_record(record) else { return false };
+    !ended::is_over(context.paths(), &closing, rollout_path(context, &closing).as_deref())
+}
+
+/// Reads the record of a closed turn; none when it is gone.
+fn read_record(record: &Path) -> Result<Option<Closing>, String> {
+    match file::read_bounded(record, MAX_RECORD_BYTES) {
+        Ok(Some(content)) => serde_json::from_slice(&content).map(Some).map_err(|e| json_fault(&e)),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -62,7 +85,6 @@ fn assemble_one(
     handover: &mut Handover<'_>,
     record: &Path,
     attempts: u64,
-    hurry: Hurry,
 ) -> anyhow::Result<()> {
     let paths = context.paths();
     let rows_path = record.with_extension(layout::ROWS);
@@ -73,19 +95,12 @@ fn assemble_one(
     if attempts >= MAX_ATTEMPTS {
         return aside(format!("it was begun {attempts} times and never done"));
     }
-    let content = match file::read_bounded(record, MAX_RECORD_BYTES) {
-        Ok(Some(content)) => content,
+    let mut closing = match read_record(record) {
+        Ok(Some(closing)) => closing,
         Ok(None) => return Ok(()),
-        Err(e) => return aside(e.to_string()),
-    };
-    let mut closing: Closing = match serde_json::from_slice(&content) {
-        Ok(closing) => closing,
-        Err(error) => return aside(json_fault(&error)),
+        Err(error) => return aside(error),
     };
     if !outbox::contains(paths, &key_of(&closing)) {
-        if matches!(hurry, Hurry::None) {
-            wait_for_end(context, &closing);
-        }
         if closing.turn.uncounted {
             count(context, &mut closing)?;
         }
@@ -106,6 +121,10 @@ fn put(
     rows: Vec<rows::Row>,
 ) -> std::io::Result<()> {
     let turn = read_turn(context, closing, rows);
+    // One of them says it all: they come together, from a release that counts otherwise.
+    if let Some(difference) = turn.differences.first() {
+        handover.log().error(format_args!("turn {}: {difference}", closing.turn.id));
+    }
     // A command that ended after its turn has its span there: what its hooks say later is no turn of its own.
     let late = turn.part > 0 && turn.calls.is_empty() && rollout_path(context, closing).is_some();
     if is_worth_telling(&turn) && !late {
@@ -172,22 +191,6 @@ fn prices_of(context: &Context, closing: &Closing) -> Prices {
 /// A continuation in which nothing happened is a repeated Stop.
 fn is_worth_telling(turn: &Turn) -> bool {
     turn.part == 0 || !turn.calls.is_empty() || !turn.tools.is_empty()
-}
-
-/// Codex writes a turn's last line right after its hooks have returned; it says how long the turn took, and how
-/// an interrupted one ended. Nobody waits for this process, so it waits for the line.
-fn wait_for_end(context: &Context, closing: &Closing) {
-    if !matches!(closing.reason, Reason::Stop | Reason::Interrupt | Reason::Compacted | Reason::NotifyOnly) {
-        return;
-    }
-    let Some(path) = rollout_path(context, closing) else { return };
-    let until = closing.at.plus(END_PATIENCE);
-    while time::now() < until && closing.at <= time::now() {
-        if locate::has_ended(&path, closing.turn.id.as_str()) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Reads what the rollout says and folds it with what hooks and notify said.
@@ -282,8 +285,6 @@ fn read_git(cwd: &Path) -> Git {
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// Distance before a turn at which the last count of tokens is found.
 const BASE_BYTES: u64 = 64 * 1024;
-/// Longest wait for a turn's last line.
-const END_PATIENCE: Duration = Duration::from_millis(400);
 /// More turns than this were never begun and not reported; a rollout that says so is not Codex's.
 const MAX_UNSEEN: usize = 64;
 /// A turn that ends the process that assembles it must not end every later one as well.

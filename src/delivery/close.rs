@@ -36,6 +36,7 @@ pub fn close_turn(
     let rollout_bytes = rollout.and_then(|p| fs::metadata(p).ok()).map(|m| m.len());
     // A review's hooks name its own rollout, whose length says nothing of the session's.
     let own = rollout.is_some_and(|p| p.contains(closing.thread.as_str()));
+    closing.rollout_bytes = rollout_bytes;
     closing.rollout_to = rollout_bytes.filter(|_| reason == Reason::Stop);
     write(paths, &closing, Some(locked.rows()))?;
     state.remember_closed(&closing.turn, rollout_bytes);

@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::context::{Context, Paths};
 use crate::delivery::assemble::{self};
 use crate::delivery::budget::{Budget, Report};
 use crate::delivery::drain::Drain;
+use crate::delivery::ended;
 use crate::delivery::orphans;
 use crate::delivery::outbox;
 use crate::delivery::status::Status;
@@ -135,18 +136,32 @@ impl<'a> Flusher<'a> {
             backoff: Backoff::default(),
             outage_began: None,
         };
+        let mut pause = ended::FIRST_PAUSE;
+        let mut last_look: Option<Instant> = None;
         let left_behind = loop {
             let before = names_in(paths);
             let done = (drain.report.delivered, drain.report.set_aside);
             orphans::close_all(self.context, settings);
-            assemble::assemble_all(self.context, settings, budget.hurry());
+            if last_look.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
+                ended::close_all(self.context, settings);
+                last_look = Some(Instant::now());
+            }
+            let awaited = assemble::assemble_all(self.context, settings, budget.hurry());
             if !drain.run() {
                 break None;
             }
             let after = names_in(paths);
-            if after == before && done == (drain.report.delivered, drain.report.set_aside) {
+            if after != before || done != (drain.report.delivered, drain.report.set_aside) {
+                pause = ended::FIRST_PAUSE;
+                continue;
+            }
+            // The ends of closed turns are waited for here, where nobody else waits.
+            let gives_way = !budget.asked && paths.flush_wish().exists();
+            if awaited == 0 || gives_way || budget.left() < pause {
                 break Some(after);
             }
+            std::thread::sleep(pause);
+            pause = ended::next_pause(pause);
         };
         drain.finish(&known);
         left_behind
@@ -169,5 +184,7 @@ fn names_in(paths: &Paths) -> BTreeSet<OsString> {
 const DRY_RUN: &str = "dry_run is on, so nothing is sent";
 /// For as long as [`is_running`] may hold the lock of a flusher that starts.
 const LOCK_PATIENCE: Duration = Duration::from_millis(50);
+/// How often the rollouts of open turns are asked for their end.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Longest wait of a hook for another delivery.
 const HOOK_PATIENCE: Duration = Duration::from_secs(2);

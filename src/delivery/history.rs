@@ -17,6 +17,7 @@ use crate::delivery::archive::{Item, Place};
 use crate::delivery::{archive, checkpoint, outbox};
 use crate::file::{self, Lock};
 use crate::layout::Paths;
+use crate::log::Log;
 use crate::otel::entry::{Entry, Head};
 use crate::otel::entry_reader::EntryReader;
 use crate::otel::history_line::{Line, Unread};
@@ -37,6 +38,11 @@ pub struct Handover<'a> {
 impl<'a> Handover<'a> {
     pub fn new(paths: &'a Paths, settings: &'a Settings) -> Handover<'a> {
         Handover { paths, settings, writer: Writer::default() }
+    }
+
+    /// Where what is odd about a turn is told.
+    pub fn log(&self) -> &Log {
+        &self.settings.log
     }
 
     /// Hands in a finished turn. Returns false when the outbox knew it already.

@@ -14,6 +14,7 @@ mod checkpoint;
 pub mod close;
 mod dispatch;
 mod drain;
+pub mod ended;
 pub mod flush;
 pub mod history;
 pub mod hook_calls;
@@ -28,9 +29,11 @@ mod send;
 pub mod status;
 pub mod transport;
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::context::Context;
+use crate::ids::{ThreadId, TurnId};
 use crate::platform;
 use crate::settings::Settings;
 
@@ -50,6 +53,35 @@ pub fn start(context: &Context, settings: &Settings) {
 /// Does what the detached process is there for: assembles and delivers, for as long as it takes.
 pub fn work_detached(context: &Context, settings: &Settings) {
     flush::run(context, settings, Budget::background());
+}
+
+/// Starts a detached process that waits for the end of an open turn, and then delivers.
+///
+/// # Errors
+/// When no process can be started; the next hook finds the turn's end.
+pub fn start_at_end(
+    context: &Context,
+    settings: &Settings,
+    thread: &ThreadId,
+    turn: &TurnId,
+) -> io::Result<()> {
+    platform::run_detached(|| {
+        ended::wait(context.paths(), thread, turn);
+        flush::run(context, settings, Budget::background());
+    })
+}
+
+/// Closes the turns that ended without a hook and delivers them, within a moment, for a user who looks.
+pub fn catch_up(context: &Context) {
+    let Ok(settings) = Settings::load(context) else { return };
+    if settings.dry_run || !settings.enabled {
+        return;
+    }
+    ended::close_all(context, &settings);
+    if close::any_closed(context.paths()) && flush::is_due(context.paths()) {
+        start(context, &settings);
+        wait_until_delivered(context, LOOK_PATIENCE);
+    }
 }
 
 /// Returns true if anything waits to be assembled or delivered.
@@ -83,3 +115,5 @@ pub fn wait_until_delivered(context: &Context, patience: Duration) {
 
 /// Time that a process just started may take to begin.
 const START_PATIENCE: Duration = Duration::from_millis(200);
+/// How long a user who looks waits for a turn that has just ended.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);

@@ -231,6 +231,8 @@ impl<'a> Rollout<'a> {
             session: Session { transcript_path: Some(path), ..Session::default() },
             turn,
             rollout_to: None,
+            rollout_bytes: None,
+            codex: None,
             reason: Reason::Backfill,
             at: start.at,
             profile: self.profile.clone(),

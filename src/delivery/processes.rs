@@ -42,6 +42,11 @@ impl Marker {
         file::private_options().create(true).append(true).open(self.path(paths)).map(|_| ())
     }
 
+    /// Returns true if the process still tells of the thread: the end of the session takes the marker away.
+    pub fn is_placed(&self, paths: &Paths) -> bool {
+        self.path(paths).exists()
+    }
+
     /// Forgets the thread of the process.
     pub fn remove(&self, paths: &Paths) {
         let _ = fs::remove_file(self.path(paths));

@@ -18,6 +18,7 @@ pub(super) fn keep(hook: &Hook, payload: &HookPayload) {
     let raw = |value: &Option<Box<serde_json::value::RawValue>>| {
         value.as_ref().and_then(|v| serde_json::from_str(v.get()).ok()).unwrap_or(Value::Null)
     };
+    let usage = payload.usage().and_then(|u| serde_json::to_value(u).ok()).unwrap_or(Value::Null);
     let fields = [
         ("session_id", text(&payload.session_id), Class::Plain),
         ("turn_id", text(&payload.turn_id), Class::Plain),
@@ -37,6 +38,13 @@ pub(super) fn keep(hook: &Hook, payload: &HookPayload) {
         ("last_assistant_message", text(&payload.last_assistant_message), Class::Prompt),
         ("trigger", text(&payload.trigger), Class::Plain),
         ("reason", text(&payload.reason), Class::Plain),
+        ("request_id", text(&payload.request_id), Class::Plain),
+        ("attempt_number", payload.attempt_number.into(), Class::Plain),
+        ("kind", text(&payload.kind), Class::Plain),
+        ("status", text(&payload.status), Class::Plain),
+        ("error", text(&payload.error), Class::Prompt),
+        ("response_id", text(&payload.response_id), Class::Plain),
+        ("token_usage", usage, Class::Plain),
     ];
     write(hook, payload.hook_event_name.as_deref().unwrap_or("unknown"), fields);
 }

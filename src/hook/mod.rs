@@ -22,6 +22,7 @@ use crate::delivery::budget::Budget;
 use crate::delivery::hook_calls;
 use crate::delivery::outbox;
 use crate::file;
+use crate::ids::{ThreadId, TurnId};
 use crate::log::Log;
 use crate::otel::entry::Entry;
 use crate::otel::text_tree;
@@ -204,6 +205,17 @@ fn deliver(hook: &Hook, budget: Duration) {
         ExportMode::Sync => {
             delivery::flush::run(hook.context, hook.settings(), Budget::within(budget));
         }
+    }
+}
+
+/// Starts a process that waits for the end of an open turn, which no hook may tell, and delivers it.
+fn deliver_at_end(hook: &Hook, thread: &ThreadId, turn: &TurnId) {
+    let (context, settings) = (hook.context, hook.settings());
+    if settings.dry_run {
+        return;
+    }
+    if let Err(error) = delivery::start_at_end(context, settings, thread, turn) {
+        hook.log().error(format_args!("cannot wait for the end of a turn: {error}"));
     }
 }
 

@@ -45,7 +45,10 @@ pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
     };
     let thread = ThreadId::parse(thread)?;
     let turn = TurnId::parse(turn.unwrap_or("unknown-turn"))?;
-    if known_to_hooks(hook, &payload, &thread, &turn)? || is_internal(hook, &payload) {
+    if known_to_hooks(hook, &payload, &thread, &turn)?
+        || is_review(hook, &thread, &turn)
+        || is_internal(hook, &payload)
+    {
         return Ok(());
     }
     tell_alone(hook, &payload, thread, turn)
@@ -98,8 +101,26 @@ fn known_to_hooks(
         let redactor = Redactor::for_rows(&hook.settings().profile);
         open.last_assistant_message = Some(redactor.text(Class::Prompt, message).into_owned());
     }
+    let turn = open.id.clone();
     locked.write(&state)?;
+    drop(locked);
+    // Its Stop was not called, nor will it be: a review has none, and hooks may be trusted in part.
+    super::deliver_at_end(hook, thread, &turn);
     Ok(true)
+}
+
+/// Returns true if the turn is a review's that hooks reported under its session. No hook tells its end, so it is
+/// waited for.
+fn is_review(hook: &Hook, thread: &ThreadId, turn: &TurnId) -> bool {
+    let rollout = locate::find_rollout(hook.context.paths().codex(), thread);
+    let meta = rollout.as_deref().and_then(locate::read_session_meta);
+    let Place::Review(session) = Place::of(thread, meta.as_ref()) else { return false };
+    let state = state::peek(hook.context.paths(), &session).ok().flatten();
+    let open = state.and_then(|state| state.turn).is_some_and(|open| open.id == *turn);
+    if open {
+        super::deliver_at_end(hook, &session, turn);
+    }
+    open
 }
 
 /// Returns true if the thread is one that Codex runs for itself: it makes titles, or it belongs to a process
@@ -145,6 +166,8 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
         session: state.session,
         turn,
         rollout_to: None,
+        rollout_bytes: None,
+        codex: CodexProcess::calling(),
         reason: Reason::NotifyOnly,
         at,
         profile: settings.profile.clone(),

@@ -8,7 +8,8 @@ use crate::codex::payload::HookPayload;
 use crate::codex::process::Life;
 use crate::delivery;
 use crate::delivery::flush;
-use crate::delivery::{close, processes};
+use crate::delivery::{close, ended, processes};
+use crate::ids::ThreadId;
 use crate::otel::redact::{Class, Redactor};
 use crate::truncate::cut_at_word;
 use crate::turn::closed::Reason;
@@ -37,7 +38,7 @@ pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     }
     thread.save()?;
     drop(thread);
-    deliver_leftovers(hook);
+    deliver_leftovers(hook, &id);
     Ok(())
 }
 
@@ -59,7 +60,7 @@ pub(super) fn prompt(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     thread.begin_rows()?;
     thread.save()?;
     drop(thread);
-    deliver_leftovers(hook);
+    deliver_leftovers(hook, &id);
     Ok(())
 }
 
@@ -96,10 +97,10 @@ fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
 }
 
 /// Returns what an earlier run could not deliver, and turns whose Codex is gone, are tried now.
-fn deliver_leftovers(hook: &Hook) {
+fn deliver_leftovers(hook: &Hook, own: &ThreadId) {
     let paths = hook.context.paths();
     let waiting = delivery::has_work(hook.context) && (flush::is_due(paths) || close::any_closed(paths));
-    if waiting || !processes::orphans(paths).is_empty() {
+    if waiting || !processes::orphans(paths).is_empty() || ended::any(paths, own) {
         super::deliver(hook, LEFTOVER_BUDGET);
     }
 }

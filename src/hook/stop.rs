@@ -68,6 +68,7 @@ fn close(hook: &Hook, id: &ThreadId) -> anyhow::Result<Vec<ThreadId>> {
     let others = |c: CodexProcess| Some(c) != CodexProcess::calling() && c.is_running();
     if !thread.state.codex.is_some_and(others) {
         thread.close(Reason::SessionEnd, hook.context.now())?;
+        thread.leave_unseen()?;
     }
     Ok(thread.state.agents)
 }

@@ -7,7 +7,7 @@ use crate::codex::payload::HookPayload;
 use crate::codex::process::CodexProcess;
 use crate::context::var;
 use crate::delivery::processes::Marker;
-use crate::delivery::{assemble, close};
+use crate::delivery::{assemble, close, ended};
 use crate::file;
 use crate::ids::{ThreadId, TurnId};
 use crate::settings::Settings;
@@ -123,6 +123,18 @@ impl<'a> Thread<'a> {
         }
         let paths = self.hook.context.paths();
         close::close_turn(paths, settings, &self.locked, &mut self.state, reason, at)
+    }
+
+    /// Leaves the turns behind the last one that no hook told of: commands the user ran with `!`.
+    ///
+    /// # Errors
+    /// When they cannot be written down.
+    pub fn leave_unseen(&mut self) -> Result<(), StateError> {
+        let settings = self.hook.settings();
+        if settings.dry_run {
+            return Ok(());
+        }
+        ended::leave_unseen(self.hook.context.paths(), settings, &self.locked, &mut self.state)
     }
 
     /// Prints the running turn instead of handing it over, and forgets it.

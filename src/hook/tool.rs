@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::truncate::cut;
 use crate::turn::closed::Reason;
 use crate::turn::rows;
-use crate::turn::rows::{HookSettings, Kind, Row};
+use crate::turn::rows::{HookSettings, Kind, Request, Row};
 use crate::turn::state::LockedState;
 
 /// Appends what the payload says to the rows of its turn.
@@ -28,7 +28,12 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
         if settings.debug {
             debug::keep(hook, payload);
         }
+        end_unhooked(hook, payload, event, &id);
         return end_compaction(hook, payload, event, &id);
+    }
+    // What comes after the end of a turn does not begin it again: an answer to a request that was cut off.
+    if event == Event::PostModelRequest {
+        return Ok(());
     }
     // No hook has reported this turn before: the session role is not trusted, or the turn has no prompt.
     let settings = hook.settings();
@@ -48,6 +53,18 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
     file::append_line(thread.locked.rows(), &line)?;
     drop(thread);
     end_compaction(hook, payload, event, &id)
+}
+
+/// What no hook tells the end of: a turn whose request failed for good, and a subagent another one interrupted.
+fn end_unhooked(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadId) {
+    let failed = event == Event::PostModelRequest && payload.status.as_deref() == Some("failed");
+    if let Some(turn) = payload.turn().filter(|_| failed) {
+        super::deliver_at_end(hook, id, &turn);
+    }
+    let interrupts = |tool: &str| tool.ends_with("interrupt_agent") || tool.ends_with("close_agent");
+    if event == Event::PostToolUse && payload.tool_name.as_deref().is_some_and(interrupts) {
+        super::deliver(hook, super::SYNC_BUDGET);
+    }
 }
 
 /// A compaction a user asked for is a turn of its own that no Stop ends (`docs::codex`).
@@ -92,6 +109,7 @@ fn append_to_begun(
     if file.metadata()?.len() > MAX_ROWS_BYTES {
         // That the call was made is still told.
         (row.input, row.output) = (None, None);
+        row.request.iter_mut().for_each(|request| request.error = None);
     }
     file.write_all(&row.to_line())?;
     Ok(Some(settings))
@@ -115,6 +133,8 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
         Event::PermissionRequest => Kind::PermissionRequest,
         Event::PreCompact => Kind::PreCompact,
         Event::PostCompact => Kind::PostCompact,
+        Event::PreModelRequest => Kind::PreModelRequest,
+        Event::PostModelRequest => Kind::PostModelRequest,
         _ => Kind::Unknown,
     };
     // What a tool was asked to do is told before it runs; afterwards only the result is new.
@@ -128,8 +148,25 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
         input,
         output: kept(Class::ToolContent, &payload.tool_response),
         trigger: payload.trigger.clone(),
+        request: request_of(payload, &redactor),
         settings: None,
     }
+}
+
+/// What a payload tells of a request to the model.
+fn request_of(payload: &HookPayload, redactor: &Redactor) -> Option<Box<Request>> {
+    let short = |text: &Option<String>| text.as_deref().map(|text| name_of(Some(text)));
+    Some(Box::new(Request {
+        id: name_of(Some(payload.request_id.as_deref()?)),
+        attempt: payload.attempt_number.unwrap_or(1),
+        kind: short(&payload.kind),
+        model: short(&payload.model),
+        status: short(&payload.status),
+        response: short(&payload.response_id),
+        usage: payload.usage(),
+        // A provider's refusal may repeat the prompt.
+        error: payload.error.as_deref().map(|error| redactor.text(Class::Prompt, error).into_owned()),
+    }))
 }
 
 fn name_of(text: Option<&str>) -> String {

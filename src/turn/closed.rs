@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codex::process::CodexProcess;
 use crate::ids::ThreadId;
 use crate::settings::Profile;
 use crate::time::Timestamp;
@@ -19,6 +20,12 @@ pub struct Closing {
     /// The rollout's length when Stop was called: what follows is the turn's end, or a further part of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_to: Option<u64>,
+    /// The rollout's length when the turn was closed: its end stands there or behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout_bytes: Option<u64>,
+    /// The Codex process that ran the turn, which writes its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codex: Option<CodexProcess>,
     pub reason: Reason,
     /// When the turn was closed.
     pub at: Timestamp,
@@ -46,6 +53,8 @@ pub enum Reason {
     Unseen,
     /// It has not ended: it is shown, never delivered.
     Running,
+    /// The rollout told its end, and no hook did: a failed request, a review, a subagent that was interrupted.
+    Ended,
     Backfill,
 }
 
@@ -61,6 +70,8 @@ impl Closing {
             session: state.session.clone(),
             turn: state.turn.clone()?,
             rollout_to: None,
+            rollout_bytes: None,
+            codex: state.codex,
             reason,
             at,
             profile: profile.clone(),

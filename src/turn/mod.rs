@@ -45,6 +45,8 @@ pub struct Turn {
     pub usage_source: Option<&'static str>,
     pub agent: Option<Agent>,
     pub origin: Origin,
+    /// What hooks and rollout report differently, for the log.
+    pub differences: Vec<String>,
 }
 
 /// End of a turn.
@@ -145,7 +147,7 @@ pub enum Role {
 }
 
 /// One response of the model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelCall {
     /// The response's id, or its ordinal in the turn where the release tells none.
     pub id: String,
@@ -163,6 +165,8 @@ pub struct ModelCall {
     pub time_to_first_token: Option<Duration>,
     /// Size of the model's context, in tokens.
     pub context_window: Option<u64>,
+    /// How often it was asked for, as hooks report it.
+    pub attempts: Option<u64>,
     pub error: Option<String>,
     /// True if the response is the summary of a compaction.
     pub compacts: bool,

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use crate::codex::payload::Usage;
 use crate::file;
 use crate::ids::TurnId;
 use crate::settings::Logging;
@@ -32,7 +33,32 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<Request>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<HookSettings>,
+}
+
+/// A request to the model, before or after it was made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    pub id: String,
+    /// 1, or more when the stream broke and Codex asked again.
+    pub attempt: u64,
+    /// sampling or foreground_compaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// completed, failed or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Kind of a row.
@@ -45,6 +71,8 @@ pub enum Kind {
     PermissionRequest,
     PreCompact,
     PostCompact,
+    PreModelRequest,
+    PostModelRequest,
     /// Of a newer release of this program: harmless.
     #[default]
     #[serde(other)]

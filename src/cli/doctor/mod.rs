@@ -77,6 +77,7 @@ pub fn run(args: &Doctor, context: &Context, out: &mut dyn Write) -> anyhow::Res
     findings.extend(place::check(context));
     findings.extend(delivery::check(context, args.send));
     findings.extend(memory::check(context));
+    crate::delivery::catch_up(context);
     let worst = findings.iter().map(|f| f.status).max().unwrap_or(Status::Ok);
     if args.json {
         write_json(&Report::of(context, worst, &findings), out)?;

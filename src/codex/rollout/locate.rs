@@ -93,6 +93,22 @@ pub fn has_ended(path: &Path, turn: &str) -> bool {
     tail[..complete].split(|b| *b == b'\n').any(ends)
 }
 
+/// Returns true if what follows the byte `from` says that `turn` has ended, or that another turn has begun.
+pub fn is_over_after(path: &Path, turn: &str, from: u64) -> bool {
+    // The end may stand a little before: a hook reads the length while Codex writes.
+    let Ok(reader) = Reader::open_at(path, from.saturating_sub(MAX_START_LINE_BYTES)) else { return false };
+    let mut reader = reader.within(MAX_AFTER_BYTES);
+    while let Some(record) = reader.next() {
+        let own = record.turn.as_deref() == Some(turn);
+        match record.fact {
+            Fact::TurnEnded(_) if own => return true,
+            Fact::TurnStarted { .. } if !own && reader.line_at() >= from => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Looks from the end of a file for a line that holds `needle` and satisfies `wanted`; returns where it begins.
 fn find_line_backwards(
     path: &Path,
@@ -142,6 +158,8 @@ const BLOCK_BYTES: u64 = 1024 * 1024;
 const MAX_META_BYTES: u64 = 16 * 1024 * 1024;
 /// No line that starts a turn or reports a subagent is longer.
 const MAX_START_LINE_BYTES: u64 = 64 * 1024;
+/// How far behind the place where a turn was closed its end is looked for.
+const MAX_AFTER_BYTES: u64 = 16 * 1024 * 1024;
 /// Distance from its end up to which a rollout is searched for the beginning of a turn.
 pub const MAX_LOOK_BACK_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 

@@ -44,6 +44,9 @@ impl Builder<'_> {
         let used = token_use::of_call(call, self.turn.about.model.as_deref());
         a.cost(&Bill::of([&used], self.prices));
         a.plain("codex.response_id", &call.id);
+        if let Some(attempts) = call.attempts {
+            a.number("codex.request.attempts", attempts);
+        }
         let parent = match self.turn.compactions.iter().position(|c| call.compacts && within(call, c)) {
             Some(at) => self.compaction_id(at),
             None => self.root_id.clone(),

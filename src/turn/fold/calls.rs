@@ -69,6 +69,7 @@ impl Fold<'_> {
             input: std::mem::take(&mut self.pending),
             output: Vec::new(),
             usage: None,
+            attempts: None,
             model: self.model_in_force(),
             service_tier: self.settings.as_ref().and_then(|s| s.service_tier.clone()),
             time_to_first_token: None,

@@ -24,6 +24,7 @@ impl Fold<'_> {
         let status = self.status(closing);
         let (started, ended) = self.bounds(closing);
         self.note_failed_request(&status, ended);
+        self.join_requests(&status);
         let blocked = self.was_blocked(closing);
         let reviewer = self.context.as_ref().and_then(|c| c.approvals_reviewer.clone());
         scripts::place_nested(&mut self.tools, ended);
@@ -41,6 +42,7 @@ impl Fold<'_> {
         let notified = closing.turn.token_usage;
         let usage_source = match (&notified, &usage_of_calls) {
             (Some(_), _) => Some("notify"),
+            (None, Some(_)) if self.first_at.is_none() => Some("hooks"),
             (None, Some(_)) => Some("rollout"),
             (None, None) => None,
         };
@@ -56,6 +58,7 @@ impl Fold<'_> {
         }
         self.note_first_token();
         let answer = self.answer(closing, &status);
+        let differences = std::mem::take(&mut self.differences);
         let mut inputs = self.told_inputs(closing, agent.as_ref());
         if blocked {
             // It may have been blocked for what it holds, and nobody has read it.
@@ -80,6 +83,7 @@ impl Fold<'_> {
             calls,
             tools,
             compactions,
+            differences,
             usage: notified.or(usage_of_calls),
             usage_source,
             agent: agent.map(|(agent, _)| agent),

@@ -3,12 +3,14 @@
 //! The rollout fills in the facts, the rows what only hooks saw, notify what is left. Each alone gives a correct,
 //! poorer turn. Nothing here reads a file or a clock, and no input makes it fail.
 
+mod attempts;
 mod calls;
 mod draft;
 mod finish;
 mod names;
 mod outcome;
 mod permission;
+mod requests;
 mod scripts;
 mod sealed;
 mod text_budget;
@@ -25,6 +27,7 @@ use crate::codex::rollout::{
 };
 use crate::time::Timestamp;
 use crate::turn::closed::Closing;
+use crate::turn::fold::attempts::Attempted;
 use crate::turn::fold::draft::ToolDraft;
 use crate::turn::fold::text_budget::Room;
 use crate::turn::fold::usage::TokenCounter;
@@ -96,6 +99,8 @@ struct Fold<'a> {
     end: Option<(Timestamp, TurnEnd)>,
     last_error: Option<String>,
     open_compact: Option<(Timestamp, Option<String>)>,
+    requests: Vec<Attempted>,
+    differences: Vec<String>,
 }
 
 impl<'a> Fold<'a> {
@@ -130,6 +135,8 @@ impl<'a> Fold<'a> {
             end: None,
             last_error: None,
             open_compact: None,
+            requests: Vec::new(),
+            differences: Vec::new(),
         }
     }
 
@@ -311,6 +318,7 @@ impl<'a> Fold<'a> {
             Kind::PermissionRequest => permission::ask_permission(&mut self.tools, row),
             Kind::PreCompact => self.open_compact = Some((row.at, row.trigger.clone())),
             Kind::PostCompact => self.compacted_by_hook(row),
+            Kind::PreModelRequest | Kind::PostModelRequest => self.request(row),
             Kind::Settings | Kind::Unknown => {}
         }
     }
