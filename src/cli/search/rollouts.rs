@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -72,7 +72,7 @@ fn identity(path: &Path) -> Option<(ThreadId, Option<Timestamp>)> {
     Some((ThreadId::parse(id).ok()?, Timestamp::of_uuid_v7(id)))
 }
 
-fn search_file(path: &PathBuf, pattern: &Pattern, redactor: &Redactor) -> Option<Match> {
+fn search_file(path: &Path, pattern: &Pattern, redactor: &Redactor) -> Option<Match> {
     let (thread, started) = identity(path)?;
     let mut hit = Match {
         number: None,

@@ -94,7 +94,10 @@ pub fn run(
     Ok(exit::DONE)
 }
 
-/// What is counted, and with what.
+/// The rows, and the sum of the period before where one is given.
+type Counted = (Vec<(String, Sum)>, Option<Sum>);
+
+/// Everything a count needs.
 struct Counting<'a> {
     selectors: &'a Selectors,
     commits: Option<BTreeSet<String>>,
@@ -105,7 +108,7 @@ struct Counting<'a> {
 
 impl Counting<'_> {
     /// The rows, and the sum of the period before where one is given.
-    fn count(&self, by: By, before: Option<&Selectors>) -> anyhow::Result<(Vec<(String, Sum)>, Option<Sum>)> {
+    fn count(&self, by: By, before: Option<&Selectors>) -> anyhow::Result<Counted> {
         let (filter, earlier) = (self.selectors.at(self.context), before.map(|b| b.at(self.context)));
         let since = earlier.as_ref().map_or(filter.since(), Filter::since);
         let mut now = Tally::new(by, self.prices);

@@ -125,7 +125,7 @@ fn failure_of(status: &tonic::Status) -> Failure {
     if too_large {
         return Failure::new(Cause::TooLarge);
     }
-    Failure { cause: Cause::Grpc(code), retry_after: retry_delay(&status) }
+    Failure { cause: Cause::Grpc(code), retry_after: retry_delay(status) }
 }
 
 /// Returns the pause that a status's `google.rpc.RetryInfo` asks for (OTLP specification, "OTLP/gRPC throttling").

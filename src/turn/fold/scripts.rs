@@ -99,7 +99,7 @@ fn run_of(runs: &[Run], (started, ended): (Timestamp, Timestamp), asked: &str) -
     let quoted = quoted.trim_matches('"');
     let names = |run: &Run| !quoted.is_empty() && (run.source.contains(quoted) || run.source.contains(asked));
     let within: Vec<usize> = (0..runs.len()).filter(|at| holds(&runs[*at])).collect();
-    let named = within.iter().copied().filter(|at| within.len() > 1 && names(&runs[*at])).next_back();
+    let named = within.iter().copied().rfind(|at| within.len() > 1 && names(&runs[*at]));
     let first = named.or(within.last().copied()).or_else(|| between(runs, started))?;
     let cell = runs[first].cell.as_ref();
     let overlap = |run: &Run| ended.min(run.ended).since(started.max(run.started));
@@ -134,6 +134,6 @@ fn failure_of(runs: &[Run], at: usize, tool: &ToolDraft) -> Option<String> {
         .and_then(|reason| failure_within(reason, &name))
         .or_else(|| chain().find_map(|run| failure_within(&run.output, &name)))
         .or_else(|| reason.filter(|r| reads_as_failure(r) && name != "Bash").map(str::to_owned));
-    let over = chain().last().is_some_and(|run| run.answered && running_cell(&run.output).is_none());
+    let over = chain().next_back().is_some_and(|run| run.answered && running_cell(&run.output).is_none());
     told.or_else(|| (over && always_ends(&name)).then(|| NO_RESULT.to_owned()))
 }
