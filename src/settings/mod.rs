@@ -296,11 +296,6 @@ impl Settings {
         }
     }
 
-    /// Returns true if turns of some directories go to another backend.
-    pub fn has_backend_rules(&self) -> bool {
-        self.by_directory.as_ref().is_some_and(|sources| sources.0.has_backend_rules())
-    }
-
     /// Logs what was wrong with single settings.
     pub fn report_problems(&self) {
         for problem in &self.problems {

@@ -186,11 +186,6 @@ impl Resolver {
         !self.rules.is_empty() || templates.into_iter().any(|r| template::is_template(&r.value))
     }
 
-    /// Returns true if a rule names another backend.
-    pub(super) fn has_backend_rules(&self) -> bool {
-        self.rules.iter().any(|(_, rule)| rule.names_backend())
-    }
-
     /// The same sources with the rules that apply in a directory.
     pub(super) fn in_directory(&self, directory: &Path) -> Resolver {
         let mut resolver = self.clone();

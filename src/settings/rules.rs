@@ -25,7 +25,16 @@ pub fn read(document: &Document, home: &Path, problems: &mut Vec<String>) -> Vec
     let mut rules = Vec::new();
     for (number, value) in lists.flat_map(items).enumerate() {
         match rule(value, home) {
-            Ok(rule) => rules.push(rule),
+            Ok(mut rule) => {
+                // One outbox is delivered to one backend: a turn of another directory must not go there with it.
+                for key in BACKEND.iter().filter(|key| rule.settings.unset(key)) {
+                    problems.push(format!(
+                        "rule {} of rules: {key} cannot differ by directory, so it is not used",
+                        number + 1
+                    ));
+                }
+                rules.push(rule);
+            }
             Err(why) => {
                 problems.push(format!("rule {} of rules is not used: {why}", number + 1));
                 rules.extend(withholding(value));
@@ -92,11 +101,6 @@ impl Rule {
             remote.is_some_and(|remote| fits(pattern, Path::new(&remote)))
         })
     }
-
-    /// The number of keys that only matter at delivery.
-    pub fn names_backend(&self) -> bool {
-        BACKEND.iter().any(|key| self.settings.get(key).is_some())
-    }
 }
 
 /// A remote's address as `host/path`, whichever way it is written.
@@ -121,6 +125,7 @@ const WHOLE_NAMES: glob::MatchOptions = glob::MatchOptions {
     require_literal_leading_dot: false,
 };
 const PATHS: [&str; 2] = ["harnesses.codex.rules", "rules"];
+/// Keys that only matter at delivery.
 const BACKEND: [&str; 8] = [
     "target",
     "endpoint",

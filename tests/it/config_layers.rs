@@ -94,7 +94,9 @@ fn rules_hold_in_their_directories_alone() {
     let acme = here("work/acme/src");
     assert!(acme.enabled && !acme.profile.logging.tool_content && acme.profile.logging.prompts);
     assert_eq!((acme.profile.project_name.as_str(), acme.profile.tags), ("acme", vec!["work".to_owned()]));
-    assert_eq!((acme.target, acme.endpoint.as_deref()), (Some(Target::Otlp), Some("http://collector:4318")));
+    // One outbox, one backend: a rule never sends turns of other directories elsewhere.
+    assert_eq!(acme.target, Some(Target::Phoenix));
+    assert!(settings.problems.iter().any(|p| p.contains("target cannot differ by directory")));
     let other = here("work/other/src");
     assert_eq!(
         (other.profile.project_name.as_str(), other.profile.tags),
