@@ -39,6 +39,7 @@ mod secrets;
 mod seed;
 mod setup;
 mod setup_terminal;
+mod shapes;
 mod supply;
 mod view_backfill;
 mod view_commands;

@@ -6,6 +6,7 @@ mod memory;
 mod misspelt;
 mod ours;
 mod place;
+mod rollouts;
 mod state;
 
 use argh::{ArgsInfo, FromArgs};
@@ -75,6 +76,7 @@ pub fn run(args: &Doctor, context: &Context, out: &mut dyn Write) -> anyhow::Res
     let mut findings = ours::check(context);
     findings.extend(codex::check(context));
     findings.extend(place::check(context));
+    findings.extend(rollouts::check(context));
     findings.extend(delivery::check(context, args.send));
     findings.extend(memory::check(context));
     crate::delivery::catch_up(context);

@@ -7,6 +7,7 @@
 
 mod ahead;
 pub mod foreign;
+pub mod kinds;
 pub mod locate;
 pub mod numbering;
 pub mod reader;
