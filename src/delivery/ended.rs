@@ -41,8 +41,8 @@ pub fn any(paths: &Paths, except: &ThreadId) -> bool {
 }
 
 /// Waits until an open turn is over: its end is written, or somebody has closed it, or its request is made again.
-pub fn wait(paths: &Paths, thread: &ThreadId, turn: &TurnId) {
-    let until = Instant::now() + HOOK_PATIENCE;
+pub fn wait(paths: &Paths, thread: &ThreadId, turn: &TurnId, patience: Duration) {
+    let until = Instant::now() + patience;
     let rows = || fs::metadata(paths.thread_rows(thread)).map_or(0, |m| m.len());
     let before = rows();
     let mut pause = FIRST_PAUSE;

@@ -66,7 +66,7 @@ pub fn start_at_end(
     turn: &TurnId,
 ) -> io::Result<()> {
     platform::run_detached(|| {
-        ended::wait(context.paths(), thread, turn);
+        ended::wait(context.paths(), thread, turn, ended::HOOK_PATIENCE);
         flush::run(context, settings, Budget::background());
     })
 }

@@ -208,10 +208,18 @@ fn deliver(hook: &Hook, budget: Duration) {
     }
 }
 
-/// Starts a process that waits for the end of an open turn, which no hook may tell, and delivers it.
-fn deliver_at_end(hook: &Hook, thread: &ThreadId, turn: &TurnId) {
+/// Starts a process that waits for the end of an open turn, which no hook may tell, and delivers it. In sync mode no
+/// process is started: who can wait does so here, and others leave the turn to the next look.
+fn deliver_at_end(hook: &Hook, thread: &ThreadId, turn: &TurnId, waits: bool) {
     let (context, settings) = (hook.context, hook.settings());
     if settings.dry_run {
+        return;
+    }
+    if settings.export_mode == ExportMode::Sync {
+        if waits {
+            delivery::ended::wait(context.paths(), thread, turn, END_PATIENCE);
+            deliver(hook, SYNC_BUDGET - END_PATIENCE);
+        }
         return;
     }
     if let Err(error) = delivery::start_at_end(context, settings, thread, turn) {
@@ -219,6 +227,8 @@ fn deliver_at_end(hook: &Hook, thread: &ThreadId, turn: &TurnId) {
     }
 }
 
+/// How long notify, for which Codex does not wait, waits for the end of a turn in sync mode.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest delivery in place; Codex itself waits 30 seconds.
 const SYNC_BUDGET: Duration = Duration::from_secs(15);
 

@@ -105,7 +105,7 @@ fn known_to_hooks(
     locked.write(&state)?;
     drop(locked);
     // Its Stop was not called, nor will it be: a review has none, and hooks may be trusted in part.
-    super::deliver_at_end(hook, thread, &turn);
+    super::deliver_at_end(hook, thread, &turn, true);
     Ok(true)
 }
 
@@ -118,7 +118,7 @@ fn is_review(hook: &Hook, thread: &ThreadId, turn: &TurnId) -> bool {
     let state = state::peek(hook.context.paths(), &session).ok().flatten();
     let open = state.and_then(|state| state.turn).is_some_and(|open| open.id == *turn);
     if open {
-        super::deliver_at_end(hook, &session, turn);
+        super::deliver_at_end(hook, &session, turn, true);
     }
     open
 }

@@ -59,7 +59,7 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
 fn end_unhooked(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadId) {
     let failed = event == Event::PostModelRequest && payload.status.as_deref() == Some("failed");
     if let Some(turn) = payload.turn().filter(|_| failed) {
-        super::deliver_at_end(hook, id, &turn);
+        super::deliver_at_end(hook, id, &turn, false);
     }
     let interrupts = |tool: &str| tool.ends_with("interrupt_agent") || tool.ends_with("close_agent");
     if event == Event::PostToolUse && payload.tool_name.as_deref().is_some_and(interrupts) {

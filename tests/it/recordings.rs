@@ -95,8 +95,9 @@ fn mismatches(recording: &Recording, replayed: &Replayed, tree: &str) -> Vec<Str
         check(format!("{at} prompts"), want["prompts"].clone(), got.prompts.clone());
         check(format!("{at} answer"), want["answer"].clone(), got.answer.clone());
         let rollout = recording.has_rollout(&thread);
-        // Without a rollout nobody reports tokens and exit codes.
-        let tokens = if rollout { recording.wanted_tokens(want) } else { Value::Null };
+        // Without a rollout nobody reports exit codes, and tokens only the hooks of each model request.
+        let tokens =
+            if rollout || recording.reports_requests() { recording.wanted_tokens(want) } else { Value::Null };
         check(format!("{at} tokens"), tokens, got.tokens.clone());
         if tree == "calls" && rollout && !want["responses"].is_null() {
             check(format!("{at} responses"), want["responses"].clone(), got.responses.into());

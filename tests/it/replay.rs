@@ -235,6 +235,11 @@ impl Recording {
         times
     }
 
+    /// Returns true if Codex called a hook for each model request.
+    pub fn reports_requests(&self) -> bool {
+        self.events.iter().any(|event| event["event"] == "PostModelRequest")
+    }
+
     pub fn has_rollout(&self, thread: &str) -> bool {
         walk(&self.folder).iter().any(|p| p.to_str().unwrap().contains(thread))
     }
