@@ -10,7 +10,8 @@ use crate::delivery::past_turns;
 /// Names kinds of lines that are passed over; says nothing when there are none.
 pub fn check(context: &Context) -> Option<Finding> {
     let rollouts = past_turns::rollouts(context.paths().codex(), &[]).ok()?;
-    let newest = rollouts.iter().rev().filter(|path| path.extension().is_some_and(|e| e == "jsonl")).take(LOOKED_AT);
+    let newest =
+        rollouts.iter().rev().filter(|path| path.extension().is_some_and(|e| e == "jsonl")).take(LOOKED_AT);
     let found: BTreeSet<String> = newest.filter_map(|path| kinds::unknown(path).ok()).flatten().collect();
     if found.is_empty() {
         return None;

@@ -39,7 +39,9 @@ fn kind_of(line: &[u8]) -> Option<String> {
     let line: Line = serde_json::from_slice(line).ok()?;
     let payload = line.payload.r#type.into_iter().chain(line.payload.item.and_then(|item| item.r#type));
     let parts: Vec<String> = [line.r#type].into_iter().chain(payload).collect();
-    let is_word = |part: &String| part.len() <= MAX_WORD && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_word = |part: &String| {
+        part.len() <= MAX_WORD && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
     parts.iter().all(is_word).then(|| parts.join("/"))
 }
 
