@@ -423,9 +423,9 @@ mod tests {
             (60, 29, "calls -"),
             (80, 32, "calls"),
             (100, 32, "cost"),
-            (120, 32, "tokens"),
-            (140, 32, "model"),
-            (160, 32, "id"),
+            (110, 32, "tokens"),
+            (120, 32, "model"),
+            (140, 32, "id"),
         ] {
             let layout = Layout::of(&traces, columns);
             assert!(layout.prompt >= prompt, "{columns}: {layout:?}");

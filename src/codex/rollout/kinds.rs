@@ -75,7 +75,7 @@ const MAX_WORD: usize = 64;
 /// Of the recordings, of published rollouts since 0.63, and of the executable's own words where neither has one.
 const KNOWN: &str = "
 compacted id_allocation inter_agent_communication inter_agent_communication_metadata retained_context session_meta
-token_usage_record turn_context world_state
+token_usage_record turn_context world_state function_call function_call_output message reasoning
 event_msg/agent_message event_msg/agent_reasoning event_msg/agent_reasoning_raw_content event_msg/background_event
 event_msg/collab_agent_interaction_end event_msg/collab_agent_spawn_end event_msg/collab_close_end event_msg/collab_waiting_end
 event_msg/context_compacted event_msg/dynamic_tool_call_request event_msg/dynamic_tool_call_response
