@@ -55,6 +55,7 @@ fn backfill_gives_the_spans_of_live() {
             let home = tempfile::tempdir().unwrap();
             let context = recording.context(home.path(), tree);
             recording.lay_rollouts(context.paths().codex());
+            let rollouts = rollouts_of(&context);
             let past: BTreeMap<EntryKey, Entry> =
                 backfill(&context).into_iter().map(|e| (e.head.key.clone(), e)).collect();
             for entry in live.iter().filter(|e| recording.has_rollout(e.head.key.thread.as_str())) {
@@ -74,6 +75,11 @@ fn backfill_gives_the_spans_of_live() {
                 let name = if unnumbered { got_name } else { &entry.spans[0].name };
                 let mut live_spans = entry.spans.clone();
                 live_spans[0].name.clone_from(name);
+                // Of a nested patch that failed, and of a nested command that was refused, hooks alone know.
+                live_spans.retain(|span| {
+                    let id = string(span, "tool_call.id").filter(|id| id.starts_with("exec-"));
+                    id.is_none_or(|id| rollouts.contains(id))
+                });
                 let (want, got) = (told(&live_spans), told(&found.spans));
                 for line in want.difference(&got) {
                     failures.push(format!("{at}: live only {line}"));
@@ -86,6 +92,12 @@ fn backfill_gives_the_spans_of_live() {
     }
     assert!(compared >= 100, "only {compared} turns");
     assert!(failures.is_empty(), "{} differences\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The text of all plain rollouts of a home.
+fn rollouts_of(context: &Context) -> String {
+    let found = past_turns::rollouts(context.paths().codex(), &[]).unwrap();
+    found.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
 }
 
 #[test]

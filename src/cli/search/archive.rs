@@ -75,10 +75,13 @@ fn texts(span: &Span) -> Vec<(String, &str)> {
         true => (span.name.clone(), format!("{} output", span.name)),
         false => ("prompt".to_owned(), "answer".to_owned()),
     };
+    // As JSON an answer is a list of calls, which have spans of their own.
+    let answer =
+        string(span, "output.value").filter(|_| is_tool || string(span, "output.mime_type") != Some(JSON));
     let error = span.status.as_ref().map(|s| s.message.as_str()).filter(|m| !m.is_empty());
     [
         string(span, "input.value").map(|text| (input, text)),
-        string(span, "output.value").map(|text| (output, text)),
+        answer.map(|text| (output, text)),
         error.map(|text| ("error".to_owned(), text)),
     ]
     .into_iter()
@@ -86,4 +89,5 @@ fn texts(span: &Span) -> Vec<(String, &str)> {
     .collect()
 }
 
+const JSON: &str = "application/json";
 const MAX_WHOLE_BYTES: u64 = 64 * 1024 * 1024;
