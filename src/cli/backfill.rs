@@ -155,7 +155,7 @@ struct Work<'a> {
     settings: &'a Settings,
     wanted: Wanted,
     filter: Filter<'a>,
-    /// Whether a turn of the rollout at hand was left out.
+    /// True if a turn of the rollout at hand was left out.
     left_out: bool,
     finished: Ledger,
     handover: Handover<'a>,

@@ -196,7 +196,7 @@ fn context_fill(entry: &Entry) -> Option<String> {
     Some(format!("context {} % full", used.saturating_mul(100) / size))
 }
 
-/// What a turn does at the moment.
+/// Returns what a turn does at the moment.
 fn now(spans: &[Span]) -> String {
     let nodes = tree::build(spans);
     let end = nodes.iter().map(|node| node.end).max().unwrap_or(0);

@@ -136,7 +136,7 @@ const FIELDS: [&str; 18] = [
     "prompt",
 ];
 
-/// Where a turn lies, in a word.
+/// Returns where a turn lies, in a word.
 pub fn place_name(place: Place) -> &'static str {
     match place {
         Place::Sent => "delivered",

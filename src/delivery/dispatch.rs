@@ -1,4 +1,4 @@
-//! Several requests in flight: a few threads that send, and the flusher's own, which makes batches and settles them.
+//! Several requests in flight: a few threads that send, and the flusher's own, which makes batches and assembles them.
 //!
 //! A refusal by a backend that has accepted nothing yet proves nothing about a turn. Then turns are tried alone, one
 //! after another; one that is accepted proves the backend, and the refused ones are to blame. If none is, the first

@@ -23,7 +23,7 @@ use crate::time;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::state::{self, LockedState, State, StateError};
 
-/// Closes every open turn whose rollout tells its end, and leaves the turns after it that no hook told of.
+/// Closes every open turn whose rollout tells its end, and leaves the turns after it that no hook reported.
 pub fn close_all(context: &Context, settings: &Settings) {
     for thread in threads(context.paths()) {
         if let Err(error) = close_ended(context.paths(), settings, &thread) {
@@ -99,7 +99,7 @@ pub fn next_pause(pause: Duration) -> Duration {
     (pause * 2).min(LONGEST_PAUSE)
 }
 
-/// Every thread that hooks have told of in a process that may still run, with its subagents.
+/// Every thread that hooks have reported in a process that may still run, with its subagents.
 fn threads(paths: &Paths) -> Vec<ThreadId> {
     let mut threads: Vec<ThreadId> = Vec::new();
     for marker in processes::list(paths) {
@@ -153,7 +153,7 @@ fn own_rollout(paths: &Paths, state: &State) -> Option<(PathBuf, u64)> {
     Some((path?, seen_to))
 }
 
-/// Leaves the turns that stand behind the last closed one and have ended: no hook told of them, and none may follow.
+/// Leaves the turns that stand behind the last closed one and have ended: no hook reported them, and none may follow.
 ///
 /// # Errors
 /// When a record or the state cannot be written.

@@ -40,7 +40,7 @@ impl<'a> Handover<'a> {
         Handover { paths, settings, writer: Writer::default() }
     }
 
-    /// Where what is odd about a turn is told.
+    /// Returns where what is odd about a turn is told.
     pub fn log(&self) -> &Log {
         &self.settings.log
     }
@@ -252,7 +252,7 @@ fn heads_of(path: &Path) -> Vec<Item> {
     found
 }
 
-/// The head of an archived turn; where a release before the history wrote it, with the tools its spans tell of.
+/// The head of an archived turn; where a release before the history wrote it, with the tools its spans report.
 fn with_tools(item: Item) -> Head {
     let mut head = item.head;
     if !head.summary.tools.is_empty() {
@@ -335,7 +335,8 @@ fn file_name(line: &Line) -> String {
     format!("{}{EXTENSION}", at.strftime("%Y-%m"))
 }
 
-/// Whether turns that began at `at` or a month later can stand in a file: a turn may go on into the next month.
+/// Returns true if turns that began at `at` or a month later can stand in a file: a turn may go on into the
+/// next month.
 fn may_hold(path: &Path, at: Timestamp) -> bool {
     let earliest = at.minus(LONGEST_TURN);
     let earliest = jiff::Timestamp::from_millisecond(i64::try_from(earliest.as_millis()).unwrap_or(0));

@@ -42,7 +42,7 @@ impl Marker {
         file::private_options().create(true).append(true).open(self.path(paths)).map(|_| ())
     }
 
-    /// Returns true if the process still tells of the thread: the end of the session takes the marker away.
+    /// Returns true if the process still reports the thread: the end of the session takes the marker away.
     pub fn is_placed(&self, paths: &Paths) -> bool {
         self.path(paths).exists()
     }

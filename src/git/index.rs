@@ -183,7 +183,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_PATH_BYTES: usize = 4096;
 const MIN_HASH_BYTES: usize = 20;
 const SUBMODULE: u32 = 0o160_000;
-/// Written as a plain file where the system or the person's settings allow no links.
+/// Written as a plain file where the system or the user's settings allow no links.
 const LINK: u32 = 0o120_000;
 
 #[cfg(test)]

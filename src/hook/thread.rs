@@ -125,7 +125,7 @@ impl<'a> Thread<'a> {
         close::close_turn(paths, settings, &self.locked, &mut self.state, reason, at)
     }
 
-    /// Leaves the turns behind the last one that no hook told of: commands the user ran with `!`.
+    /// Leaves the turns behind the last one that no hook reported: commands the user ran with `!`.
     ///
     /// # Errors
     /// When they cannot be written down.

@@ -55,7 +55,8 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
     end_compaction(hook, payload, event, &id)
 }
 
-/// What no hook tells the end of: a turn whose request failed for good, and a subagent another one interrupted.
+/// Returns what no hook tells the end of: a turn whose request failed for good, and a subagent another one
+/// interrupted.
 fn end_unhooked(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadId) {
     let failed = event == Event::PostModelRequest && payload.status.as_deref() == Some("failed");
     if let Some(turn) = payload.turn().filter(|_| failed) {
@@ -153,7 +154,7 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
     }
 }
 
-/// What a payload tells of a request to the model.
+/// Returns what a payload reports a request to the model.
 fn request_of(payload: &HookPayload, redactor: &Redactor) -> Option<Box<Request>> {
     let short = |text: &Option<String>| text.as_deref().map(|text| name_of(Some(text)));
     Some(Box::new(Request {

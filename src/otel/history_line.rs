@@ -69,7 +69,7 @@ pub enum Unread {
 }
 
 impl<'a> Line<'a> {
-    /// What is kept of a finished turn.
+    /// Returns what is kept of a finished turn.
     pub fn of(head: &'a Head) -> Line<'a> {
         let (key, summary) = (&head.key, &head.summary);
         let some = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);

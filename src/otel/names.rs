@@ -1,6 +1,6 @@
 //! What spans are called where they are sent: a backend's list of traces shows names and little else.
 //!
-//! A turn is called `Turn 3: first words of the prompt`, so that a person recognises it, and `Turn 3` where prompts are
+//! A turn is called `Turn 3: first words of the prompt`, so that a user recognises it, and `Turn 3` where prompts are
 //! not recorded. Collectors lead to backends that show no status, so the names of failed calls say it there.
 
 use opentelemetry_proto::tonic::trace::v1::Span;

@@ -15,7 +15,7 @@ pub struct TokenUse {
     pub model: String,
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// Whether each prompt was above 272,000 tokens.
+    /// True if each prompt was above 272,000 tokens.
     #[serde(rename = "l", default, skip_serializing_if = "is_false")]
     pub long: bool,
     /// When the first of the responses ended.
@@ -72,7 +72,7 @@ pub fn of_call(call: &crate::turn::ModelCall, model_of_turn: Option<&str>) -> To
 }
 
 impl TokenUse {
-    /// What one request used; nothing where that is not known.
+    /// Returns what one request used; nothing where that is not known.
     pub fn new(
         model: Option<&str>,
         tier: Option<&str>,

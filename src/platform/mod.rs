@@ -44,7 +44,7 @@ pub use system::{
     strip_quarantine, terminal_size, write_all_at,
 };
 
-/// What is known of a process.
+/// State of a process as seen from here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// The name of its program, as far as the system keeps it.
@@ -67,7 +67,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Whether the user owns it and nobody else can do anything with it.
+    /// Returns true if the user owns it and nobody else can do anything with it.
     pub fn is_private(self) -> bool {
         self.owner == Owner::User && !self.others_read && !self.others_write
     }

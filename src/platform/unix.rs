@@ -18,7 +18,7 @@ pub const EXE_SUFFIX: &str = "";
 /// Under which names Codex lies on the PATH.
 pub const CODEX_NAMES: &[&str] = &["codex"];
 
-/// Where an administrator decrees (developers.openai.com/codex/enterprise/managed-configuration).
+/// The administrator's requirements (developers.openai.com/codex/enterprise/managed-configuration).
 pub fn codex_requirements() -> PathBuf {
     "/etc/codex/requirements.toml".into()
 }
@@ -75,13 +75,13 @@ pub fn parent_id() -> u32 {
     std::os::unix::process::parent_id()
 }
 
-/// Whether a process of this number is there.
+/// Returns true if a process of this number is there.
 pub fn exists(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|p| rustix::process::test_kill_process(p) != Err(rustix::io::Errno::SRCH))
 }
 
-/// Whether a program of this name runs others' command lines.
+/// Returns true if a program of this name runs others' command lines.
 pub fn is_shell(name: &str) -> bool {
     matches!(
         name.trim_start_matches('-'),
@@ -158,12 +158,12 @@ pub fn make_executable(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
-/// Whether a file can be run.
+/// Returns true if a file can be run.
 pub fn is_executable(found: &Metadata) -> bool {
     found.is_file() && found.mode() & 0o111 != 0
 }
 
-/// Whether its owner has made a file read-only.
+/// Returns true if its owner has made a file read-only.
 pub fn is_read_only(permissions: &Permissions) -> bool {
     permissions.mode() & 0o200 == 0
 }
@@ -173,7 +173,7 @@ pub fn can_write_into(directory: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(directory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?)
 }
 
-/// Whether two paths lead to one file.
+/// Returns true if two paths lead to one file.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
@@ -181,7 +181,7 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether an open file was deleted.
+/// Returns true if an open file was deleted.
 pub fn is_deleted(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() == 0)
 }
@@ -191,7 +191,7 @@ pub fn link(target: &Path, at: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(target, at)
 }
 
-/// Whether `at` already is such a link.
+/// Returns true if `at` already is such a link.
 pub fn is_linked(target: &Path, at: &Path) -> bool {
     fs::read_link(at).is_ok_and(|found| found == target)
 }
@@ -234,7 +234,7 @@ pub fn random(buffer: &mut [u8; 8]) -> io::Result<()> {
     io::Read::read_exact(&mut File::open("/dev/urandom")?, buffer)
 }
 
-/// What kind of file git takes one for, in the bits of its mode; none when the system cannot tell.
+/// Returns what kind of file git takes one for, in the bits of its mode; none when the system cannot tell.
 pub fn git_kind(found: &Metadata) -> Option<u32> {
     Some(found.mode() & 0o170_000)
 }

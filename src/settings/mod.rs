@@ -53,7 +53,7 @@ pub struct Settings {
     pub max_request_bytes: usize,
     pub dry_run: bool,
     pub trace_debug: bool,
-    /// Whether a line is kept for each turn, for good.
+    /// True if a line is kept for each turn, for good.
     pub history: bool,
     /// Another tool's notify program, called after ours with the same payload.
     pub notify_chain: Vec<String>,
@@ -77,7 +77,7 @@ pub struct Profile {
     pub redact_secrets: bool,
     /// Regular expressions of the user's own secrets.
     pub redact_patterns: Vec<Pattern>,
-    /// Whether personal data are replaced as well: cards, bank accounts, e-mail addresses.
+    /// True if personal data are replaced as well: cards, bank accounts, e-mail addresses.
     #[serde(default)]
     pub redact_pii: bool,
     pub max_value_bytes: usize,

@@ -238,7 +238,8 @@ impl Shortener {
         self.limit.saturating_sub(in_string).min(self.total_of_strings().saturating_sub(self.out.len()))
     }
 
-    /// How long the text may get by strings. Behind a field that took all of it there is room for an id yet.
+    /// Returns how long the text may get by strings. Behind a field that took all of it there is room for an
+    /// id yet.
     fn total_of_strings(&self) -> usize {
         let outer = self.open.len() < OUTER_DEPTH && self.begin + ID_BYTES > self.total;
         if outer { (self.begin + ID_BYTES).min(self.total + self.reserve) } else { self.total }
@@ -427,7 +428,7 @@ pub fn split_mark(text: &str) -> (&str, u64) {
     }
 }
 
-/// Where the mark at the end of a text begins, and its two numbers.
+/// Returns where the mark at the end of a text begins, and its two numbers.
 fn mark_of(text: &str) -> Option<(usize, u64, u64)> {
     let inner = text.strip_suffix(" bytes]")?;
     let at = inner.rfind("… [cut: ")?;

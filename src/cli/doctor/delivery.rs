@@ -38,7 +38,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     findings
 }
 
-/// What the report tells in numbers: how many turns wait, and when the last one was delivered.
+/// Returns what the report tells in numbers: how many turns wait, and when the last one was delivered.
 pub fn figures(paths: &Paths) -> (u64, Option<Timestamp>) {
     let waiting = outbox::list(paths).len() + close::list(paths).len();
     (waiting as u64, Status::load(paths).last_success)

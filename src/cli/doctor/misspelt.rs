@@ -25,7 +25,7 @@ pub fn check(document: &Document) -> Vec<Finding> {
     unknown.collect()
 }
 
-/// Where the settings of each tool stand.
+/// Prefix of the settings of each tool.
 const HARNESSES: &str = "harnesses.";
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub fn report(
     Ok(writeln!(out, "No trace? `{program} doctor` names the cause and the fix.")?)
 }
 
-/// Where the traces can be seen.
+/// Returns where the traces can be seen.
 fn look(settings: &Settings, program: &str) -> String {
     let endpoint = without_credentials(settings.endpoint.as_deref().unwrap_or_default());
     match settings.target {
@@ -107,7 +107,7 @@ fn is_trusted(context: &Context, prepared: &Prepared) -> bool {
     hooks.iter().all(|hook| hook.state == HookState::Trusted)
 }
 
-/// How the user calls the program: by its name, when that leads to it.
+/// Returns how the user calls the program: by its name, when that leads to it.
 fn program(context: &Context) -> String {
     let program = context.paths().bin().join(PROGRAM);
     let leads =

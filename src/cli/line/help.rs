@@ -36,7 +36,7 @@ pub fn help(root: &CommandSpec, path: &[&str], columns: usize) -> String {
     out
 }
 
-/// How a command is called.
+/// Returns how a command is called.
 pub fn usage(root: &CommandSpec, path: &[&str], command: &CommandSpec) -> String {
     let mut out = root.name.to_owned();
     for word in path {

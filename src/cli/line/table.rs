@@ -81,7 +81,7 @@ impl CommandSpec {
         self.options.iter().find(|o| o.name == name)
     }
 
-    /// The commands a person calls: all but the hooks.
+    /// The commands a user calls: all but the hooks.
     pub fn shown(&self) -> impl Iterator<Item = &CommandSpec> {
         self.commands.iter().filter(|c| c.name != HOOK)
     }

@@ -78,7 +78,7 @@ impl Trace {
         sum
     }
 
-    /// What the turn and the subagents it set to work cost.
+    /// Returns what the turn and the subagents it set to work cost.
     pub fn bill(&self, prices: &Prices) -> Bill {
         Bill::of(self.items.iter().flat_map(|item| &item.head.summary.uses), prices)
     }
@@ -94,7 +94,7 @@ impl Trace {
         self.items.iter().filter(|i| i.head.key.thread != self.thread).count()
     }
 
-    /// Whether the turn is selected, or a subagent's turn in it.
+    /// Returns true if the turn is selected, or a subagent's turn in it.
     pub fn is_selected(&self, filter: &Filter) -> bool {
         filter.takes_turn(self.head(), &self.summary(), self.ended_at())
             || self.items.iter().skip(1).any(|item| filter.takes(&item.head))

@@ -47,7 +47,7 @@ impl Selectors {
         }
     }
 
-    /// Whether nothing is selected.
+    /// Returns true if nothing is selected.
     pub fn is_empty(&self) -> bool {
         let texts = [&self.project, &self.model, &self.branch, &self.session];
         texts.iter().all(|t| t.is_none()) && !self.failed && self.since.is_none() && self.until.is_none()
@@ -72,7 +72,8 @@ pub struct Filter<'a> {
 }
 
 impl Filter<'_> {
-    /// Whether a turn, or a subagent's turn, is selected. A turn counts for every time in which it was running.
+    /// Returns true if a turn, or a subagent's turn, is selected. A turn counts for every time in which it
+    /// was running.
     pub fn takes(&self, head: &Head) -> bool {
         self.takes_turn(head, &head.summary, head.ended_at)
     }
@@ -103,12 +104,13 @@ impl Filter<'_> {
     }
 }
 
-/// Whether the turn failed, or a tool in it.
+/// Returns true if the turn failed, or a tool in it.
 fn failed(summary: &Summary) -> bool {
     summary.status == "failed" || summary.failed_tool_calls > 0
 }
 
-/// Whether the turn went to this project, or worked in a directory of this name, or at or below this path.
+/// Returns true if the turn went to this project, or worked in a directory of this name, or at or below this
+/// path.
 fn is_of_project(head: &Head, name: &str) -> bool {
     let directory = head.summary.cwd.as_deref().unwrap_or_default().trim_end_matches(['/', '\\']);
     let wanted = name.trim_end_matches(['/', '\\']);

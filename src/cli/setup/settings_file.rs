@@ -68,7 +68,7 @@ pub fn put_back(paths: &Paths, found: &Found) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// What a text holds beside our settings; none for one that cannot be read.
+/// Returns what a text holds beside our settings; none for one that cannot be read.
 fn others_of(text: &str) -> Option<Document> {
     let mut document = Document::parse(text).ok()?;
     document.unset(CODEX_PREFIX.trim_end_matches('.'));

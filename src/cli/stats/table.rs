@@ -100,7 +100,7 @@ fn heads(by: By, room: usize) -> Vec<(&'static str, usize)> {
     heads
 }
 
-/// A cell, and whether it tells of something bad.
+/// A cell, and whether it reports something bad.
 fn shown(sum: &Sum, head: &str, by: By) -> (String, bool) {
     let count = |n: u64| grouped(n);
     match head {
@@ -122,7 +122,7 @@ fn shown(sum: &Sum, head: &str, by: By) -> (String, bool) {
     }
 }
 
-/// How much more or less than in the period before.
+/// Returns how much more or less than in the period before.
 fn change(before: &Sum, now: &Sum, head: &str, by: By) -> String {
     let number = |sum: &Sum| -> f64 {
         match head {

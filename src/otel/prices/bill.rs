@@ -73,7 +73,7 @@ impl Bill {
         (self.priced_calls > 0).then(|| self.total())
     }
 
-    /// Whether more was spent than the sum says.
+    /// Returns true if more was spent than the sum says.
     pub fn is_partial(&self) -> bool {
         self.unknown_calls > 0
     }

@@ -23,7 +23,7 @@ pub struct Prices {
 #[derive(Debug, Clone)]
 pub struct Layer {
     pub table: Table,
-    /// Whether it holds prices of the user's own.
+    /// True if it holds prices of the user's own.
     pub own: bool,
     /// Where it was read from; none for the built-in one.
     pub path: Option<PathBuf>,
@@ -73,7 +73,7 @@ impl Prices {
         &self.layers
     }
 
-    /// What a token cost, and the table that says so.
+    /// Returns what a token cost, and the table that says so.
     pub fn rates(&self, model: &str, tier: Tier, long: bool, at: Timestamp) -> Option<(Rates, &Layer)> {
         self.layers.iter().find_map(|layer| Some((layer.table.rates(model, tier, long, at)?, layer)))
     }

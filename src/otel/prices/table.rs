@@ -115,7 +115,8 @@ impl Table {
         whole.or_else(snapshot).map(|(name, _)| name.as_str())
     }
 
-    /// What a token of the model cost at a moment, in a tier, in a request above 272,000 tokens or not.
+    /// Returns what a token of the model cost at a moment, in a tier, in a request above 272,000 tokens or
+    /// not.
     pub fn rates(&self, model: &str, tier: Tier, long: bool, at: Timestamp) -> Option<Rates> {
         let periods = self.models.get(self.name_of(model)?)?;
         let period = periods.iter().find(|p| p.until.is_none_or(|until| at < until))?;
@@ -196,7 +197,8 @@ fn check(model: &str, key: &str, value: &Value) -> Result<(), TableError> {
     }
 }
 
-/// Whether what stands behind a model's name only says which state of it is meant: `-2026-04-23`, `-0613`, `-latest`.
+/// Returns true if what stands behind a model's name only says which state of it is meant: `-2026-04-23`,
+/// `-0613`, `-latest`.
 fn is_snapshot(rest: &str) -> bool {
     let Some(rest) = rest.strip_prefix(['-', '@', ':']) else { return false };
     let digits = rest.bytes().filter(u8::is_ascii_digit).count();

@@ -25,7 +25,7 @@ impl Tier {
         }
     }
 
-    /// How LiteLLM ends the names of this tier's prices.
+    /// Returns how LiteLLM ends the names of this tier's prices.
     pub fn suffix(self) -> &'static str {
         match self {
             Tier::Standard => "",

@@ -148,7 +148,7 @@ const SPECIALS: &[(&str, Special)] = &[
 const ANY: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789-_.+/=";
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// How many bytes a byte of a pattern stands for.
+/// Returns how many bytes a byte of a pattern stands for.
 const fn choices(p: u8) -> usize {
     match p {
         b'?' => ANY.len(),

@@ -37,7 +37,7 @@ pub(super) fn fragment(part: &[u8]) -> bool {
         && s.lower + s.upper + s.digits > 0
 }
 
-/// Tells whether a value can be a password that a person chose. `loose` where nothing else but a password can
+/// Tells whether a value can be a password that a user chose. `loose` where nothing else but a password can
 /// stand (an environment assignment, a flag): there a plain word counts too.
 pub(super) fn password(value: &[u8], loose: bool) -> bool {
     let least = if loose { 4 } else { 6 };

@@ -81,7 +81,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// Whether the line that follows is a footer, so that this one is the short last line of a key.
+    /// Returns true if the line that follows is a footer, so that this one is the short last line of a key.
     fn precedes_footer(&self, line: usize, next: Option<(usize, bool)>) -> bool {
         let Some(start) = next.map(|(n, _)| line + n) else { return false };
         let text = &self.t[start..self.t.len().min(start + 120)];
@@ -89,8 +89,8 @@ impl<'t> Lines<'t> {
         footer.is_some_and(|at| !text[..at].contains(&b'\n'))
     }
 
-    /// Whether what a program strings to the line before, between quotes of its own, is a line of armour as well. The
-    /// next value of a JSON text is none.
+    /// Returns true if what a program strings to the line before, between quotes of its own, is a line of
+    /// armour as well. The next value of a JSON text is none.
     fn is_strung(&self, at: usize) -> bool {
         let text = &self.t[at..self.t.len().min(at + LONG)];
         let run = text.iter().take_while(|b| is_base64(**b)).count();
@@ -206,8 +206,8 @@ fn is_base64(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')
 }
 
-/// Whether a line ends with a long run of base64, behind what a program puts before the lines it shows: a number, a
-/// name, a sign, a colour.
+/// Returns true if a line ends with a long run of base64, behind what a program puts before the lines it
+/// shows: a number, a name, a sign, a colour.
 fn is_decorated(line: &[u8]) -> bool {
     let mut text = line;
     loop {
@@ -226,7 +226,8 @@ fn is_decorated(line: &[u8]) -> bool {
     run >= LONG && text.len() - run <= MOST_DECORATION
 }
 
-/// Whether a line is that of a whole key whose line breaks became blanks: all but its last word are long.
+/// Returns true if a line is that of a whole key whose line breaks became blanks: all but its last word are
+/// long.
 fn is_spaced(text: &[u8]) -> bool {
     let mut words = text.split(|b| *b == b' ');
     let last = words.next_back().unwrap_or_default();
@@ -234,7 +235,7 @@ fn is_spaced(text: &[u8]) -> bool {
     words.next().is_some_and(long) && words.all(long) && last.iter().all(|b| is_base64(*b))
 }
 
-/// Whether nothing but decoration stands behind a heading.
+/// Returns true if nothing but decoration stands behind a heading.
 fn is_decoration(text: &[u8]) -> bool {
     let text = trim_colour(text.trim_ascii());
     text.strip_suffix(BAR).unwrap_or(text).iter().all(|b| matches!(b, b' ' | b'|' | b'`'))

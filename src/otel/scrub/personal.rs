@@ -60,7 +60,7 @@ fn is_iban(text: &str, start: usize, end: usize) -> bool {
     (15..=34).contains(&plain.len()) && rest == 1
 }
 
-/// Tells whether an address is a person's: not the user of a remote repository.
+/// Tells whether an address is a user's: not the user of a remote repository.
 fn is_email(text: &str, start: usize, end: usize) -> bool {
     let remote = text[start..end].starts_with("git@") && text.as_bytes().get(end) == Some(&b':');
     !remote && !text[..start].ends_with("://") && !text[..start].ends_with(':')

@@ -31,7 +31,7 @@ pub const EXE_SUFFIX: &str = ".exe";
 /// Under which names Codex lies on the PATH; npm lays a batch file there.
 pub const CODEX_NAMES: &[&str] = &["codex.exe", "codex.cmd"];
 
-/// Where an administrator decrees (Codex 0.171.0 names it in its messages).
+/// Returns where an administrator decrees (Codex 0.171.0 names it in its messages).
 pub fn codex_requirements() -> PathBuf {
     let data = std::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
     Path::new(&data).join("OpenAI\\Codex\\requirements.toml")
@@ -75,12 +75,12 @@ pub fn make_executable(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file can be run.
+/// Returns true if a file can be run.
 pub fn is_executable(found: &Metadata) -> bool {
     found.is_file()
 }
 
-/// Whether its owner has made a file read-only.
+/// Returns true if its owner has made a file read-only.
 pub fn is_read_only(permissions: &Permissions) -> bool {
     permissions.readonly()
 }
@@ -96,7 +96,7 @@ fn identity(file: &File) -> io::Result<files::BY_HANDLE_FILE_INFORMATION> {
     }
 }
 
-/// Whether two paths lead to one file.
+/// Returns true if two paths lead to one file.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     let of = |path: &Path| {
         let file =
@@ -107,7 +107,7 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((of(one), of(other)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Whether an open file was deleted.
+/// Returns true if an open file was deleted.
 pub fn is_deleted(file: &File) -> io::Result<bool> {
     Ok(identity(file)?.nNumberOfLinks == 0)
 }
@@ -119,7 +119,7 @@ pub fn link(target: &Path, at: &Path) -> io::Result<()> {
     fs::hard_link(&target, at).or_else(|_| fs::copy(&target, at).map(|_| ()))
 }
 
-/// Whether `at` already is such a link, or an equal copy.
+/// Returns true if `at` already is such a link, or an equal copy.
 pub fn is_linked(target: &Path, at: &Path) -> bool {
     let target = at.with_file_name(target);
     let len = |path: &Path| fs::metadata(path).ok().filter(Metadata::is_file).map(|m| m.len());
@@ -203,7 +203,8 @@ pub fn random(buffer: &mut [u8; 8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What kind of file git takes one for; none when the system cannot tell, as links may be plain files here.
+/// Returns what kind of file git takes one for; none when the system cannot tell, as links may be plain files
+/// here.
 pub fn git_kind(found: &Metadata) -> Option<u32> {
     match (found.is_symlink(), found.is_file()) {
         (true, _) => Some(0o120_000),

@@ -99,7 +99,8 @@ pub fn parent_id() -> u32 {
     process(std::process::id()).map_or(0, |own| own.parent)
 }
 
-/// What is known of a process. A parent may be gone and its number another's: only one that is older counts.
+/// Returns what is known of a process. A parent may be gone and its number another's: only one that is older
+/// counts.
 pub fn process(pid: u32) -> Option<Process> {
     let handle = open(pid)?;
     let started = started(&handle)?;
@@ -112,12 +113,12 @@ pub fn process(pid: u32) -> Option<Process> {
     })
 }
 
-/// Whether a process of this number is there.
+/// Returns true if a process of this number is there.
 pub fn exists(pid: u32) -> bool {
     open(pid).is_some_and(|handle| !has_ended(&handle))
 }
 
-/// Whether a program of this name runs others' command lines.
+/// Returns true if a program of this name runs others' command lines.
 pub fn is_shell(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     matches!(name.trim_end_matches(EXE_SUFFIX), "cmd" | "powershell" | "pwsh" | "bash" | "sh" | "conhost")

@@ -9,7 +9,7 @@ impl Fold<'_> {
     pub(super) fn output(&mut self, at: Timestamp, output: ModelOutput) {
         let part = match output {
             ModelOutput::Message { text } => {
-                // The event showed it without the marks that are not for a person to see.
+                // The event showed it without the marks that are not for a user to see.
                 self.untold_text = None;
                 Output::Text(text)
             }
@@ -34,7 +34,7 @@ impl Fold<'_> {
         self.call_at(at).output.push(part);
     }
 
-    /// The id of a call that has none: that of the event that told of it, else its ordinal.
+    /// The id of a call that has none: that of the event that reported it, else its ordinal.
     pub(super) fn nameless_call(&self, name: &str) -> String {
         let told = self.tools.iter().find(|t| t.request.is_none() && t.is_hosted_detail());
         told.map_or_else(|| format!("{name}-{}", self.tools.len() + 1), |t| t.call_id.clone())

@@ -13,7 +13,7 @@ use crate::turn::fold::outcome::says_error;
 #[derive(Debug, Default)]
 pub(super) struct ToolDraft {
     pub call_id: String,
-    /// How many calls of the turn had this id before.
+    /// Number of earlier calls of the turn with this id.
     pub repeat: u32,
     /// The first moment anything was heard of it.
     pub first_at: Timestamp,
@@ -31,10 +31,10 @@ pub(super) struct ToolDraft {
     pub detail: Option<ToolDetail>,
     pub hook_at: Option<Timestamp>,
     pub hook_name: Option<String>,
-    /// Whether a hook told of it before it ran.
+    /// True if a hook reported it before it ran.
     pub announced: bool,
     pub hook_input: Option<String>,
-    /// What it was asked to do, as a permission request repeats it.
+    /// Digest of its arguments, as a permission request repeats them.
     pub hook_request: Option<u64>,
     pub finished_at: Option<Timestamp>,
     pub hook_output: Option<String>,
@@ -52,7 +52,7 @@ pub(super) struct ToolDraft {
 pub(super) struct Asked {
     pub at: Timestamp,
     pub reason: Option<String>,
-    /// Whether others were asked about and cut off with it.
+    /// True if others were asked about and cut off with it.
     pub shared: bool,
 }
 
@@ -83,7 +83,7 @@ impl ToolDraft {
         }
     }
 
-    /// Returns whether only an event told of this call, as of a search in old releases.
+    /// Returns whether only an event reported this call, as of a search in old releases.
     pub fn is_hosted_detail(&self) -> bool {
         self.detail
             .as_ref()
@@ -113,7 +113,7 @@ impl ToolDraft {
         }
     }
 
-    /// Returns whether the call was made in this turn. A command of an earlier turn that ends in this one is told of
+    /// Returns whether the call was made in this turn. A command of an earlier turn that ends in this one is reported
     /// by PostToolUse alone, with this turn's id.
     pub fn is_of_this_turn(&self, in_rollout: bool) -> bool {
         self.request.is_some() || self.detail.is_some() || self.announced || !in_rollout
@@ -140,7 +140,8 @@ fn plain_or_json(json: &str) -> String {
     serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())
 }
 
-/// What a call is asked to do as a number, without the description that only a permission request carries.
+/// Returns what a call is asked to do as a number, without the description that only a permission request
+/// carries.
 pub(super) fn request_of(input: &str) -> u64 {
     let mut value: serde_json::Value = serde_json::from_str(input).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {

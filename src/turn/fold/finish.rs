@@ -127,8 +127,8 @@ impl Fold<'_> {
         }
     }
 
-    /// Whether a person's own hook kept the prompt from the model: the rollout tells of the turn's end and of nothing
-    /// said or asked in it.
+    /// Returns true if a user's own hook kept the prompt from the model: the rollout reports the turn's
+    /// end and of nothing said or asked in it.
     pub(super) fn was_blocked(&self, closing: &Closing) -> bool {
         let nothing = self.inputs.is_empty() && self.calls.is_empty() && self.tools.is_empty();
         let ended = matches!(self.end, Some((_, TurnEnd::Completed { last_message: None, error: None, .. })));
@@ -136,7 +136,7 @@ impl Fold<'_> {
     }
 
     /// Releases before about 0.151 complete a turn whose request failed without a word of it: it has no answer,
-    /// and neither Stop nor notify told of its end.
+    /// and neither Stop nor notify reported its end.
     pub(super) fn lacks_its_answer(&self, closing: &Closing) -> bool {
         let told =
             matches!(closing.reason, Reason::Stop | Reason::NotifyOnly) || closing.turn.notified.is_some();
@@ -245,7 +245,7 @@ impl Fold<'_> {
             .filter(|a| !a.is_empty())
     }
 
-    /// What the person said: as the rollout tells it, or as the hooks do where it knows of less.
+    /// Returns what the user said: as the rollout tells it, or as the hooks do where it knows of less.
     pub(super) fn told_inputs(
         &mut self,
         closing: &Closing,
@@ -279,7 +279,7 @@ impl Fold<'_> {
         all
     }
 
-    /// What a turn that a goal began works towards: it has no message of the user's.
+    /// Returns what a turn that a goal began works towards: it has no message of the user's.
     fn objective(&self) -> Option<String> {
         let beginning = self.beginning.as_ref().filter(|b| b.trigger.as_deref() == Some("goal"))?;
         beginning.objective.clone().or_else(|| self.goal.clone())

@@ -82,9 +82,9 @@ struct Fold<'a> {
     inputs: Vec<Message>,
     user_images: Vec<Image>,
     calls: Vec<ModelCall>,
-    /// Whether the last call is finished: what the model writes next is another response.
+    /// True once the last call is finished: the model's next output is another response.
     sealed: bool,
-    /// What the next call will be the first to see.
+    /// Messages the next call is the first to see.
     pending: Vec<Message>,
     /// When the last thing the model waits for was there.
     ready_at: Timestamp,
@@ -140,7 +140,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Whether nothing more of the turn can follow.
+    /// Returns true if nothing more of the turn can follow.
     fn is_over(&self, record: &Record) -> bool {
         let begins_another =
             matches!(record.fact, Fact::TurnStarted(_)) && record.turn.as_deref() != Some(self.turn);
@@ -239,7 +239,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// What went back to the model. What a script said meanwhile is written behind its result, under the same id.
+    /// Returns what went back to the model. What a script said meanwhile is written behind its result, under
+    /// the same id.
     fn tool_output(&mut self, at: Timestamp, mut output: ToolOutput) {
         self.tell_untold_text();
         let told_code = outcome::exit_code_in(&output.text);

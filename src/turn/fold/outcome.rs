@@ -148,7 +148,7 @@ pub(super) fn says_error(json: &str) -> bool {
     json.starts_with('{') && serde_json::from_str::<WireResult>(json).is_ok_and(|r| r.is_error)
 }
 
-/// What Codex says of a call that was cut off.
+/// Codex's text for a call that was cut off.
 pub(super) const ABORTED: &str = "aborted by user";
 /// What is said of a call that failed without a word.
 pub(super) const NO_RESULT: &str = "no result: Codex reported none for this call";
@@ -156,7 +156,7 @@ pub(super) const NO_RESULT: &str = "no result: Codex reported none for this call
 pub(super) const REJECTED: &str = "Rejected(";
 /// The statuses of Codex's notes, and of hosted calls, that mean a failure.
 const FAILED_STATUSES: &[&str] = &["failed", "declined", "errored", "incomplete", "cancelled", "timed_out"];
-/// How the policy refuses what may not even be asked for.
+/// Refusal by a policy that forbids even to ask.
 const FORBIDDEN: &str = "approval policy is ";
 /// How a rule of the user's, or of the machine's, refuses.
 const BY_POLICY: &[&str] = &["rejected: policy forbids", "rejected: blocked by policy"];

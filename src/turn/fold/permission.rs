@@ -30,7 +30,7 @@ impl ToolDraft {
         };
         let detail = self.detail.as_ref();
         let declined = detail.is_some_and(|d| d.status.as_deref() == Some("declined"));
-        // A server's own words are none of Codex's: it may reject what a person has allowed. A call that was kept from
+        // A server's own words are none of Codex's: it may reject what a user has allowed. A call that was kept from
         // its server failed in no time.
         let served = detail.filter(|d| d.server.is_some());
         let kept_out = served.is_some_and(|d| d.error.is_some() && d.duration.is_some_and(|t| t.is_zero()));
@@ -64,7 +64,8 @@ impl ToolDraft {
         Some(Permission { decision, decided_by: decided_by.to_owned(), wait, reason })
     }
 
-    /// Whether the call was asked about and cut off, so that it cannot be told apart from another such.
+    /// Returns true if the call was asked about and cut off, so that it cannot be told apart from another
+    /// such.
     fn is_undecided(&self) -> bool {
         let aborted = self.output.as_ref().is_some_and(|o| reads_as_abort(&o.text));
         let with_its_script = self.place.as_ref().and_then(|p| p.failure.as_deref()) == Some(ABORTED);
@@ -146,7 +147,7 @@ mod tests {
         }
     }
 
-    /// A command, or an MCP call, that Codex and a hook tell of.
+    /// A command, or an MCP call, that Codex and a hook report.
     fn told(output: &str, detail: serde_json::Value, hook: serde_json::Value) -> ToolCall {
         let at = Timestamp::from_millis;
         let mut draft = ToolDraft::new("c", at(1));

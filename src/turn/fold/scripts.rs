@@ -1,5 +1,5 @@
 //! Code mode: which calls a script of the model's made, within which bounds, and what became of those that nothing
-//! but their beginning was told of.
+//! but their beginning was reported.
 //!
 //! The model asks for `exec` with a script; its calls of tools have ids of their own (`exec-<uuid>`), hooks and notes,
 //! but no line of the model's and no parent. Only time links them: a nested call belongs to the `exec` in whose time it
@@ -82,7 +82,7 @@ pub(super) fn place_nested(tools: &mut [ToolDraft], turn_ended: Timestamp) {
 }
 
 impl ToolDraft {
-    /// What distinguishes the call in a script's text.
+    /// Returns what distinguishes the call in a script's text.
     fn asked_text(&self) -> String {
         let given =
             self.detail.as_ref().and_then(|d| d.arguments.clone()).or_else(|| self.hook_input.clone());

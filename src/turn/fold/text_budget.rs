@@ -5,7 +5,7 @@ use crate::codex::rollout::{Fact, ModelOutput, TurnEnd, UserMessage};
 use crate::truncate::{Shortener, cut_at_word};
 use crate::turn::closed::Reason;
 
-/// What is left of the space for a turn's texts.
+/// Space left for a turn's texts.
 #[derive(Debug)]
 pub(super) struct Room {
     limit: usize,
@@ -80,13 +80,13 @@ impl Room {
     }
 }
 
-/// How much is kept of a turn's texts; a span tells some of them up to three times.
+/// Most bytes kept of a turn's texts; spans repeat some of them up to three times.
 const MAX_TURN_BYTES: usize = 24 * 1024 * 1024;
 /// The same for a turn of the past: with its spans and their file it stays below 64 MiB.
 const MAX_PAST_TURN_BYTES: usize = 6 * 1024 * 1024;
 /// No text takes a greater part of what is left.
 const SHARES: usize = 16;
-/// What is kept of each text when nothing is left.
+/// Bytes kept of each text when nothing is left.
 const FLOOR_BYTES: usize = 512;
 const MAX_CHANGES: usize = 16;
 

@@ -13,7 +13,7 @@ pub(super) struct Frame<'a> {
     pub status: &'a Status,
     /// Who answers questions, where it is not the user.
     pub reviewer: Option<&'a str>,
-    /// Whether the rollout told of the turn.
+    /// True if the rollout reported the turn.
     pub in_rollout: bool,
 }
 

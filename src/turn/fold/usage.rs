@@ -15,13 +15,13 @@ impl TokenCounter {
         self.exact = true;
     }
 
-    /// Whether the release tells exact usage.
+    /// Returns true if the release tells exact usage.
     pub(super) fn is_exact(&self) -> bool {
         self.exact
     }
 
-    /// What a count adds to this turn. Before the first total is known, the last response's own usage counts when
-    /// there is a response that waits for it.
+    /// Returns what a count adds to this turn. Before the first total is known, the last response's own usage
+    /// counts when there is a response that waits for it.
     pub(super) fn count(&mut self, ours: bool, unpriced: bool, total: &Usage, last: &Usage) -> Option<Usage> {
         let before = self.total.replace(*total);
         if self.exact || !ours {

@@ -67,7 +67,7 @@ fn tool_request(kind: &str, payload: &Value) -> ToolRequest {
     }
 }
 
-/// What an image was drawn from, as the model that draws understood it.
+/// Returns what an image was drawn from, as the model that draws understood it.
 fn drawn_prompt(payload: &Value) -> Option<String> {
     let prompt = payload.get("revised_prompt").or_else(|| payload.get("prompt"))?.as_str()?;
     Some(serde_json::json!({ "prompt": prompt }).to_string())

@@ -93,7 +93,7 @@ fn mixtures_cut_anywhere_reveal_nothing() {
     }
 }
 
-/// Everyday outputs: in each the word `SECRET` stands for a value made anew, `WEAK` for a password that a person chose.
+/// Everyday outputs: in each the word `SECRET` stands for a value made anew, `WEAK` for a password that a user chose.
 const EVERYDAY: &[&str] = &[
     "$ mysql -u root -pWEAK shop\nmysql: [Warning] Using a password on the command line",
     "$ curl -u admin:WEAK https://nexus.corp.example/repository",
