@@ -34,7 +34,7 @@ fn check_tools_trace(spans: &[Value]) {
     assert_eq!((spans.len(), traces.len()), (6, 1), "{spans:#?}");
     let root = spans.iter().find(|s| s["parent_id"].is_null()).unwrap();
     let of = |key: &str| root["attributes"][key].clone();
-    assert_eq!(root["name"], "Turn 1");
+    assert_eq!(root["name"], "Turn 1: look around and add a file");
     assert_eq!(root["span_kind"], "LLM");
     assert_eq!(
         (of("input.value"), of("output.value")),
@@ -272,7 +272,16 @@ fn plugin_runs_the_same_hooks() {
     events.sort();
     assert_eq!(
         events,
-        ["PostToolUse", "PreToolUse", "SessionEnd", "SessionStart", "Stop", "UserPromptSubmit"]
+        [
+            "PostModelRequest",
+            "PostToolUse",
+            "PreModelRequest",
+            "PreToolUse",
+            "SessionEnd",
+            "SessionStart",
+            "Stop",
+            "UserPromptSubmit",
+        ]
     );
 }
 

@@ -43,7 +43,7 @@ fn with_requirements() {
     assert_eq!(collector.book.spans().len(), 6);
     let doctor = codex.ours(&["doctor"]);
     let said = String::from_utf8_lossy(&doctor.stdout);
-    assert!(said.contains("12 of 12 registered by the administrator"), "{said}");
+    assert!(said.contains("14 of 14 registered by the administrator"), "{said}");
 }
 
 /// Puts a requirements.toml into the /etc/codex of this namespace.

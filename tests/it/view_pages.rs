@@ -143,7 +143,7 @@ fn turns_for_the_open_page() {
         entry.head.key.thread = ThreadId::parse(&id(1_000_000 + number / 4)).unwrap();
         (entry.head.root_thread, entry.head.root_turn) =
             (entry.head.key.thread.clone(), entry.head.key.turn.clone());
-        entry.head.summary.prompt = format!("<img src=x onerror=window.ran=1> number {number} of many");
+        entry.head.summary.prompt = format!("<img src=x onerror=window.ran=1> number #{number}# of many");
         if number % 10 == 3 {
             entry.head.summary.status = "failed".into();
         }
