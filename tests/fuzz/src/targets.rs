@@ -7,20 +7,20 @@ use arize_codex::codex::hooks_config;
 use arize_codex::codex::hooks_config::Executables;
 use arize_codex::codex::payload::{HookPayload, NotifyPayload};
 use arize_codex::codex::rollout::{locate, reader::Reader};
-use arize_codex::truncate::{Shortener, cut, cut_at_word};
 use arize_codex::delivery::transport::endpoint::Endpoint;
+use arize_codex::delivery::transport::retry::parse_retry_after;
 use arize_codex::otel::entry::Entry;
 use arize_codex::otel::entry_reader::EntryReader;
 use arize_codex::otel::prices::Prices;
-use arize_codex::delivery::transport::retry::parse_retry_after;
-use arize_codex::settings::{SpanTree, document::Document, env_file};
-use arize_codex::time::Timestamp;
-use arize_codex::turn::closed::Closing;
-use arize_codex::turn::fold::{Evidence, fold};
 use arize_codex::otel::redact::{Class, Redactor};
 use arize_codex::otel::scrub::Scrubber;
-use arize_codex::turn::Git;
 use arize_codex::otel::{ids, spans, text_tree};
+use arize_codex::settings::{SpanTree, document::Document, env_file};
+use arize_codex::time::Timestamp;
+use arize_codex::truncate::{Shortener, cut, cut_at_word};
+use arize_codex::turn::Git;
+use arize_codex::turn::closed::Closing;
+use arize_codex::turn::fold::{Evidence, fold};
 use arize_codex::turn::rows;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
@@ -95,7 +95,11 @@ fn build(
     assert!(turn.started <= turn.ended);
     assert!(turn.tools.iter().all(|t| t.started <= t.ended));
     let entry = spans::build(&turn, &closing.profile, &Prices::built_in());
-    assert_eq!(spans::build(&turn, &closing.profile, &Prices::built_in()), entry, "the same turn gives the same spans");
+    assert_eq!(
+        spans::build(&turn, &closing.profile, &Prices::built_in()),
+        entry,
+        "the same turn gives the same spans"
+    );
     assert_eq!(Entry::decode(&entry.encode()).ok().as_ref(), Some(&entry), "an entry survives its file");
     let tree = text_tree::tree(&entry.spans);
     assert!(!tree.chars().any(|c| c.is_control() && c != '\n'), "no control characters");

@@ -126,7 +126,7 @@
     session.replaceChildren(
       el("p", null, el("a", { href: "#" }, "← all sessions")),
       turns.length ? el("ol", { class: "conversation" }, turns.map(turn => el("li", null,
-        el("h3", null, turn.name, " ", el("span", null, [day(turn.started_at_ms), clock(turn.started_at_ms), lasted(turn.duration_ms), turn.tool_calls ? turn.tool_calls + " tools" : "", turn.status === "completed" ? "" : turn.status].filter(Boolean).join(" · ")), " ", el("a", { href: "turn/" + turn.turn + "." + thread }, "trace")),
+        el("h2", null, turn.name, " ", el("span", null, [day(turn.started_at_ms), clock(turn.started_at_ms), lasted(turn.duration_ms), turn.tool_calls ? turn.tool_calls + " tools" : "", turn.status === "completed" ? "" : turn.status].filter(Boolean).join(" · ")), " ", el("a", { href: "turn/" + turn.turn + "." + thread }, "trace")),
         turn.prompt ? el("pre", null, turn.prompt) : null, turn.answer ? el("pre", { class: "answer" }, turn.answer) : null))) : el("p", null, "This session is no longer kept whole."));
   }
   function go() {
