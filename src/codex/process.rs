@@ -40,7 +40,7 @@ impl CodexProcess {
         (pid > 1).then(|| CodexProcess { pid, started: 0, place: here() })
     }
 
-    /// Returns true if the process still runs, as far as it can be seen from here.
+    /// Returns whether the process still runs, as far as it can be seen from here.
     pub fn life(&self) -> Life {
         if self.place != here() {
             return Life::Elsewhere;

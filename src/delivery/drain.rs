@@ -245,6 +245,7 @@ impl Drain<'_> {
         if self.status != *known {
             self.save_status();
         }
+        (self.watch)(self.report);
     }
 }
 

@@ -49,7 +49,7 @@ pub fn run(context: &Context, settings: &Settings, budget: Budget) -> Report {
     run_watched(context, settings, budget, &mut |_| {})
 }
 
-/// Does what [`run`] does and calls `watch` after each turn.
+/// Does what [`run`] does and calls `watch` after each turn, and once more right before the lock is released.
 pub fn run_watched(
     context: &Context,
     settings: &Settings,

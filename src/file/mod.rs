@@ -5,117 +5,20 @@
 //! Every function leaves either the old or the new content behind, whenever the process is killed. Nothing here
 //! knows what the files mean.
 
+mod lock;
+mod private;
 pub mod replace;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::platform::{self, Owner};
+use crate::platform;
 
-/// Makes `path` and its missing parents, mode 0700 each. Cheap for a directory that exists, so that it can be asked for
-/// before each use.
-///
-/// # Errors
-/// When it cannot be made, is a symbolic link, or belongs to another user.
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(found) => return check_private_dir(path, &found),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(e),
-    }
-    platform::make_private_dir(path)?;
-    check_private_dir(path, &fs::symlink_metadata(path)?)
-}
-
-fn check_private_dir(path: &Path, found: &fs::Metadata) -> io::Result<()> {
-    let refused = |why: &str| io::Error::other(format!("{} {why}", path.display()));
-    if found.file_type().is_symlink() {
-        return Err(refused("is a symbolic link"));
-    }
-    if !found.is_dir() {
-        return Err(refused("is not a folder"));
-    }
-    let access = platform::access(path, found)?;
-    if access.owner != Owner::User {
-        return Err(refused("belongs to another user"));
-    }
-    if !access.is_private() {
-        platform::close(path, found)?;
-    }
-    Ok(())
-}
-
-/// Checks the directory everything of ours lies in, if there is one. It may be a link, as people keep their dotfiles
-/// behind, to a directory of their own; others may look into it and not write.
-///
-/// # Errors
-/// When it belongs to another user, or the `state` in it, or what hooks keep below that, is a link or another user's.
-pub fn check_home(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(found) if !found.is_dir() => {
-            return Err(io::Error::other(format!("{} is not a folder", path.display())));
-        }
-        Ok(found) => check_owner(path, &found)?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
-    }
-    for folder in ["state", "state/codex"].map(|name| path.join(name)) {
-        match fs::symlink_metadata(&folder) {
-            Ok(found) => check_private_dir(&folder, &found)?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
-}
-
-/// Refuses what another user owns, and takes away others' right to write.
-fn check_owner(path: &Path, found: &fs::Metadata) -> io::Result<()> {
-    let access = platform::access(path, found)?;
-    if access.owner != Owner::User {
-        return Err(io::Error::other(format!("{} belongs to another user", path.display())));
-    }
-    if access.others_write {
-        platform::close_to_writers(path, found)?;
-    }
-    Ok(())
-}
-
-/// Makes a file that may hold keys private again when others may read or write it. Returns what the user should
-/// hear of: that others could change it, or read a key in it.
-///
-/// # Errors
-/// When another user owns it: what it says is not the user's word. Root's files are taken as the machine's.
-pub fn make_private(path: &Path) -> io::Result<Option<String>> {
-    let found = match fs::metadata(path) {
-        Ok(found) => found,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
-    };
-    let access = platform::access(path, &found)?;
-    if access.owner != Owner::User {
-        let trusted = access.owner == Owner::Administrator && !access.others_write;
-        let refused = || io::Error::other(format!("{} belongs to another user", path.display()));
-        return if trusted { Ok(None) } else { Err(refused()) };
-    }
-    if access.is_private() || !found.is_file() {
-        return Ok(None);
-    }
-    let written = access.others_write;
-    let holds_key = || {
-        let content = read_bounded(path, MAX_KEY_FILE_BYTES).ok().flatten().unwrap_or_default();
-        ["api_key", "API_KEY", "headers", "HEADERS"]
-            .iter()
-            .any(|name| memchr::memmem::find(&content, name.as_bytes()).is_some())
-    };
-    let tell = written || holds_key();
-    platform::close(path, &found)?;
-    let how = if written { "written" } else { "read" };
-    Ok(tell.then(|| format!("{} could be {how} by other users; it is private now", path.display())))
-}
+pub use lock::{Lock, lock_within};
+pub use private::{check_home, create_private_dir, make_private};
 
 /// Replaces `path` by `content`, mode 0600, through a temporary sibling.
 ///
@@ -286,74 +189,13 @@ pub fn named(path: &Path, error: io::Error) -> io::Error {
     }
 }
 
-/// An exclusive lock on a file made for it; dropped, or its process gone, it is free again.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the lock, waiting at most `patience`.
-    ///
-    /// # Errors
-    /// `TimedOut` when another process holds it all the while; else what opening it gave.
-    pub fn acquire(path: &Path, patience: Duration) -> io::Result<Lock> {
-        let deadline = Instant::now() + patience;
-        loop {
-            // Locking takes the right to read or write, which appending alone is not on Windows.
-            let file = private_options().create(true).read(true).append(true).open(path)?;
-            if !lock_within(&file, deadline.saturating_duration_since(Instant::now()))? {
-                break;
-            }
-            // One that was deleted while it was waited for keeps nobody out.
-            if !platform::is_deleted(&file)? {
-                return Ok(Lock { _file: file });
-            }
-        }
-        let held = format!("{} is held by another process", path.display());
-        Err(io::Error::new(io::ErrorKind::TimedOut, held))
-    }
-
-    /// Takes the lock if it is free now; `None` when another process holds it.
-    ///
-    /// # Errors
-    /// What opening or locking it gave.
-    pub fn try_acquire(path: &Path) -> io::Result<Option<Lock>> {
-        match Lock::acquire(path, Duration::ZERO) {
-            Ok(lock) => Ok(Some(lock)),
-            Err(e) if e.kind() == io::ErrorKind::TimedOut => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-}
-
-/// Locks an open file for this process alone, waiting at most `patience`; false when another one holds it all the
-/// while. The lock goes with the file.
-///
-/// # Errors
-/// What the system says of a file that cannot be locked.
-pub fn lock_within(file: &File, patience: Duration) -> io::Result<bool> {
-    let deadline = Instant::now() + patience;
-    let mut pause = Duration::from_micros(100);
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::Error(e)) => return Err(e),
-            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
-        }
-        pause = (pause * 2).min(Duration::from_millis(5));
-    }
-}
-
-const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
 /// Prefix of temporary files' names.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn write_replaces_whole_private_file() {
@@ -364,29 +206,6 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
-    }
-
-    #[test]
-    fn linked_directory_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let real = folder.path().join("real");
-        create_private_dir(&real.join("deep")).unwrap();
-        fs::set_permissions(&real, fs::Permissions::from_mode(0o755)).unwrap();
-        create_private_dir(&real).unwrap();
-        assert_eq!(fs::metadata(&real).unwrap().mode() & 0o777, 0o700);
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert!(create_private_dir(&link).is_err());
-    }
-
-    #[test]
-    fn held_lock_times_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.lock");
-        let held = Lock::acquire(&path, Duration::ZERO).unwrap();
-        assert!(Lock::try_acquire(&path).unwrap().is_none());
-        drop(held);
-        assert!(Lock::try_acquire(&path).unwrap().is_some());
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
     }
 }
 
-/// Returns what an earlier run could not deliver, and turns whose Codex is gone, are tried now.
+/// Starts the delivery of what an earlier run could not deliver, and of turns whose Codex is gone.
 fn deliver_leftovers(hook: &Hook, own: &ThreadId) {
     let paths = hook.context.paths();
     let waiting = delivery::has_work(hook.context) && (flush::is_due(paths) || close::any_closed(paths));

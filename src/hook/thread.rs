@@ -66,7 +66,7 @@ impl<'a> Thread<'a> {
         Ok(())
     }
 
-    /// Takes over what every payload reports the session. Prompt-less hooks leave unknown fields alone.
+    /// Copies what the payload says about the session. What it leaves out stays as it was.
     pub fn note_session(&mut self, payload: &HookPayload) {
         let session = &mut self.state.session;
         let set = |field: &mut Option<String>, value: Option<&str>| {

@@ -55,8 +55,8 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
     end_compaction(hook, payload, event, &id)
 }
 
-/// Returns what no hook tells the end of: a turn whose request failed for good, and a subagent another one
-/// interrupted.
+/// Starts the delivery of turns whose end no hook reports: one whose request failed for good, and that of a subagent
+/// another one interrupted.
 fn end_unhooked(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadId) {
     let failed = event == Event::PostModelRequest && payload.status.as_deref() == Some("failed");
     if let Some(turn) = payload.turn().filter(|_| failed) {
@@ -154,7 +154,7 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
     }
 }
 
-/// Returns what a payload reports a request to the model.
+/// Returns the request to the model that a payload describes, if it describes one.
 fn request_of(payload: &HookPayload, redactor: &Redactor) -> Option<Box<Request>> {
     let short = |text: &Option<String>| text.as_deref().map(|text| name_of(Some(text)));
     Some(Box::new(Request {

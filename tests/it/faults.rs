@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arize_codex::delivery::budget::Budget;
+use arize_codex::delivery::flush;
+use arize_codex::settings::Settings;
+
 use crate::collector::{Answer, Book, HttpCollector, Seen};
 use crate::lab::{Delivered, Lab, Rollout, Session};
 
@@ -43,6 +47,29 @@ fn survives(turns: u64, fault: impl Fn(&Seen) -> Answer + Send + Sync + 'static)
     let again = assert_arrived(&collector.book, &session, turns);
     lab.assert_at_rest();
     (lab, again)
+}
+
+/// The flusher of a turn that comes at the very end finds the lock taken and goes away.
+#[test]
+fn turn_of_last_moment_is_seen() {
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let lab = Lab::new(&phoenix(&collector.url()));
+    let settings = Settings::load(lab.context()).unwrap();
+    let session = Session::start(&lab, 1);
+    let mut came = false;
+    let budget = Budget::asked(Duration::from_secs(60));
+    let report = flush::run_watched(lab.context(), &settings, budget, &mut |_| {
+        if !came {
+            came = true;
+            session.turn(0, 1);
+            while !lab.processes().is_empty() {
+                std::thread::yield_now();
+            }
+        }
+    });
+    assert!(came);
+    assert_eq!((report.delivered, report.left), (1, 0), "{}", lab.log());
+    assert_arrived(&collector.book, &session, 1);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn open_answers_no_stranger() {
             .contains(" 404 ")
     );
     assert!(!server.raw(&format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000))).contains(" 200 "));
-    // Connections that say nothing are bounded, and the server answers all the same once they are gone.
+    // Connections that say nothing are bounded; who comes behind them is answered once they are gone.
     let silent: Vec<_> =
         (0..200).filter_map(|_| TcpStream::connect(("127.0.0.1", server.port)).ok()).collect();
     drop(silent);

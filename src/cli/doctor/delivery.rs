@@ -191,10 +191,7 @@ fn why_set_aside(log: &Path) -> Option<String> {
     Some(line.split_once(" set aside in ")?.1.split_once(": ")?.1.to_owned())
 }
 
-/// Returns what was delivered to this backend, and what has become of everything since the state directory was
-/// What to do about spans that a backend drops.
-const DROPPED: &str = "see the backend's limits; `arize-codex show` has the turns whole";
-/// made.
+/// Says what was delivered to this backend, and what has become of everything since the state directory was made.
 fn progress(status: &Status, target: Option<Target>) -> String {
     let last = match status.last_success {
         _ if target == Some(Target::Local) => "turns stay here".to_owned(),
@@ -243,3 +240,6 @@ fn ago_text(ago: Duration) -> String {
         s => format!("{} days", s / 86_400),
     }
 }
+
+/// What to do about spans that a backend drops.
+const DROPPED: &str = "see the backend's limits; `arize-codex show` has the turns whole";

@@ -53,7 +53,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
     locked
 }
 
-/// Returns true if a directory that is not there yet could be made when it is needed.
+/// Checks that a directory that is not there yet could be made when it is needed.
 fn can_be_made(folder: &Path) -> io::Result<()> {
     let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
     platform::can_write_into(nearest)

@@ -79,13 +79,14 @@ async fn serve(listener: TcpListener, shared: Rc<Shared>, idle: Option<Duration>
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let accepted = tokio::time::timeout(LOOK_EVERY, listener.accept()).await;
         if idle.is_some_and(|idle| shared.looked_at.get().elapsed() > idle) {
             return Ok(());
         }
+        // One too many waits outside, where it costs nothing, until another has gone.
+        let free = free.clone().acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(LOOK_EVERY, free).await else { continue };
+        let accepted = tokio::time::timeout(LOOK_EVERY, listener.accept()).await;
         let Ok(Ok((stream, _))) = accepted else { continue };
-        // One too many is closed at once.
-        let Ok(permit) = free.clone().try_acquire_owned() else { continue };
         let shared = shared.clone();
         tokio::task::spawn_local(async move {
             let _permit = permit;

@@ -135,7 +135,7 @@ impl Chart {
         self.notes(out, node, &below);
     }
 
-    /// Returns what went wrong and what was waited for, below the span.
+    /// Writes what went wrong and what was waited for, below the span.
     fn notes(&self, out: &mut String, node: &Node, below: &str) {
         let room = self.terminal.width.saturating_sub(width(below));
         let mut note = |style, text: &str| {

@@ -74,3 +74,42 @@ fn meaning(item: &Item) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: &str = "model = \"m\"\nnotify = [\"a\"]\n\n[[hooks.Stop]]\n[[hooks.Stop.hooks]]\n\
+                          type = \"command\"\ncommand = \"theirs\"\n\n[[hooks.Stop]]\n[[hooks.Stop.hooks]]\n\
+                          type = \"command\"\ncommand = \"other\"\n";
+
+    #[test]
+    fn edit_of_others_is_refused() {
+        let moved = "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = \"command\"\ncommand = \"first\"\n\n[[hooks.Stop]]";
+        for (changed, by) in [
+            ("another command", BEFORE.replace("theirs", "changed")),
+            ("another timeout", BEFORE.replace("\"theirs\"\n", "\"theirs\"\ntimeout = 3\n")),
+            ("a hook lost", BEFORE.replace("\"command\"\ncommand = \"other\"", "\"prompt\"")),
+            ("a hook at another place", BEFORE.replacen("[[hooks.Stop]]", moved, 1)),
+            ("another value", BEFORE.replace("\"m\"", "\"n\"")),
+            ("a new value", format!("sandbox = \"off\"\n{BEFORE}")),
+            ("a value lost", BEFORE.replace("model = \"m\"\n", "")),
+        ] {
+            for same_places in [true, false] {
+                let checked = check_others(BEFORE, &by, same_places);
+                assert_eq!(checked, Err(ConfigError::Unsafe), "{changed}");
+            }
+        }
+        let ours = BEFORE.replace("[\"a\"]", "[\"/bin/arize-hook-codex-notify\"]");
+        assert_eq!(check_others(BEFORE, &ours, true), Ok(()));
+        assert_eq!(check_others(BEFORE, &format!("# more\n{BEFORE}"), true), Ok(()));
+    }
+
+    #[test]
+    fn restored_notify_cannot_bring_more() {
+        let text = "notify = [\"/bin/arize-hook-codex-notify\"]\n";
+        let removed = uninstall(text, &[], Some("[\"a\"]\nsandbox_mode = \"danger-full-access\""));
+        assert_eq!(removed, Err(ConfigError::Unsafe));
+        assert_eq!(uninstall(text, &[], Some("[\"a\"]")).unwrap().text, "notify = [\"a\"]\n");
+    }
+}

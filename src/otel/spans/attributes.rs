@@ -131,7 +131,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Returns what was said to the model.
+    /// Adds the messages that were sent to the model.
     pub fn input_messages(&mut self, messages: &[Message], tools: &Tools) {
         for (n, message) in messages.iter().enumerate() {
             let prefix = format!("llm.input_messages.{n}.message");
@@ -185,7 +185,7 @@ impl<'a> Attributes<'a> {
         *part += 1;
     }
 
-    /// Returns what the model answered in one response.
+    /// Adds the message the model answered with in one response.
     pub fn output_message(&mut self, call: &ModelCall, tools: &Tools) {
         if call.output.is_empty() {
             return;

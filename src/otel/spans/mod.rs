@@ -101,13 +101,13 @@ impl<'a> Builder<'a> {
         outer.map(|o| o.span.to_vec()).unwrap_or_default()
     }
 
-    /// Returns what every span carries.
+    /// Adds the attributes every span has.
     fn common(&self, a: &mut Attributes) {
         a.plain("session.id", self.turn.root_thread.as_str());
         a.plain_if("user.id", self.profile.user_id.as_deref());
     }
 
-    /// Returns what a failure of the model says may repeat a prompt as well as a result.
+    /// Returns the class of a model error, whose text may repeat a prompt as well as a tool result.
     fn error_class(&self) -> Class {
         if self.redactor.shows(Class::Prompt) { Class::ToolContent } else { Class::Prompt }
     }

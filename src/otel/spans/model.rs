@@ -95,7 +95,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Returns what a single request ran under.
+    /// Adds the settings a single request ran under.
     fn request(&self, a: &mut Attributes, call: &ModelCall) {
         a.plain_if("codex.service_tier", call.service_tier.as_deref());
         if let Some(first) = call.time_to_first_token {

@@ -124,7 +124,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Returns where the turn's time went.
+    /// Adds where the turn's time went.
     fn time_spent(&self, a: &mut Attributes) {
         let spent = time_spent::of_turn(self.turn);
         if spent.is_empty() {

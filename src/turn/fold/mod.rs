@@ -239,7 +239,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Returns what went back to the model. What a script said meanwhile is written behind its result, under
+    /// Takes the output that went back to the model. What a script said meanwhile is written behind its result, under
     /// the same id.
     fn tool_output(&mut self, at: Timestamp, mut output: ToolOutput) {
         self.tell_untold_text();
