@@ -8,6 +8,8 @@
 mod attributes;
 mod model;
 mod root;
+#[cfg(test)]
+mod tests;
 mod tool;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
