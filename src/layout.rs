@@ -39,6 +39,7 @@
 //! | `delivered.keys` | `archive` | `delivered.lock` | digests of delivered turns whose files are gone | never; bounded |
 //! | `backfilled.keys` | `backfill` | `backfilled.lock` | digests of rollouts read to their end | never; bounded |
 //! | `history/YYYY-MM.jsonl` | `assemble`, `backfill` | `history.lock` | one line a finished turn of that month (UTC), without its content | never |
+//! | `history/YYYY-MM.index` | whoever reads | – | a compact copy of a month nobody writes to any more | made anew when the month changes |
 //! | `prices_own.json`, `prices_newer.json` | `prices` | – | prices of the user's own; a newer table than the built-in one | never |
 //! | `delivery.json` | `flush` | `flush.lock` | how delivery has been going | never |
 //! | `flush.lock`, `flush.wish` | `flush` | – | the right to deliver; that a user waits for it | never; when taken |

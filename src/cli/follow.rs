@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::list::folder_name;
 use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::draw;
 use super::view::terminal::{Style, Terminal};
-use super::view::text::{first_line, fit, lasted, local};
+use super::view::text::{first_line, fit, folder_name, lasted, local};
 use super::view::tree::{self, Node};
 use crate::context::Context;
 use crate::delivery::running;

@@ -4,12 +4,11 @@ use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::list::{folder_name, place_name};
 use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::browser;
 use super::view::terminal::{Style, Terminal};
-use super::view::text::{first_line, fit, lasted, local, short_id};
+use super::view::text::{first_line, fit, folder_name, lasted, local, place_name, short_id};
 use super::view::{draw, markdown, spent};
 use super::{exit, follow, html};
 use crate::context::Context;
@@ -144,7 +143,9 @@ fn picture(trace: &Trace, prices: &Prices, terminal: Terminal, full: bool) -> an
     let about = first_line(&about.join(" · "));
     terminal.paint_into(&mut out, Style::Quiet, &fit(&about, terminal.width));
     let sum = trace.summary();
-    for line in [spent::cost(&trace.bill(prices)), spent::time(&sum.time), spent::context(&sum)] {
+    let lines =
+        [spent::cost(&trace.bill(prices)), spent::time(&sum.time), spent::context(&sum), spent::limits(&sum)];
+    for line in lines {
         if !line.is_empty() {
             out.push('\n');
             terminal.paint_into(&mut out, Style::Quiet, &fit(&first_line(&line), terminal.width));

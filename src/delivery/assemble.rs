@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::delivery::close;
 use crate::delivery::close::key_of;
 use crate::delivery::ended;
-use crate::delivery::history::Handover;
+use crate::delivery::history::handover::Handover;
 use crate::delivery::outbox;
 use crate::file;
 use crate::git;

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 use crate::ids::{ThreadId, TurnId};
 use crate::layout::ENTRY_SUFFIX;
+use crate::otel::rate_limit::RateLimit;
 use crate::otel::time_spent::TimeSpent;
 use crate::otel::token_use::TokenUse;
 use crate::otel::tool_use::ToolUse;
@@ -83,6 +84,9 @@ pub struct Summary {
     /// The most tokens that a call left in the model's context, and how many that holds, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<(u64, Option<u64>)>,
+    /// What the account had used of its limits at the turn's end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<RateLimit>,
     /// The turn's number in its session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
@@ -116,6 +120,13 @@ impl EntryKey {
         let thread = ThreadId::parse(parts.next()?).ok()?;
         let part = parts.next()?.parse().ok()?;
         parts.next().is_none().then_some(EntryKey { turn, thread, part })
+    }
+}
+
+impl Summary {
+    /// Returns the prompt, or the turn's name where there is none.
+    pub fn title(&self) -> &str {
+        if self.prompt.is_empty() { &self.name } else { &self.prompt }
     }
 }
 

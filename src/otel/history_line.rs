@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::ids::{ThreadId, TurnId};
 use crate::otel::entry::{EntryKey, Head, Summary};
+use crate::otel::rate_limit::RateLimit;
 use crate::otel::time_spent::TimeSpent;
 use crate::otel::token_use::{LONG_PROMPT, TokenUse};
 use crate::otel::tool_use::ToolUse;
@@ -57,6 +58,8 @@ pub struct Line<'a> {
     pub compactions: u64,
     #[serde(rename = "ctx", default, skip_serializing_if = "Option::is_none")]
     pub context: Option<(u64, Option<u64>)>,
+    #[serde(rename = "lim", default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<RateLimit>,
 }
 
 /// Why a line is not a turn.
@@ -96,6 +99,7 @@ impl<'a> Line<'a> {
             time: summary.time,
             compactions: summary.compactions,
             context: summary.context,
+            limits: summary.limits.clone(),
         }
     }
 
@@ -177,6 +181,7 @@ impl<'a> Line<'a> {
             time: self.time,
             compactions: self.compactions,
             context: self.context,
+            limits: self.limits.clone(),
             number: self.number,
             branch: own(&self.branch),
             commit: own(&self.commit),
@@ -224,7 +229,8 @@ fn is_zero32(number: &u32) -> bool {
     *number == 0
 }
 
-const VERSION: u32 = 1;
+/// The version of the lines this release writes.
+pub const VERSION: u32 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ pub mod history_line;
 pub mod ids;
 mod names;
 pub mod prices;
+pub mod rate_limit;
 pub mod redact;
 pub mod resource;
 pub mod scrub;

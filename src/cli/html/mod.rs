@@ -11,8 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-use super::list::folder_name;
-use super::view::text::{first_line, local};
+use super::view::text::{first_line, folder_name, local};
 use super::view::tree::{self, Node};
 use crate::cli::selection::Trace;
 use crate::file::replace;

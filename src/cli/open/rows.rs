@@ -9,10 +9,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::cli::list::{folder_name, place_name};
 use crate::cli::selection;
 use crate::cli::selection::selectors::Selectors;
-use crate::cli::view::text::local;
+use crate::cli::view::text::{folder_name, local, place_name};
 use crate::context::{Context, Paths};
 use crate::delivery::archive::Place;
 use crate::delivery::{history, running};

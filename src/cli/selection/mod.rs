@@ -74,6 +74,9 @@ impl Trace {
             sum.time.add(&more.time);
             sum.compactions += more.compactions;
             sum.status.clone_from(&more.status);
+            if !more.limits.is_empty() {
+                sum.limits.clone_from(&more.limits);
+            }
         }
         sum
     }

@@ -5,6 +5,8 @@ use argh::{ArgsInfo, FromArgs};
 use super::moment::Moment;
 use crate::context::Context;
 use crate::otel::entry::{Head, Summary};
+use crate::otel::history_line::Line;
+use crate::otel::tool_use::ToolUse;
 use crate::time::Timestamp;
 
 /// Options that select turns. Each one given narrows the selection.
@@ -80,17 +82,42 @@ impl Filter<'_> {
 
     /// As [`Filter::takes`], for a turn whose parts have been added up.
     pub fn takes_turn(&self, head: &Head, summary: &Summary, ended: Timestamp) -> bool {
+        self.takes_about(&About {
+            started: head.started_at,
+            ended,
+            failed: summary.status == "failed" || summary.failed_tool_calls > 0,
+            project: &head.project_name,
+            directory: summary.cwd.as_deref(),
+            model: summary.model.as_deref(),
+            branch: summary.branch.as_deref(),
+            threads: [head.root_thread.as_str(), head.key.thread.as_str()],
+        })
+    }
+
+    /// As [`Filter::takes`], for a turn of the history.
+    pub fn takes_line(&self, line: &Line) -> bool {
+        let failed = |t: &ToolUse| t.failed > t.failed_nested;
+        self.takes_about(&About {
+            started: line.started_at(),
+            ended: line.ended_at(),
+            failed: line.status == "failed" || line.tools.iter().any(failed),
+            project: &line.project,
+            directory: line.cwd.as_deref(),
+            model: line.model.as_deref(),
+            branch: line.branch.as_deref(),
+            threads: [line.root.as_ref().map_or(&line.thread, |(thread, _)| thread), &line.thread],
+        })
+    }
+
+    fn takes_about(&self, about: &About) -> bool {
         let Filter { selectors, since, until } = self;
-        let begins = |id: &str, beginning: &str| id.starts_with(beginning);
-        since.is_none_or(|since| ended >= since)
-            && until.is_none_or(|until| head.started_at < until)
-            && (!selectors.failed || failed(summary))
-            && selectors.project.as_deref().is_none_or(|name| is_of_project(head, name))
-            && selectors.model.as_deref().is_none_or(|name| contains(summary.model.as_deref(), name))
-            && selectors.branch.as_deref().is_none_or(|name| summary.branch.as_deref() == Some(name))
-            && selectors.session.as_deref().is_none_or(|beginning| {
-                begins(head.root_thread.as_str(), beginning) || begins(head.key.thread.as_str(), beginning)
-            })
+        since.is_none_or(|since| about.ended >= since)
+            && until.is_none_or(|until| about.started < until)
+            && (!selectors.failed || about.failed)
+            && selectors.project.as_deref().is_none_or(|name| is_of_project(about, name))
+            && selectors.model.as_deref().is_none_or(|name| contains(about.model, name))
+            && selectors.branch.as_deref().is_none_or(|name| about.branch == Some(name))
+            && selectors.session.as_deref().is_none_or(|id| about.threads.iter().any(|t| t.starts_with(id)))
     }
 
     /// The moment before which nothing is selected.
@@ -104,22 +131,30 @@ impl Filter<'_> {
     }
 }
 
-/// Returns true if the turn failed, or a tool in it.
-fn failed(summary: &Summary) -> bool {
-    summary.status == "failed" || summary.failed_tool_calls > 0
+/// What of a turn selections ask for.
+struct About<'a> {
+    started: Timestamp,
+    ended: Timestamp,
+    /// True if the turn failed, or a tool in it.
+    failed: bool,
+    project: &'a str,
+    directory: Option<&'a str>,
+    model: Option<&'a str>,
+    branch: Option<&'a str>,
+    /// The session's and the turn's own.
+    threads: [&'a str; 2],
 }
 
 /// Returns true if the turn went to this project, or worked in a directory of this name, or at or below this
 /// path.
-fn is_of_project(head: &Head, name: &str) -> bool {
-    let directory = head.summary.cwd.as_deref().unwrap_or_default().trim_end_matches(['/', '\\']);
+fn is_of_project(about: &About, name: &str) -> bool {
+    let directory = about.directory.unwrap_or_default().trim_end_matches(['/', '\\']);
     let wanted = name.trim_end_matches(['/', '\\']);
     let last = directory.rsplit(['/', '\\']).next().unwrap_or_default();
     let below = || {
         directory.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '\\']))
     };
-    head.project_name == name
-        || !wanted.is_empty() && (last == wanted || wanted.contains(['/', '\\']) && below())
+    about.project == name || !wanted.is_empty() && (last == wanted || wanted.contains(['/', '\\']) && below())
 }
 
 fn contains(text: Option<&str>, part: &str) -> bool {
@@ -136,6 +171,12 @@ mod tests {
         let context =
             Context::given(Vec::new(), BTreeMap::new()).at(Timestamp::parse("2026-11-27T12:00:00Z").unwrap());
         Selectors::from_args(&["x"], args).unwrap().at(&context).takes(head)
+    }
+
+    fn selects_line(args: &[&str], head: &Head) -> bool {
+        let context =
+            Context::given(Vec::new(), BTreeMap::new()).at(Timestamp::parse("2026-11-27T12:00:00Z").unwrap());
+        Selectors::from_args(&["x"], args).unwrap().at(&context).takes_line(&Line::of(head))
     }
 
     #[test]
@@ -173,6 +214,7 @@ mod tests {
             (&["--until", "2026-11-25"], false),
         ] {
             assert_eq!(selects(args, &head), taken, "{args:?}");
+            assert_eq!(selects_line(args, &head), taken, "{args:?}, as a line of the history");
         }
         head.summary.failed_tool_calls = 1;
         assert!(selects(&["--failed"], &head));

@@ -1,8 +1,9 @@
 //! What the rows of `stats` are: days, models, projects, …
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::cli::view::text::local;
+use crate::cli::view::text::{local, local_day};
 use crate::otel::history_line::Line;
 use crate::time::Timestamp;
 
@@ -81,24 +82,44 @@ fn directory_name(path: &str) -> String {
     path.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(path).to_owned()
 }
 
-/// The names of days, weeks and months in the user's own time. Midnight is on a quarter of an hour everywhere, so each
-/// quarter is worked out once.
+/// The names of days, weeks and months in the user's own time, each day worked out once.
 #[derive(Debug)]
 pub struct Calendar {
     format: &'static str,
-    quarters: BTreeMap<u64, String>,
+    /// The days by their first millisecond.
+    days: BTreeMap<u64, Day>,
+    /// The one that was asked for last.
+    last: Day,
+}
+
+/// A day, or what is left of it where a clock is set.
+#[derive(Debug, Clone, Default)]
+struct Day {
+    /// The first millisecond, and the first of the next day.
+    range: Range<u64>,
+    name: String,
 }
 
 impl Calendar {
     pub fn new(by: By) -> Calendar {
-        Calendar { format: by.format(), quarters: BTreeMap::new() }
+        Calendar { format: by.format(), days: BTreeMap::new(), last: Day::default() }
     }
 
     /// The name of the day, week or month in which a moment lies.
     pub fn name(&mut self, at: Timestamp) -> &str {
-        let quarter = at.as_millis() / QUARTER_MS;
-        self.quarters.entry(quarter).or_insert_with(|| local(at, self.format))
+        let ms = at.as_millis();
+        if !self.last.range.contains(&ms) {
+            let known = self.days.range(..=ms).next_back().map(|(_, day)| day);
+            let day = known.filter(|day| day.range.contains(&ms)).cloned().unwrap_or_else(|| self.day(at));
+            self.days.insert(day.range.start, day.clone());
+            self.last = day;
+        }
+        &self.last.name
+    }
+
+    fn day(&self, at: Timestamp) -> Day {
+        let name = local(at, self.format);
+        let ms = at.as_millis();
+        Day { range: local_day(at).unwrap_or(ms..ms + 1), name }
     }
 }
-
-const QUARTER_MS: u64 = 15 * 60 * 1000;

@@ -1,6 +1,7 @@
 //! `arize-codex stats`: tokens, cost, time, turns and failures, from the history.
 
 mod by;
+mod limits;
 mod receipt;
 mod sum;
 mod table;
@@ -12,13 +13,15 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use self::by::By;
+use self::limits::Limits;
 use self::receipt::Facts;
 use self::sum::Sum;
 use self::tally::{Tally, total};
 use super::selection::moment::Moment;
 use super::selection::selectors::{Filter, Selectors};
 use super::view::records::{Form, Records, write_json};
-use super::view::terminal::Terminal;
+use super::view::terminal::{Style, Terminal};
+use super::view::text::fit;
 use super::{exit, usage};
 use crate::context::Context;
 use crate::delivery::history;
@@ -64,12 +67,17 @@ pub fn run(
         return counting.receipt(args, out);
     }
     let before = if args.compare { Some(selectors_before(selectors, context)?) } else { None };
-    let (rows, before) = counting.count(args.by, before.as_ref())?;
+    let Counted { rows, before, limits } = counting.count(args.by, before.as_ref())?;
     match form {
         Form::Text if rows.is_empty() && before.is_none() => writeln!(out, "{}", selectors.nothing())?,
         Form::Text => {
             let terminal = Terminal::of(context);
-            terminal.page(context, &table::draw(&rows, before.as_ref(), args.by, terminal), out)?;
+            let mut text = table::draw(&rows, before.as_ref(), args.by, terminal);
+            for line in limits.lines(context.now()) {
+                terminal.paint_into(&mut text, Style::Quiet, &fit(&line, terminal.width));
+                text.push('\n');
+            }
+            terminal.page(context, &text, out)?;
         }
         Form::Json if before.is_some() => {
             let one =
@@ -94,8 +102,13 @@ pub fn run(
     Ok(exit::DONE)
 }
 
-/// The rows, and the sum of the period before where one is given.
-type Counted = (Vec<(String, Sum)>, Option<Sum>);
+/// What a count found.
+struct Counted {
+    rows: Vec<(String, Sum)>,
+    /// The sum of the period before, where one is given.
+    before: Option<Sum>,
+    limits: Limits,
+}
 
 /// Everything a count needs.
 struct Counting<'a> {
@@ -107,26 +120,28 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    /// The rows, and the sum of the period before where one is given.
+    /// Counts what is selected, and the period before where one is given.
     fn count(&self, by: By, before: Option<&Selectors>) -> anyhow::Result<Counted> {
         let (filter, earlier) = (self.selectors.at(self.context), before.map(|b| b.at(self.context)));
         let since = earlier.as_ref().map_or(filter.since(), Filter::since);
         let mut now = Tally::new(by, self.prices);
         let mut then = Tally::new(by, self.prices);
+        let mut limits = Limits::default();
         let all = self.selectors.is_empty() && self.commits.is_none();
         history::each(self.context.paths(), self.settings, since, &mut |line| {
             if all || self.takes(&filter, line) {
                 now.add(line);
+                limits.add(line);
             } else if earlier.as_ref().is_some_and(|earlier| self.takes(earlier, line)) {
                 then.add(line);
             }
         })?;
-        Ok((now.rows(), before.map(|_| total(&then.rows()))))
+        Ok(Counted { rows: now.rows(), before: before.map(|_| total(&then.rows())), limits })
     }
 
     fn takes(&self, filter: &Filter, line: &Line) -> bool {
         let commit = |commits: &BTreeSet<String>| line.commit.as_deref().is_some_and(|c| commits.contains(c));
-        self.commits.as_ref().is_none_or(commit) && line.to_head().is_some_and(|head| filter.takes(&head))
+        self.commits.as_ref().is_none_or(commit) && filter.takes_line(line)
     }
 
     fn receipt(&self, args: &StatsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use crate::otel::history_line::Line;
-use crate::otel::prices::{Bill, Prices};
+use crate::otel::prices::{Bill, Pricer};
 use crate::otel::time_spent::TimeSpent;
 use crate::otel::token_use::TokenUse;
 use crate::otel::tool_use::ToolUse;
@@ -22,6 +22,10 @@ pub struct Sum {
     pub denials: u64,
     pub approval_wait: Duration,
     pub compactions: u64,
+    /// The fullest that a model's context was, in thousandths.
+    pub context_fill: Option<u64>,
+    /// The most that was used of any rate limit, in thousandths.
+    pub limit_used: Option<u64>,
     pub time: Duration,
     pub spent: TimeSpent,
     pub prompt: u64,
@@ -49,6 +53,9 @@ impl Sum {
             self.agents += 1;
         }
         self.compactions += line.compactions;
+        let fill = |(tokens, window): (u64, Option<u64>)| tokens.saturating_mul(1000).checked_div(window?);
+        self.context_fill = self.context_fill.max(line.context.and_then(fill));
+        self.limit_used = self.limit_used.max(line.limits.iter().map(|limit| limit.used).max());
         for tool in &line.tools {
             self.add_tool(tool);
             self.calls -= tool.nested.min(self.calls);
@@ -66,13 +73,13 @@ impl Sum {
     }
 
     /// Counts tokens and what they cost.
-    pub fn add_use(&mut self, used: &TokenUse, prices: &Prices) {
+    pub fn add_use(&mut self, used: &TokenUse, pricer: &mut Pricer) {
         self.prompt = self.prompt.saturating_add(used.input);
         self.cached = self.cached.saturating_add(used.cached);
         self.written = self.written.saturating_add(used.written);
         self.completion = self.completion.saturating_add(used.output);
         self.reasoning = self.reasoning.saturating_add(used.reasoning);
-        self.bill.add_use(used, prices);
+        self.bill.add_priced(used, pricer.rates(used));
     }
 
     /// Adds another row.
@@ -87,6 +94,8 @@ impl Sum {
         self.denials += other.denials;
         self.approval_wait += other.approval_wait;
         self.compactions += other.compactions;
+        self.context_fill = self.context_fill.max(other.context_fill);
+        self.limit_used = self.limit_used.max(other.limit_used);
         self.time += other.time;
         self.spent.add(&other.spent);
         self.prompt += other.prompt;
@@ -136,6 +145,8 @@ impl Sum {
             ("cost_usd", self.bill.known().map(|money| money.usd()).into()),
             ("unpriced_calls", self.bill.unknown_calls.into()),
             ("compactions", self.compactions.into()),
+            ("context_fill", self.context_fill.map(share).into()),
+            ("limit_used", self.limit_used.map(share).into()),
             ("model_ms", self.spent.model_ms.into()),
             ("tools_ms", self.spent.tools_ms.into()),
             ("hooks_ms", self.spent.hooks_ms.into()),
@@ -152,6 +163,11 @@ impl Sum {
             ("approval_wait_ms", millis(self.approval_wait).into()),
         ]
     }
+}
+
+/// Thousandths as a share of 1.
+fn share(thousandths: u64) -> f64 {
+    thousandths as f64 / 1000.0
 }
 
 fn millis(duration: Duration) -> u64 {

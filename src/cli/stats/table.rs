@@ -87,8 +87,10 @@ fn heads(by: By, room: usize) -> Vec<(&'static str, usize)> {
             ("cached", 6),
             ("out", 6),
             ("cost", 9),
+            ("context", 7),
+            ("limit", 5),
         ];
-        (all, &["stopped", "asked", "tools", "failed", "time", "cached"])
+        (all, &["limit", "context", "stopped", "asked", "tools", "failed", "time", "cached"])
     };
     let taken = |heads: &[(&str, usize)]| heads.iter().map(|(_, w)| w + 1).sum::<usize>();
     for name in optional {
@@ -98,6 +100,11 @@ fn heads(by: By, room: usize) -> Vec<(&'static str, usize)> {
         heads.retain(|(head, _)| head != name);
     }
     heads
+}
+
+/// Thousandths as a percentage; nothing where nothing is known.
+fn percent(thousandths: Option<u64>) -> String {
+    thousandths.map(|n| format!("{:.0}%", n as f64 / 10.0)).unwrap_or_default()
 }
 
 /// A cell, and whether it reports something bad.
@@ -117,6 +124,8 @@ fn shown(sum: &Sum, head: &str, by: By) -> (String, bool) {
         "mean" => (lasted(sum.time / u32::try_from(sum.calls.max(1)).unwrap_or(u32::MAX)), false),
         "in" => (short(sum.prompt), false),
         "out" => (short(sum.completion), false),
+        "context" => (percent(sum.context_fill), false),
+        "limit" => (percent(sum.limit_used), sum.limit_used >= Some(1000)),
         "cached" => (sum.cache_share().map_or_else(String::new, |s| format!("{:.0}%", s * 100.0)), false),
         _ => (sum.bill.in_short(), false),
     }

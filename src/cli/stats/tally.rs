@@ -1,25 +1,34 @@
 //! Counts turns of the history into rows.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::by::{By, Calendar};
 use super::sum::Sum;
 use crate::otel::history_line::Line;
-use crate::otel::prices::Prices;
+use crate::otel::prices::{Pricer, Prices};
 use crate::otel::token_use::TokenUse;
 
 /// Rows that are being counted.
 pub struct Tally<'a> {
     by: By,
-    prices: &'a Prices,
+    pricer: Pricer<'a>,
     calendar: Calendar,
-    rows: BTreeMap<String, Sum>,
+    rows: Rows,
+}
+
+/// Rows by their names; the one asked for last is found at once.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<(String, Sum)>,
+    places: HashMap<String, usize>,
+    last: usize,
 }
 
 impl<'a> Tally<'a> {
     pub fn new(by: By, prices: &'a Prices) -> Tally<'a> {
-        Tally { by, prices, calendar: Calendar::new(by), rows: BTreeMap::new() }
+        Tally { by, pricer: Pricer::new(prices), calendar: Calendar::new(by), rows: Rows::default() }
     }
 
     /// Counts a turn. Its tokens count on the day of each response and for the model that gave it, everything else on
@@ -27,37 +36,52 @@ impl<'a> Tally<'a> {
     pub fn add(&mut self, line: &Line) {
         if self.by == By::Tool {
             for tool in &line.tools {
-                let row = row(&mut self.rows, &tool.name);
+                let row = self.rows.row(&tool.name);
                 row.add_tool(tool);
                 row.time += Duration::from_millis(tool.ms);
             }
             return;
         }
-        let name = if self.by.is_time() {
-            self.calendar.name(line.started_at()).to_owned()
-        } else {
-            self.by.row_of(line)
+        let is_time = self.by.is_time();
+        let own = (!is_time).then(|| self.by.row_of(line));
+        let name = match &own {
+            Some(name) => name,
+            None => self.calendar.name(line.started_at()),
         };
-        row(&mut self.rows, &name).add_turn(line);
+        self.rows.row(name).add_turn(line);
         for used in &line.uses {
-            let name = match self.by {
-                By::Model => model_of(used),
-                by if by.is_time() => self.calendar.name(used.at),
-                _ => &name,
+            let name = match (&own, self.by) {
+                (_, By::Model) => model_of(used),
+                (Some(name), _) => name,
+                (None, _) => self.calendar.name(used.at),
             };
-            row(&mut self.rows, name).add_use(used, self.prices);
+            self.rows.row(name).add_use(used, &mut self.pricer);
         }
     }
 
     /// The rows: days, weeks and months in their order, everything else by what it took most of.
     pub fn rows(self) -> Vec<(String, Sum)> {
-        let mut rows: Vec<(String, Sum)> = self.rows.into_iter().collect();
+        let mut rows = self.rows.rows;
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
         match self.by {
             by if by.is_time() => {}
-            By::Tool => rows.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.calls)),
-            _ => rows.sort_by_key(|(_, sum)| std::cmp::Reverse((sum.bill.total(), sum.tokens()))),
+            By::Tool => rows.sort_by_key(|(_, sum)| Reverse(sum.calls)),
+            _ => rows.sort_by_key(|(_, sum)| Reverse((sum.bill.total(), sum.tokens()))),
         }
         rows
+    }
+}
+
+impl Rows {
+    fn row(&mut self, name: &str) -> &mut Sum {
+        if self.rows.get(self.last).is_none_or(|(last, _)| last != name) {
+            self.last = self.places.get(name).copied().unwrap_or_else(|| {
+                self.rows.push((name.to_owned(), Sum::default()));
+                self.places.insert(name.to_owned(), self.rows.len() - 1);
+                self.rows.len() - 1
+            });
+        }
+        &mut self.rows[self.last].1
     }
 }
 
@@ -71,10 +95,6 @@ pub fn total(rows: &[(String, Sum)]) -> Sum {
 
 fn model_of(used: &TokenUse) -> &str {
     if used.model.is_empty() { "unknown" } else { &used.model }
-}
-
-fn row<'r>(rows: &'r mut BTreeMap<String, Sum>, name: &str) -> &'r mut Sum {
-    rows.entry(name.to_owned()).or_default()
 }
 
 #[cfg(test)]

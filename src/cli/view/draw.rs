@@ -31,18 +31,22 @@ struct Layout {
     label: usize,
     bar: usize,
     tokens: bool,
+    /// How full each call left the context.
+    fill: bool,
 }
 
 impl Layout {
     fn of(terminal: Terminal) -> Layout {
         let width = terminal.width;
         let tokens = width >= 100;
-        let rest = width.saturating_sub(TIME_COLUMNS + if tokens { TOKEN_COLUMNS + 1 } else { 0 });
+        let fill = width >= 110;
+        let numbers = if tokens { TOKEN_COLUMNS + 1 } else { 0 } + if fill { FILL_COLUMNS } else { 0 };
+        let rest = width.saturating_sub(TIME_COLUMNS + numbers);
         if width < 60 {
-            return Layout { label: rest, bar: 0, tokens: false };
+            return Layout { label: rest, bar: 0, tokens, fill };
         }
         let label = (rest * 56 / 100).min(90);
-        Layout { label, bar: rest - label - 2, tokens }
+        Layout { label, bar: rest - label - 2, tokens, fill }
     }
 }
 
@@ -129,7 +133,12 @@ impl Chart {
             && let Some(tokens) = node.tokens
         {
             let text = format!(" {} → {}", short(tokens.prompt), short(tokens.completion));
-            self.terminal.paint_into(out, Style::Quiet, &fit(&text, TOKEN_COLUMNS + 1));
+            let fill = node.context_fill.filter(|_| self.layout.fill).map(|fill| format!("{fill}%"));
+            let text = match fill {
+                Some(fill) => format!("{}{}", pad(&text, TOKEN_COLUMNS + 1), pad_left(&fill, FILL_COLUMNS)),
+                None => fit(&text, TOKEN_COLUMNS + 1),
+            };
+            self.terminal.paint_into(out, Style::Quiet, &text);
         }
         end_line(out);
         self.notes(out, node, &below);
@@ -303,6 +312,7 @@ fn nice_step(nanos: u64) -> u64 {
 
 const TIME_COLUMNS: usize = 9;
 const TOKEN_COLUMNS: usize = 15;
+const FILL_COLUMNS: usize = 5;
 const TICK_COLUMNS: u64 = 7;
 /// Longer runs of dull siblings are folded …
 const FOLD_FROM: usize = 24;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::text::{lasted, short};
 use crate::otel::entry::Summary;
 use crate::otel::prices::Bill;
+use crate::otel::rate_limit::RateLimit;
 use crate::otel::time_spent::TimeSpent;
 
 /// `model 12.3 s (first token 0.8 s) · tools 4.0 s · approvals 2.0 s`; nothing where nothing is known.
@@ -36,6 +37,13 @@ pub fn context(summary: &Summary) -> String {
     fill.into_iter().chain(compactions).collect::<Vec<_>>().join(" · ")
 }
 
+/// `limits 5 h 42% · 7 d 12%`: what the account had used of its limits; nothing where nothing is known.
+pub fn limits(summary: &Summary) -> String {
+    let one = |limit: &RateLimit| format!("{} {:.0}%", limit.window(), limit.percent());
+    let all: Vec<String> = summary.limits.iter().map(one).collect();
+    if all.is_empty() { String::new() } else { format!("limits {}", all.join(" · ")) }
+}
+
 /// `$0.12 (litellm 1.110.2)`: the cost and who says so; nothing where no model was asked.
 pub fn cost(bill: &Bill) -> String {
     let words = bill.in_words();
@@ -57,6 +65,8 @@ mod tests {
         let summary =
             Summary { context: Some((136_000, Some(272_000))), compactions: 2, ..Summary::default() };
         assert_eq!(context(&summary), "context 50% of 272k · 2 compactions");
+        let limits_used = vec![RateLimit { minutes: 300, used: 421, resets_at: 0 }];
+        assert_eq!(limits(&Summary { limits: limits_used, ..Summary::default() }), "limits 5 h 42%");
         assert_eq!(context(&Summary { context: Some((999, None)), ..Summary::default() }), "context 999");
     }
 }

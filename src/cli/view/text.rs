@@ -3,6 +3,7 @@
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::delivery::archive::Place;
 use crate::otel::text_tree::printable;
 use crate::time::Timestamp;
 
@@ -52,6 +53,23 @@ pub fn pad_left(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(fill))
 }
 
+/// The last part of a directory's path.
+pub fn folder_name(path: &str) -> String {
+    let windows = path.as_bytes().get(1) == Some(&b':') || path.starts_with(r"\\");
+    path.rsplit(|c| c == '/' || (c == '\\' && windows)).find(|p| !p.is_empty()).unwrap_or(path).to_owned()
+}
+
+/// Returns where a turn lies, in a word.
+pub fn place_name(place: Place) -> &'static str {
+    match place {
+        Place::Sent => "delivered",
+        Place::Waiting => "waiting",
+        Place::SetAside => "set aside",
+        Place::Deleted => "deleted",
+        Place::Dry => "dry run",
+    }
+}
+
 /// A number with thousands apart: `12,345`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -99,6 +117,15 @@ pub fn local(at: Timestamp, format: &str) -> String {
     let seconds = i64::try_from(at.as_millis() / 1000).unwrap_or_default();
     let Ok(moment) = jiff::Timestamp::from_second(seconds) else { return String::new() };
     moment.to_zoned(jiff::tz::TimeZone::system()).strftime(format).to_string()
+}
+
+/// The milliseconds since 1970 of the day, in the user's own time, in which a moment lies.
+pub fn local_day(at: Timestamp) -> Option<std::ops::Range<u64>> {
+    let moment = jiff::Timestamp::from_millisecond(i64::try_from(at.as_millis()).ok()?).ok()?;
+    let first = moment.to_zoned(jiff::tz::TimeZone::system()).start_of_day().ok()?;
+    let next = first.tomorrow().ok()?.start_of_day().ok()?;
+    let ms = |day: &jiff::Zoned| u64::try_from(day.timestamp().as_millisecond()).unwrap_or(0);
+    Some(ms(&first)..ms(&next))
 }
 
 /// The beginning of an id, enough to name it again.

@@ -24,6 +24,8 @@ pub struct Node {
     pub start: u64,
     pub end: u64,
     pub tokens: Option<Tokens>,
+    /// How full a call left the model's context, in per cent.
+    pub context_fill: Option<u64>,
     pub error: Option<String>,
     pub permission: Option<Permission>,
 }
@@ -145,9 +147,16 @@ fn node(n: usize, span: &Span, last: Vec<bool>, children: usize) -> Node {
         start: span.start_time_unix_nano,
         end: span.end_time_unix_nano,
         tokens: Tokens::of(span),
+        context_fill: context_fill(span),
         error: failed.map(|s| printable(s.message.trim())),
         permission: permission(span),
     }
+}
+
+fn context_fill(span: &Span) -> Option<u64> {
+    let window = number(span, "codex.context_window").and_then(|n| u64::try_from(n).ok())?;
+    let tokens = Tokens::of(span).filter(|_| span.name.starts_with("Model"))?;
+    ((tokens.prompt + tokens.completion) * 100).checked_div(window)
 }
 
 fn permission(span: &Span) -> Option<Permission> {

@@ -1,7 +1,8 @@
 //! What model calls cost, and how much of it is known.
 
-use super::book::Prices;
+use super::book::{Layer, Prices};
 use super::money::Money;
+use super::table::Rates;
 use super::tier::Tier;
 use crate::otel::token_use::TokenUse;
 
@@ -30,12 +31,16 @@ impl Bill {
 
     /// Adds the cost of some calls.
     pub fn add_use(&mut self, used: &TokenUse, prices: &Prices) {
+        let tier = Tier::parse(used.tier.as_deref());
+        self.add_priced(used, tier.and_then(|tier| prices.rates(&used.model, tier, used.long, used.at)));
+    }
+
+    /// Adds the cost of some calls, at the rates of a table where one knows them.
+    pub fn add_priced(&mut self, used: &TokenUse, found: Option<(Rates, &Layer)>) {
         self.unknown_calls += used.untold;
         if used.calls == 0 {
             return;
         }
-        let tier = Tier::parse(used.tier.as_deref());
-        let found = tier.and_then(|tier| prices.rates(&used.model, tier, used.long, used.at));
         let Some((rates, layer)) = found else {
             self.unknown_calls += used.calls;
             return;

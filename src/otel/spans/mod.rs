@@ -22,6 +22,7 @@ use crate::otel::entry::{Entry, EntryKey, Head, Summary};
 use crate::otel::ids;
 use crate::otel::ids::{Role, TraceParent};
 use crate::otel::prices::Prices;
+use crate::otel::rate_limit;
 use crate::otel::redact::{Class, Redactor};
 use crate::otel::spans::attributes::{Attributes, Tools};
 use crate::otel::{time_spent, token_use, tool_use};
@@ -218,6 +219,11 @@ impl<'a> Builder<'a> {
                 time: time_spent::of_turn(turn),
                 compactions: turn.compactions.len() as u64,
                 context: context_fill(turn),
+                limits: turn
+                    .about
+                    .rate_limits
+                    .as_deref()
+                    .map_or_else(Vec::new, |l| rate_limit::parse(l, turn.ended)),
                 number: turn.number,
                 commit: turn.about.git.commit.as_deref().map(|c| self.short(c)),
                 origin: origin_name(turn.origin).to_owned(),

@@ -1,23 +1,24 @@
 //! `arize-codex preview`: exactly what is sent for a turn, or would be under other settings.
 
+mod differences;
+mod text;
+
 use anyhow::{Context as _, bail};
 use argh::{ArgsInfo, FromArgs};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use self::differences::differences;
 use super::exit;
 use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::records::write_json;
 use super::view::terminal::{Style, Terminal};
-use super::view::text::{grouped, lasted, local};
+use super::view::text::grouped;
 use crate::cli::view::redaction_marks;
 use crate::cli::view::redaction_marks::Marks;
 use crate::codex::rollout::locate;
@@ -32,7 +33,6 @@ use crate::otel::redact::{Class, Redactor};
 use crate::otel::resource::Decoration;
 use crate::otel::text_tree::printable;
 use crate::settings::{Settings, SpanTree, Target};
-use crate::time::Timestamp;
 
 /// Show exactly what is sent for a turn: after redaction, scrubbing and cutting, for the backend in force.
 #[derive(ArgsInfo, FromArgs, Debug)]
@@ -211,11 +211,11 @@ impl Preview {
         out.push_str("\n\n");
         for group in &self.request.resource_spans {
             terminal.paint_into(out, Style::Other, "resource\n");
-            attributes(out, terminal, group.resource.iter().flat_map(|r| &r.attributes));
+            text::attributes(out, terminal, group.resource.iter().flat_map(|r| &r.attributes));
         }
         for span in self.spans() {
             out.push('\n');
-            span_text(out, terminal, span);
+            text::span(out, terminal, span);
         }
         out.push('\n');
         if let Some(differences) = &self.differences {
@@ -260,150 +260,5 @@ fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) 
         Some(entry) => Ok(entry),
         None if key.part > 0 => bail!("a continued turn cannot be built anew on its own"),
         None => bail!("{} holds no finished turn {}", path.display(), key.turn),
-    }
-}
-
-fn span_text(out: &mut String, terminal: Terminal, span: &Span) {
-    let hex = |id: &[u8]| crate::otel::ids::hex(id);
-    let parent = match span.parent_span_id.as_slice() {
-        [] => "no parent".to_owned(),
-        parent => format!("parent {}", hex(parent)),
-    };
-    let at = Timestamp::from_nanos(span.start_time_unix_nano);
-    let took = Timestamp::from_nanos(span.end_time_unix_nano).since(at);
-    terminal.paint_into(out, Style::Strong, &printable(&span.name));
-    let ids = format!("  trace {}, span {}, {parent}", hex(&span.trace_id), hex(&span.span_id));
-    terminal.paint_into(out, Style::Quiet, &ids);
-    out.push('\n');
-    let when = format!("  {}, {}", local(at, "%Y-%m-%d %H:%M:%S"), lasted(took));
-    terminal.paint_into(out, Style::Quiet, &when);
-    out.push('\n');
-    attributes(out, terminal, span.attributes.iter());
-    if let Some(status) = span.status.as_ref().filter(|s| !s.message.is_empty()) {
-        terminal.paint_into(out, Style::Bad, "  status ");
-        redaction_marks::paint(out, terminal, &status.message, "         ");
-    }
-    for event in &span.events {
-        terminal.paint_into(out, Style::Bad, &format!("  event {}\n", printable(&event.name)));
-        attributes(out, terminal, event.attributes.iter());
-    }
-}
-
-fn attributes<'a>(out: &mut String, terminal: Terminal, list: impl Iterator<Item = &'a KeyValue>) {
-    for attribute in list {
-        terminal.paint_into(out, Style::Tool, &format!("  {}", printable(&attribute.key)));
-        out.push_str(" = ");
-        let value = attribute.value.as_ref().map(text_of).unwrap_or_default();
-        redaction_marks::paint(out, terminal, &value, "    ");
-    }
-}
-
-/// A value as text: strings as they are, all else as JSON.
-fn text_of(value: &AnyValue) -> String {
-    match &value.value {
-        Some(Any::StringValue(text)) => text.clone(),
-        Some(Any::IntValue(number)) => number.to_string(),
-        Some(Any::ArrayValue(list)) => {
-            let parts: Vec<String> = list.values.iter().map(text_of).collect();
-            format!("[{}]", parts.join(", "))
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-/// Spans that come or go, and attributes that differ on those that stay.
-fn differences(stored: &ExportTraceServiceRequest, other: &ExportTraceServiceRequest) -> Vec<String> {
-    let spans = |request: &ExportTraceServiceRequest| -> BTreeMap<Vec<u8>, Span> {
-        let all = request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
-        all.map(|s| (s.span_id.clone(), s.clone())).collect()
-    };
-    let resource = |request: &ExportTraceServiceRequest| -> Vec<KeyValue> {
-        request.resource_spans.iter().filter_map(|r| r.resource.clone()).flat_map(|r| r.attributes).collect()
-    };
-    let mut found = BTreeMap::new();
-    changes(RESOURCE, &resource(stored), &resource(other), &mut found);
-    let (stored, other) = (spans(stored), spans(other));
-    for (id, span) in &other {
-        match stored.get(id) {
-            None => *found.entry(('+', SPAN, unnumbered(&span.name))).or_default() += 1,
-            Some(known) => changes(ATTRIBUTE, &known.attributes, &span.attributes, &mut found),
-        }
-    }
-    for span in stored.iter().filter(|(id, _)| !other.contains_key(*id)).map(|(_, span)| span) {
-        *found.entry(('-', SPAN, unnumbered(&span.name))).or_default() += 1;
-    }
-    let line = |((sign, what, name), count): ((char, &str, String), u64)| match count {
-        1 => format!("{sign} {what} {name}"),
-        n => format!("{sign} {what} {name}, {n} times"),
-    };
-    found.into_iter().map(line).collect()
-}
-
-fn changes(
-    what: &'static str,
-    stored: &[KeyValue],
-    other: &[KeyValue],
-    found: &mut BTreeMap<(char, &'static str, String), u64>,
-) {
-    let find = |list: &[KeyValue], key: &str| list.iter().find(|a| a.key == key).map(|a| a.value.clone());
-    let mut note = |sign, key: &str| *found.entry((sign, what, key.to_owned())).or_default() += 1;
-    // A turn built anew says so; what would have been sent does not.
-    for attribute in other.iter().filter(|a| a.key != "codex.origin") {
-        match find(stored, &attribute.key) {
-            None => note('+', &attribute.key),
-            Some(value) if value != attribute.value => note('~', &attribute.key),
-            Some(_) => {}
-        }
-    }
-    stored.iter().filter(|a| find(other, &a.key).is_none()).for_each(|a| note('-', &a.key));
-}
-
-/// `Model call 3` as `Model call`.
-fn unnumbered(name: &str) -> String {
-    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned()
-}
-
-const RESOURCE: &str = "resource attribute";
-const ATTRIBUTE: &str = "attribute";
-const SPAN: &str = "span";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
-
-    fn attribute(key: &str, value: &str) -> KeyValue {
-        let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
-        KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
-    }
-
-    /// An id, a name and attributes.
-    type Given<'a> = (u8, &'a str, &'a [(&'a str, &'a str)]);
-
-    fn request(spans: &[Given]) -> ExportTraceServiceRequest {
-        let span = |(id, name, attributes): &Given| Span {
-            span_id: vec![*id; 8],
-            name: (*name).to_owned(),
-            attributes: attributes.iter().map(|(k, v)| attribute(k, v)).collect(),
-            ..Span::default()
-        };
-        let spans = ScopeSpans { spans: spans.iter().map(span).collect(), ..ScopeSpans::default() };
-        let resource = Some(Resource::default());
-        let spans = ResourceSpans { resource, scope_spans: vec![spans], ..ResourceSpans::default() };
-        ExportTraceServiceRequest { resource_spans: vec![spans] }
-    }
-
-    #[test]
-    fn what_differs_is_told_once_with_how_often() {
-        let stored = request(&[(1, "Turn 1", &[("kind", "LLM"), ("gone", "1")]), (2, "Bash", &[])]);
-        let other = request(&[
-            (1, "Turn 1", &[("kind", "AGENT"), ("codex.origin", "backfill")]),
-            (3, "Model call 1", &[]),
-            (4, "Model call 2", &[]),
-        ]);
-        let expected = ["+ span Model call, 2 times", "- attribute gone", "- span Bash", "~ attribute kind"];
-        assert_eq!(differences(&stored, &other), expected);
-        assert!(differences(&stored, &stored).is_empty());
     }
 }

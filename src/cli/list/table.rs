@@ -1,154 +1,16 @@
-//! `arize-codex list`: the turns kept on this machine, by session, newest first.
+//! The list in a terminal: a line for each session and its turns below, with as many columns as there is room for.
 
-use argh::{ArgsInfo, FromArgs};
-use serde_json::{Value, json};
-use std::io::Write;
-
-use super::selection::selectors::Selectors;
-use super::selection::{self, Trace};
-use super::view::records::{Form, Records, rfc3339, write_json};
-use super::view::terminal::{Style, Terminal};
-use super::view::text::{first_line, fit, lasted, local, pad, pad_left, short, short_id, width};
-use super::{exit, follow};
-use crate::context::Context;
-use crate::delivery;
+use crate::cli::selection::Trace;
+use crate::cli::view::terminal::{Style, Terminal};
+use crate::cli::view::text::{
+    first_line, fit, folder_name, lasted, local, pad, pad_left, short, short_id, width,
+};
 use crate::delivery::archive::Place;
 use crate::otel::entry::{Head, Summary};
 use crate::otel::prices::{Bill, Prices};
-use crate::settings::Settings;
-
-/// List recent sessions and turns, newest first.
-#[derive(ArgsInfo, FromArgs, Debug)]
-#[argh(subcommand, name = "list")]
-pub struct ListArgs {
-    /// how many turns (default 30; 0 for all)
-    #[argh(option, arg_name = "n", default = "30")]
-    limit: usize,
-}
-
-/// Prints the list.
-///
-/// # Errors
-/// When it cannot be printed.
-pub fn run(
-    args: &ListArgs,
-    selectors: &Selectors,
-    form: Form,
-    context: &Context,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    delivery::catch_up(context);
-    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
-    let traces: Vec<(usize, Trace)> = selection::selected(context, selectors).take(limit).collect();
-    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
-    let prices = &Prices::load(context.paths(), settings.profile.prices.as_deref());
-    match form {
-        Form::Json => {
-            write_json(&traces.iter().map(|t| as_json(t, prices)).collect::<Vec<Value>>(), out)?;
-        }
-        Form::Csv | Form::Markdown => records(&traces, prices).write(form, out)?,
-        Form::Text => {
-            let terminal = Terminal::of(context);
-            let mut text = follow::running_lines(selectors, &settings, context, terminal);
-            if traces.is_empty() && text.is_empty() {
-                writeln!(out, "{}", selectors.nothing())?;
-                return Ok(exit::DONE);
-            }
-            text.push_str(&table(&traces, prices, terminal));
-            terminal.page(context, &text, out)?;
-        }
-    }
-    Ok(exit::DONE)
-}
-
-fn as_json((number, trace): &(usize, Trace), prices: &Prices) -> Value {
-    let head = trace.head();
-    let bill = trace.bill(prices);
-    json!({
-        "number": number,
-        "thread": trace.thread,
-        "turn": trace.turn,
-        "project": head.project_name,
-        "started_at": rfc3339(head.started_at),
-        "ended_at": rfc3339(trace.ended_at()),
-        "started_at_ms": head.started_at.as_millis(),
-        "ended_at_ms": trace.ended_at().as_millis(),
-        "duration_ms": duration_ms(trace),
-        "delivery": place_name(trace.place()),
-        "agents": trace.agents(),
-        "cost_usd": bill.known().map(|money| money.usd()),
-        "unpriced_calls": bill.unknown_calls,
-        "summary": trace.summary(),
-    })
-}
-
-fn duration_ms(trace: &Trace) -> u64 {
-    u64::try_from(trace.ended_at().since(trace.head().started_at).as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The turns as flat rows.
-fn records(traces: &[(usize, Trace)], prices: &Prices) -> Records {
-    let row = |(number, trace): &(usize, Trace)| {
-        let (head, summary) = (trace.head(), trace.summary());
-        vec![
-            (*number).into(),
-            rfc3339(head.started_at),
-            duration_ms(trace).into(),
-            summary.status.clone().into(),
-            place_name(trace.place()).into(),
-            head.project_name.clone().into(),
-            summary.cwd.clone().into(),
-            summary.branch.clone().into(),
-            summary.model.clone().into(),
-            summary.tool_calls.into(),
-            summary.failed_tool_calls.into(),
-            summary.prompt_tokens.into(),
-            summary.cached_tokens.into(),
-            summary.completion_tokens.into(),
-            trace.bill(prices).known().map(|money| money.usd()).into(),
-            trace.thread.as_str().into(),
-            trace.turn.as_str().into(),
-            said(&summary).into(),
-        ]
-    };
-    Records { fields: FIELDS.to_vec(), rows: traces.iter().map(row).collect() }
-}
-
-/// The fields of `--csv` and `--markdown`.
-const FIELDS: [&str; 18] = [
-    "number",
-    "started_at",
-    "duration_ms",
-    "status",
-    "delivery",
-    "project",
-    "directory",
-    "branch",
-    "model",
-    "tool_calls",
-    "failed_tool_calls",
-    "prompt_tokens",
-    "cached_tokens",
-    "completion_tokens",
-    "cost_usd",
-    "thread",
-    "turn",
-    "prompt",
-];
-
-/// Returns where a turn lies, in a word.
-pub fn place_name(place: Place) -> &'static str {
-    match place {
-        Place::Sent => "delivered",
-        Place::Waiting => "waiting",
-        Place::SetAside => "set aside",
-        Place::Deleted => "deleted",
-        Place::Dry => "dry run",
-    }
-}
 
 /// The turns under a line for each session that follows another.
-fn table(traces: &[(usize, Trace)], prices: &Prices, terminal: Terminal) -> String {
+pub fn draw(traces: &[(usize, Trace)], prices: &Prices, terminal: Terminal) -> String {
     let mut out = String::new();
     let layout = Layout::of(traces, terminal.width);
     let mut at = 0;
@@ -259,7 +121,7 @@ fn turn_line(
     }
     terminal.paint_into(out, Style::Quiet, &lead);
     out.push_str("  ");
-    out.push_str(&pad(&first_line(said(summary)), layout.prompt));
+    out.push_str(&pad(&first_line(summary.title()), layout.prompt));
     let mut column = |style: Style, text: &str| {
         out.push_str("  ");
         terminal.paint_into(out, style, text);
@@ -302,11 +164,6 @@ const COST_COLUMNS: usize = 8;
 const LASTED_COLUMNS: usize = 8;
 const STATE_COLUMNS: usize = 7;
 
-/// The prompt, or the turn's name where there is none.
-fn said(summary: &Summary) -> &str {
-    if summary.prompt.is_empty() { &summary.name } else { &summary.prompt }
-}
-
 fn status(summary: &Summary) -> (Style, String) {
     let (style, word) = match summary.status.as_str() {
         "failed" => (Style::Bad, "failed"),
@@ -345,12 +202,6 @@ fn calls(summary: &Summary, agents: usize) -> String {
         1 => format!("1 tool{failed}{agents}"),
         n => format!("{n} tools{failed}{agents}"),
     }
-}
-
-/// The last part of a directory's path.
-pub fn folder_name(path: &str) -> String {
-    let windows = path.as_bytes().get(1) == Some(&b':') || path.starts_with(r"\\");
-    path.rsplit(|c| c == '/' || (c == '\\' && windows)).find(|p| !p.is_empty()).unwrap_or(path).to_owned()
 }
 
 #[cfg(test)]
@@ -399,7 +250,7 @@ mod tests {
         let sum = whole.summary();
         assert_eq!((sum.prompt_tokens, sum.tool_calls), (Some(12_345_679), 1235));
         let line =
-            table(&[(1, whole)], &Prices::built_in(), Terminal { width: 160, height: None, colour: false });
+            draw(&[(1, whole)], &Prices::built_in(), Terminal { width: 160, height: None, colour: false });
         assert!(line.contains("failed   waiting") && line.contains("a-model-with-"), "{line}");
     }
 
@@ -408,7 +259,7 @@ mod tests {
         let traces = [(1, trace("s-1", "t-3")), (2, trace("s-1", "t-2")), (1234, trace("s-2", "t-1"))];
         for columns in [24, 40, 60, 72, 80, 110, 200] {
             let terminal = Terminal { width: columns, height: None, colour: false };
-            let text = table(&traces, &Prices::built_in(), terminal);
+            let text = draw(&traces, &Prices::built_in(), terminal);
             assert_eq!(text.lines().count(), 6, "two sessions, three turns, a line between\n{text}");
             for line in text.lines() {
                 assert!(width(line) <= columns || columns < 40, "{columns}: {line}");
