@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use super::exit;
+use crate::cli::view::text::counted;
 use crate::context::Context;
 use crate::delivery::budget::{Budget, Report};
 use crate::delivery::flush;
@@ -41,10 +42,9 @@ pub fn run(args: &FlushArgs, context: &Context, out: &mut dyn Write) -> anyhow::
 }
 
 fn write_report(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
-    let turns = |n: u64| if n == 1 { "1 turn".to_owned() } else { format!("{n} turns") };
-    writeln!(out, "{} delivered, {} waiting", turns(report.delivered), report.left)?;
+    writeln!(out, "{} delivered, {} waiting", counted(report.delivered, "turn"), report.left)?;
     if report.set_aside > 0 {
-        writeln!(out, "{} set aside in state/codex/outbox/rejected", turns(report.set_aside))?;
+        writeln!(out, "{} set aside in state/codex/outbox/rejected", counted(report.set_aside, "turn"))?;
     }
     match &report.last_error {
         Some(error) => writeln!(out, "{error}"),

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cli::view::text::{grouped, lasted};
+use crate::cli::view::text::{counted, grouped, lasted};
 use crate::otel::text_tree::printable;
 
 /// Counts what was found and done.
@@ -36,24 +36,26 @@ impl Count {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
-        let turns = |n: u64| if n == 1 { "1 turn".to_owned() } else { format!("{} turns", grouped(n)) };
-        let rollouts =
-            |n: u64| if n == 1 { "1 rollout".to_owned() } else { format!("{} rollouts", grouped(n)) };
         let spans = grouped(self.spans);
         if dry_run {
-            writeln!(out, "{} to send, {spans} spans", turns(self.turns))?;
+            writeln!(out, "{} to send, {spans} spans", counted(self.turns, "turn"))?;
         } else {
-            writeln!(out, "{} found, {spans} spans, {} delivered", turns(self.turns), turns(self.delivered))?;
+            writeln!(
+                out,
+                "{} found, {spans} spans, {} delivered",
+                counted(self.turns, "turn"),
+                counted(self.delivered, "turn")
+            )?;
         }
         let read = self.files - self.finished;
-        writeln!(out, "{}, {} of them read", rollouts(self.files), grouped(read))?;
+        writeln!(out, "{}, {} of them read", counted(self.files, "rollout"), grouped(read))?;
         let rest = [
             (self.known, "already told"),
             (self.running, "perhaps not over yet, left to the hooks"),
             (self.unwanted, "not asked for"),
         ];
         for (n, why) in rest.into_iter().filter(|(n, _)| *n > 0) {
-            writeln!(out, "{} {why}", turns(n))?;
+            writeln!(out, "{} {why}", counted(n, "turn"))?;
         }
         let rest = [
             (self.elsewhere, "of other sessions"),
@@ -61,11 +63,16 @@ impl Count {
             (self.unreadable, "that could not be read; see the log"),
         ];
         for (n, which) in rest.into_iter().filter(|(n, _)| *n > 0) {
-            writeln!(out, "{} {which}", rollouts(n))?;
+            writeln!(out, "{} {which}", counted(n, "rollout"))?;
         }
         for (name, n) in &self.programs {
             let turns = if *n == 1 { "its turns have" } else { "their turns have" };
-            writeln!(out, "{} by {}, which is not Codex: {turns} no model", rollouts(*n), printable(name))?;
+            writeln!(
+                out,
+                "{} by {}, which is not Codex: {turns} no model",
+                counted(*n, "rollout"),
+                printable(name)
+            )?;
         }
         for (path, what) in self.foreign.iter().take(MOST_NAMED) {
             writeln!(out, "no rollout: {}: {what}", printable(&path.display().to_string()))?;

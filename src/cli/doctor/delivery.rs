@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Finding, state};
 use crate::cli::setup::backend::{self, Probe, Test};
+use crate::cli::view::text::counted;
 use crate::context::{Context, Paths};
 use crate::delivery;
 use crate::delivery::outbox;
@@ -210,10 +211,6 @@ fn progress(status: &Status, target: Option<Target>) -> String {
     let all: Vec<String> =
         parts.map(|(count, what, how)| format!("{} {how}", counted(count, what))).collect();
     if all.is_empty() { last } else { format!("{last}; in all {}", all.join(", ")) }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn size_of(folder: &Path) -> u64 {

@@ -9,7 +9,7 @@ use crate::cli::backfill::{self, BackfillArgs};
 use crate::cli::selection::selectors::Selectors;
 use crate::cli::setup::codex_config;
 use crate::cli::setup::{codex_cli, describe, links, prompt};
-use crate::cli::view::text::grouped;
+use crate::cli::view::text::counted;
 use crate::codex::hooks_config::Executables;
 use crate::codex::hooks_config::survey::Survey;
 use crate::codex::hooks_config::trust::{self, HookState};
@@ -88,8 +88,7 @@ pub fn offer_past(context: &Context, asks: bool, out: &mut dyn Write) -> anyhow:
     if count == 0 {
         return Ok(());
     }
-    let sessions =
-        if count == 1 { "1 past session".to_owned() } else { format!("{} past sessions", grouped(count)) };
+    let sessions = counted(count, "past session");
     let program = program(context);
     writeln!(out, "\n{sessions} here: `{program} backfill` brings them in as well.")?;
     if asks && prompt::yes(&format!("Bring in {sessions} now?"), false)? {

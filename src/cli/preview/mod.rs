@@ -18,7 +18,7 @@ use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::records::write_json;
 use super::view::terminal::{Style, Terminal};
-use super::view::text::grouped;
+use super::view::text::{counted, grouped};
 use crate::cli::view::redaction_marks;
 use crate::cli::view::redaction_marks::Marks;
 use crate::codex::rollout::locate;
@@ -205,8 +205,7 @@ impl Preview {
         let at = endpoint(settings).map(|e| format!(" at {e}")).unwrap_or_default();
         terminal.paint_into(out, Style::Strong, &printable(&self.name));
         let count = self.spans().count();
-        let spans = if count == 1 { "span" } else { "spans" };
-        let size = format!("{count} {spans}, {} bytes", grouped(self.bytes() as u64));
+        let size = format!("{}, {} bytes", counted(count as u64, "span"), grouped(self.bytes() as u64));
         terminal.paint_into(out, Style::Quiet, &printable(&format!("  to {target}{at}: {size}")));
         out.push_str("\n\n");
         for group in &self.request.resource_spans {

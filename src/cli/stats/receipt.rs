@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 
 use super::sum::Sum;
 use super::tally::total;
-use crate::cli::view::text::{grouped, lasted, local, short};
+use crate::cli::view::text::{counted, grouped, lasted, local, short};
 use crate::otel::history_line::Line;
 use crate::time::Timestamp;
 
@@ -43,7 +43,6 @@ pub fn write(about: &str, rows: &[(String, Sum)], facts: &Facts) -> String {
     };
     // A string takes every write.
     let _ = writeln!(out, "### Codex: {}\n", cell(about));
-    let counted = |n: u64, one: &str| format!("{} {one}{}", grouped(n), if n == 1 { "" } else { "s" });
     let sessions = counted(facts.sessions.len() as u64, "session");
     let agents =
         if all.agents > 0 { format!(", {}", counted(all.agents, "subagent turn")) } else { String::new() };

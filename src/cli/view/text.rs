@@ -83,6 +83,11 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// A number of things: `1 turn`, `12,345 turns`.
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// A number in at most five characters: `987`, `12.3k`, `4.5M`.
 pub fn short(number: u64) -> String {
     let scaled = |unit: u64, name: &str| {

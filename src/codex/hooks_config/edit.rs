@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn edit_of_others_is_refused() {
-        let moved = "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = \"command\"\ncommand = \"first\"\n\n[[hooks.Stop]]";
+        let moved =
+            "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = \"command\"\ncommand = \"first\"\n\n[[hooks.Stop]]";
         for (changed, by) in [
             ("another command", BEFORE.replace("theirs", "changed")),
             ("another timeout", BEFORE.replace("\"theirs\"\n", "\"theirs\"\ntimeout = 3\n")),

@@ -126,12 +126,7 @@ fn turn() -> Turn {
             tokens_after: None,
             summary: None,
         }],
-        usage: Some(Usage {
-            input_tokens: 200,
-            output_tokens: 20,
-            total_tokens: 220,
-            ..Usage::default()
-        }),
+        usage: Some(Usage { input_tokens: 200, output_tokens: 20, total_tokens: 220, ..Usage::default() }),
         usage_source: None,
         agent: None,
         origin: Origin::Hooks,
@@ -155,9 +150,8 @@ fn text(span: &Span, key: &str) -> Option<String> {
 
 /// Each span as `kind name parent start-end status`, times in milliseconds of the turn.
 fn outline(spans: &[Span]) -> Vec<String> {
-    let name_of = |id: &[u8]| {
-        spans.iter().find(|s| s.span_id == id).map_or_else(|| "-".to_owned(), |s| s.name.clone())
-    };
+    let name_of =
+        |id: &[u8]| spans.iter().find(|s| s.span_id == id).map_or_else(|| "-".to_owned(), |s| s.name.clone());
     let ms = |nanos: u64| nanos / 1_000_000 - 1_000_000;
     let line = |s: &Span| {
         let failed = s.status.as_ref().is_some_and(|s| s.code == StatusCode::Error as i32);
