@@ -193,3 +193,42 @@ fn own_prompt(payload: &NotifyPayload) -> Option<&str> {
 const TURN_COMPLETE: &str = "agent-turn-complete";
 /// Beginning of the summary that replaces the history in a compaction (Codex 0.135 to 0.169).
 const SUMMARY_PREFIX: &str = "Another language model started to solve this problem";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: &str) -> NotifyPayload {
+        parse(OsStr::new(json)).unwrap()
+    }
+
+    #[test]
+    fn own_prompt_is_no_summary() {
+        let summary = format!("{SUMMARY_PREFIX} and left this");
+        for (messages, own) in [
+            (r#"["first","second"]"#.to_owned(), Some("second")),
+            (format!(r#"["first","{summary}"]"#), Some("first")),
+            (format!(r#"["{summary}"]"#), None),
+            (r#""one text""#.to_owned(), Some("one text")),
+            ("[]".to_owned(), None),
+            ("null".to_owned(), None),
+        ] {
+            let payload = parsed(&format!(r#"{{"input-messages":{messages}}}"#));
+            assert_eq!(own_prompt(&payload), own, "{messages}");
+        }
+    }
+
+    #[test]
+    fn half_a_character_is_mended() {
+        assert_eq!(
+            parsed(r#"{"turn-id":"t","last-assistant-message":"\ud83d!"}"#).turn_id.as_deref(),
+            Some("t")
+        );
+    }
+
+    #[test]
+    fn fault_repeats_nothing_of_the_payload() {
+        let error = parse(OsStr::new(r#"{"turn-id": sesame}"#)).unwrap_err().to_string();
+        assert!(error.starts_with("malformed notify payload") && !error.contains("sesame"), "{error}");
+    }
+}

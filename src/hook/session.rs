@@ -112,3 +112,21 @@ const MIN_PROMPT_BYTES: usize = 128;
 const MAX_AGENTS: usize = 4096;
 /// Longest wait for leftovers in sync mode.
 const LEFTOVER_BUDGET: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steering_without_end_stays_bounded() {
+        let mut prompts = Vec::new();
+        for _ in 0..1500 {
+            keep_prompt(&mut prompts, &"word ".repeat(2000));
+        }
+        assert_eq!(prompts.len(), MAX_PROMPTS);
+        assert_eq!(prompts[0].len(), 10_000, "the first is whole");
+        let kept: usize = prompts.iter().map(String::len).sum();
+        assert!(kept < MAX_PROMPTS_BYTES + MAX_PROMPTS * 2 * MIN_PROMPT_BYTES, "{kept}");
+        assert!(prompts[MAX_PROMPTS - 1].starts_with("word "), "the last is still recognised");
+    }
+}

@@ -178,3 +178,73 @@ const FIRST_ROW_BYTES: usize = 1024;
 const MAX_NAME_BYTES: usize = 512;
 /// Most content that hooks keep of one turn's calls; the rollout has the rest.
 const MAX_ROWS_BYTES: u64 = 32 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Logging;
+
+    fn settings(prompts: bool, tool_details: bool, tool_content: bool) -> HookSettings {
+        let logging = Logging { prompts, tool_details, tool_content };
+        HookSettings { logging, max_value_bytes: 1000, debug: false }
+    }
+
+    fn row_of(payload: &str, event: Event, settings: &HookSettings) -> Row {
+        row(&HookPayload::parse(payload.as_bytes()).unwrap(), event, Timestamp::from_millis(7), settings)
+    }
+
+    const CALL: &str = r#"{"session_id":"s","turn_id":"t","tool_use_id":"c1","tool_name":"Bash",
+        "tool_input":{"command":"make it"},"tool_response":"made it"}"#;
+
+    #[test]
+    fn input_is_kept_of_the_first_hook() {
+        let all = settings(true, true, true);
+        let text = |row: &Row| {
+            let of =
+                |json: &Option<Box<serde_json::value::RawValue>>| json.as_ref().map(|j| j.get().to_owned());
+            (of(&row.input), of(&row.output))
+        };
+        let before = row_of(CALL, Event::PreToolUse, &all);
+        assert_eq!(
+            (before.row, before.call_id.as_str(), before.name.as_str()),
+            (Kind::PreToolUse, "c1", "Bash")
+        );
+        assert_eq!(text(&before).0.as_deref(), Some(r#"{"command":"make it"}"#));
+        let after = row_of(CALL, Event::PostToolUse, &all);
+        assert_eq!(text(&after), (None, Some("\"made it\"".to_owned())));
+        assert_eq!(after.at, Timestamp::from_millis(7));
+    }
+
+    #[test]
+    fn rows_withhold_what_switches_say() {
+        for (event, text_of_it, details, content, shown) in [
+            (Event::PreToolUse, "make it", true, false, true),
+            (Event::PreToolUse, "make it", false, true, false),
+            (Event::PostToolUse, "made it", false, true, true),
+            (Event::PostToolUse, "made it", true, false, false),
+        ] {
+            let line = row_of(CALL, event, &settings(true, details, content)).to_line();
+            let text = String::from_utf8(line).unwrap();
+            assert_eq!(text.contains(text_of_it), shown, "{event:?} {text}");
+        }
+    }
+
+    #[test]
+    fn request_error_is_under_the_prompt_switch() {
+        let failed = r#"{"turn_id":"t","request_id":"r1","status":"failed","error":"no: xyzzy","model":"m"}"#;
+        for prompts in [true, false] {
+            let row = row_of(failed, Event::PostModelRequest, &settings(prompts, true, true));
+            let request = row.request.unwrap();
+            assert_eq!((request.id.as_str(), request.attempt), ("r1", 1));
+            assert_eq!(request.error.unwrap().contains("xyzzy"), prompts);
+        }
+        assert!(row_of(CALL, Event::PreToolUse, &settings(true, true, true)).request.is_none());
+    }
+
+    #[test]
+    fn names_without_end_are_cut() {
+        let long = format!(r#"{{"turn_id":"t","tool_use_id":"{0}","tool_name":"{0}"}}"#, "n".repeat(100_000));
+        let row = row_of(&long, Event::PreToolUse, &settings(true, true, true));
+        assert!(row.call_id.len() < 600 && row.name.len() < 600);
+    }
+}
