@@ -21,6 +21,9 @@ fn pages_for_the_browser() {
     let home = Home::new("target: local");
     assert!(outbox::put(home.paths(), &large_turn(20_000)).unwrap());
     show(&home.context, &[], &folder.join("large.html"));
+    let home = Home::new("target: local");
+    assert!(outbox::put(home.paths(), &told_turn()).unwrap());
+    show(&home.context, &[], &folder.join("told.html"));
     let wanted = ["codex-0.169.0/subagents-parallel", "codex-0.169.0/approvals"];
     for recording in
         recordings().iter().map(|f| Recording::load(f)).filter(|r| wanted.contains(&r.name.as_str()))
@@ -116,6 +119,62 @@ pub fn large_turn(spans: u64) -> Entry {
     Entry { head, spans: (0..spans).map(span).collect() }
 }
 
+/// A small turn with one call of each kind that the page shows in its own way.
+fn told_turn() -> Entry {
+    let mut entry = large_turn(6);
+    let patch = "*** Begin Patch\n*** Update File: src/<img src=x onerror=window.ran=1>.rs\n@@ fn main()\n same\n-old <script>window.ran=1</script>\n+new\n+newer\n*** Add File: b.rs\n+one\n*** Delete File: gone.rs\n*** End Patch";
+    let command =
+        r#"{"cmd": "cargo test --workspace", "workdir": "/home/dev/parser", "yield_time_ms": 1000}"#;
+    let printed = "Chunk ID: f87c05\nWall time: 0.0213 seconds\nProcess exited with code 0\nOriginal token count: 3\nOutput:\nall 7 tests pass\n";
+    let picture = r#"[{"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="}]"#;
+    let parent = |n: u64| if n == 0 { Vec::new() } else { (n + 1).to_be_bytes().to_vec() };
+    for (at, name, input, output, below) in [
+        (
+            1,
+            "apply_patch",
+            serde_json::json!({"input": patch}).to_string(),
+            "Exit code: 0\nWall time: 0 seconds\nOutput:\nSuccess.",
+            0,
+        ),
+        (2, "exec", r#"{"input": "await tools.exec_command()"}"#.to_owned(), "done", 0),
+        (3, "exec_command", command.to_owned(), printed, 2),
+        (4, "view_image", r#"{"path": "a.png"}"#.to_owned(), picture, 0),
+    ] {
+        let span = &mut entry.spans[at];
+        span.name = name.into();
+        span.status = Some(Status { code: 1, message: String::new() });
+        span.parent_span_id = if below == 0 {
+            parent(0u64).into_iter().chain(1u64.to_be_bytes()).collect()
+        } else {
+            parent(below)
+        };
+        span.attributes = vec![
+            text("openinference.span.kind", "TOOL"),
+            text("input.value", &input),
+            text("output.value", output),
+        ];
+    }
+    // The longest is not the first.
+    entry.spans[4].end_time_unix_nano = entry.spans[4].start_time_unix_nano + 1_200_000_000_000;
+    let number = |key: &str, value| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    };
+    for (part, ms) in [
+        ("model", 1_200_000),
+        ("tools", 600_000),
+        ("approvals", 60_000),
+        ("hooks", 9000),
+        ("compaction", 30_000),
+    ] {
+        entry.spans[0].attributes.push(number(&format!("codex.time.{part}_ms"), Value::IntValue(ms)));
+    }
+    entry.spans[0].attributes.push(number("llm.cost.total", Value::DoubleValue(1.25)));
+    entry.spans[0].attributes.push(number("codex.cost.unknown_calls", Value::IntValue(1)));
+    entry
+}
+
 fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
@@ -136,7 +195,8 @@ fn turns_for_the_open_page() {
     let home = std::env::var("OPEN_HOME").expect("OPEN_HOME");
     let vars = std::collections::BTreeMap::from([("HOME".to_owned(), home)]);
     let context = arize_codex::context::Context::given(Vec::new(), vars);
-    for number in 0..OPEN_TURNS {
+    let turns = std::env::var("OPEN_TURNS").map_or(OPEN_TURNS, |n| n.parse().unwrap());
+    for number in 0..turns {
         let mut entry = large_turn(6);
         let id = |n: u64| format!("01a20338-12bb-7000-8000-{n:012}");
         entry.head.key.turn = TurnId::parse(&id(number)).unwrap();

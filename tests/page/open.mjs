@@ -2,6 +2,7 @@
 //
 //   open.mjs ADDRESS TURNS [PICTURES]     TURNS: how many turns the home was filled with
 import { createRequire } from "node:module";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -64,6 +65,13 @@ await page.locator("#clear").click();
 await page.locator("[data-by=model]").click();
 await page.waitForSelector(".group");
 check("costs are drawn by model", (await page.locator(".group").count()) > 0);
+const csv = async selector => {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator(selector).click()]);
+  return readFileSync(await download.path(), "utf8").trim().split("\n");
+};
+const table = await csv("#turns-table");
+check("the turns are saved as CSV", table.length === Number(turns) + 1 && table[0].startsWith("thread,turn,"), table.length + " lines");
+check("the costs are saved as CSV", (await csv("#costs-table"))[0].startsWith("name,turns,"));
 const link = await page.locator("a.turn").first().getAttribute("href");
 await page.locator("a.turn").first().click();
 await page.waitForSelector("[role=treeitem]");
@@ -75,8 +83,38 @@ await page.goBack();
 await drawn(page);
 await page.locator("a:has-text('conversation')").first().click();
 await page.waitForSelector(".conversation li");
+const saved = async selector => {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator(selector).click()]);
+  return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
+};
+const whole = await saved("a[href^='export/']");
+check("a session is saved as one page", /^codex-session-.*\.html$/.test(whole.name) && whole.text.startsWith("<!doctype html>") && !whole.text.includes("<img src=x"), whole.name);
 const found = await violations(page);
 check("a conversation passes axe-core", !found.length, found.join("\n"));
+// A turn that runs, told by hooks while the page looks.
+const payload = more => JSON.stringify({ session_id: "01a208b7-4665-7351-8821-05e2a116e8e7", turn_id: "01a208b7-467d-7581-acaf-06e37ecc6ebd", cwd: "/home/dev/shop", model: "gpt-5.5", transcript_path: null, permission_mode: "default", ...more });
+const hook = (role, event, more) => spawnSync(process.env.PROGRAM, ["hook", role], { input: payload({ hook_event_name: event, ...more }), env: { HOME: process.env.OPEN_HOME } });
+const list = await open("", {});
+await drawn(list);
+hook("session", "UserPromptSubmit", { prompt: "watch me <b>run</b>" });
+await list.waitForSelector(".turn:has-text('watch me <b>run</b>')");
+check("a turn that begins appears by itself", (await list.locator(".turn:has-text('watch me') .wait").textContent()).startsWith("running"));
+await list.locator("a.turn:has-text('watch me')").click();
+await list.waitForSelector("[role=treeitem]");
+const call = { tool_name: "Bash", tool_input: { command: "sleep 9 # <img src=x onerror=window.ran=1>" }, tool_use_id: "call_1" };
+hook("tool", "PreToolUse", call);
+await list.waitForSelector("[role=treeitem]:has-text('Bash')");
+check("its page moves as a call begins", true);
+await list.locator("[role=treeitem]:has-text('Bash')").click();
+hook("tool", "PostToolUse", { ...call, tool_response: "slept well" });
+await list.waitForFunction(() => /slept well/.test(document.getElementById("details").textContent) || document.querySelector(".row.on"));
+check("what is chosen stays chosen while it moves", (await list.locator(".row.on").textContent()).includes("Bash"));
+const moving = await violations(list);
+check("the page of a running turn passes axe-core", !moving.length, moving.join("\n"));
+hook("stop", "Stop", { last_assistant_message: "all done" });
+await list.waitForFunction(() => /completed/.test(document.getElementById("subtitle").textContent));
+check("its page tells its end", true);
+check("nothing of it has run", !(await list.evaluate("window.ran")) && !list.troubles.filter(t => !/404/.test(t)).length, list.troubles.join("\n"));
 const stranger = await open("", {});
 const refused = await stranger.evaluate(() => fetch("/turns").then(r => r.status));
 check("without the token there is nothing", refused === 404);

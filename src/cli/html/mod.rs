@@ -26,6 +26,15 @@ pub fn write(traces: &[Trace], path: &Path) -> anyhow::Result<()> {
         .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
 }
 
+/// What a page is given beside its traces.
+#[derive(Default, Clone, Copy)]
+pub struct Around<'a> {
+    /// Makes the address of a trace's page in the backend.
+    pub link: Option<&'a dyn Fn(&str) -> String>,
+    /// Where a page that is served finds the data of its turn anew, while that runs.
+    pub live: Option<&'a str>,
+}
+
 /// Returns the page.
 ///
 /// # Errors
@@ -35,24 +44,25 @@ pub fn page_of(traces: &[Trace]) -> anyhow::Result<String> {
     for trace in traces {
         loaded.push((trace, trace.spans()?));
     }
-    Ok(page(&loaded))
+    Ok(page(&loaded, Around::default()))
 }
 
-/// The page of some traces and their spans.
-fn page(traces: &[(&Trace, Vec<Span>)]) -> String {
-    let data = data(traces).to_string().replace('<', "\\u003c");
+/// Returns the page of some traces and their spans.
+pub fn page(traces: &[(&Trace, Vec<Span>)], around: Around) -> String {
+    let data = data(traces, around).to_string().replace('<', "\\u003c");
     // The places are filled from the last to the first, so that no filling is searched for a place.
     let (head, rest) = TEMPLATE.split_once("%POLICY%").unwrap_or((TEMPLATE, ""));
     let (middle, rest) = rest.split_once("%STYLE%").unwrap_or((rest, ""));
     let (body, rest) = rest.split_once("%DATA%").unwrap_or((rest, ""));
     let (between, end) = rest.split_once("%SCRIPT%").unwrap_or((rest, ""));
-    [head, &policy(), middle, STYLE, body, &data, between, SCRIPT, end].concat()
+    [head, &policy(around.live.is_some()), middle, STYLE, body, &data, between, SCRIPT, end].concat()
 }
 
-fn policy() -> String {
+fn policy(is_live: bool) -> String {
     let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text));
+    let connect = if is_live { " connect-src 'self';" } else { "" };
     format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; \
+        "default-src 'none';{connect} script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; \
          form-action 'none'",
         hash(SCRIPT),
         hash(STYLE)
@@ -61,7 +71,7 @@ fn policy() -> String {
 
 /// Returns what the script draws. Each trace begins at 0 on the axis they share, so that turns with hours
 /// between them can be compared.
-fn data(traces: &[(&Trace, Vec<Span>)]) -> Value {
+pub fn data(traces: &[(&Trace, Vec<Span>)], around: Around) -> Value {
     let mut spans = Vec::new();
     let mut heads = Vec::new();
     let mut total = 0f64;
@@ -70,7 +80,7 @@ fn data(traces: &[(&Trace, Vec<Span>)]) -> Value {
         let begin = nodes.iter().map(|n| n.start).min().unwrap_or(0);
         let end = nodes.iter().map(|n| n.end).max().unwrap_or(0);
         total = total.max(millis(end - begin));
-        heads.push(trace_head(trace, loaded, begin, end));
+        heads.push(trace_head(trace, loaded, begin, end, around));
         let base = spans.len();
         let mut path: Vec<usize> = Vec::new();
         for (at, node) in nodes.iter().enumerate() {
@@ -82,7 +92,10 @@ fn data(traces: &[(&Trace, Vec<Span>)]) -> Value {
         }
     }
     let (title, subtitle) = titles(traces);
-    json!({ "title": title, "subtitle": subtitle, "total": total.max(0.001), "traces": heads, "spans": spans })
+    json!({
+        "title": title, "subtitle": subtitle, "total": total.max(0.001), "traces": heads, "spans": spans,
+        "live": around.live,
+    })
 }
 
 fn titles(traces: &[(&Trace, Vec<Span>)]) -> (String, String) {
@@ -107,10 +120,12 @@ fn titles(traces: &[(&Trace, Vec<Span>)]) -> (String, String) {
     (title, parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · "))
 }
 
-fn trace_head(trace: &Trace, spans: &[Span], begin: u64, end: u64) -> Value {
+fn trace_head(trace: &Trace, spans: &[Span], begin: u64, end: u64, around: Around) -> Value {
     let summary = &trace.head().summary;
+    let id = spans.first().map(|s| hex(&s.trace_id));
     json!({
-        "id": spans.first().map(|s| hex(&s.trace_id)),
+        "link": around.link.zip(id.as_deref()).map(|(link, id)| link(id)),
+        "id": id,
         "start": begin / 1_000_000,
         "took": millis(end - begin),
         "name": summary.name,
@@ -160,7 +175,8 @@ fn millis(nanos: u64) -> f64 {
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// What shows contents, then the page itself.
+const SCRIPT: &str = concat!(include_str!("content.js"), include_str!("page.js"));
 
 #[cfg(test)]
 mod tests {
@@ -171,7 +187,7 @@ mod tests {
         for place in ["%POLICY%", "%STYLE%", "%DATA%", "%SCRIPT%"] {
             assert_eq!(TEMPLATE.matches(place).count(), 1, "{place}");
         }
-        let page = page(&[]);
+        let page = page(&[], Around::default());
         assert!(page.contains("script-src 'sha256-") && page.contains("\"spans\":[]"));
         assert!(!page.contains("%STYLE%") && !SCRIPT.contains("innerHTML") && !SCRIPT.contains("</script"));
         assert!(!TEMPLATE.contains(" style=") && !TEMPLATE.contains(" onclick"));

@@ -1,25 +1,14 @@
-"use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const spans = data.spans, byId = id => document.getElementById(id);
+  const { el, grouped, section, box, text, copy, request, result, messages } = content;
+  const byId = id => document.getElementById(id);
+  let data = JSON.parse(byId("data").textContent), spans = data.spans;
   const rows = byId("rows"), spacer = byId("spacer"), axis = byId("axis"), details = byId("details");
   const search = byId("search"), phone = matchMedia("(max-width: 860px)");
+  const MOST_PRINTED = 2000;
   const KINDS = { LLM: "Model", TOOL: "Tools", AGENT: "Agents", CHAIN: "Other", ERROR: "Errors" };
   const closed = new Set(), kinds = new Set();
-  let shown = [], matches = null, selected = -1, query = "", texts = null, from = 0, to = data.total;
+  let shown = [], matches = null, selected = -1, query = "", texts = null, from = 0, to = data.total, inTime = spans.map((_, n) => n), order = inTime, longest = null;
 
-  // Everything a tool or a model wrote goes through here, as text.
-  function el(tag, attributes, ...children) {
-    const node = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes || {})) {
-      if (key === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
-      else if (value !== undefined && value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
-    }
-    for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) node.append(child);
-    return node;
-  }
-
-  const grouped = n => Math.round(n).toLocaleString("en-US");
   function short(n) {
     for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (n >= unit * (name === "k" ? 10 : 1)) return (n / unit).toFixed(n >= 100 * unit ? 0 : 1) + name;
     return String(n);
@@ -53,24 +42,44 @@
       for (let n of matches) while (n >= 0 && !keep.has(n)) { keep.add(n); n = spans[n].p; }
     }
     shown = [];
-    for (let n = 0; n < spans.length; n++) {
+    for (let at = 0; at < order.length; at++) {
+      const n = order[at];
       if (!keep || keep.has(n)) shown.push(n);
-      if (!keep && closed.has(n)) n += spans[n].t;
+      if (!keep && closed.has(n)) at += spans[n].t;
     }
     byId("count").textContent = matches ? grouped(matches.size) + " of " + grouped(spans.length) : grouped(spans.length) + (spans.length === 1 ? " span" : " spans");
     spacer.style.height = shown.length * rowHeight() + "px";
     draw();
   }
 
-  let pending = false;
+  // The tree with the longest of siblings first.
+  function byDuration() {
+    const below = new Map();
+    spans.forEach((s, n) => below.has(s.p) ? below.get(s.p).push(n) : below.set(s.p, [n]));
+    const found = [], stack = (below.get(-1) || []).slice().reverse();
+    while (stack.length) {
+      const n = stack.pop();
+      found.push(n);
+      stack.push(...(below.get(n) || []).sort((a, b) => spans[a].l - spans[b].l || b - a));
+    }
+    return found;
+  }
+  function sort() {
+    order = order === inTime ? longest ||= byDuration() : inTime;
+    byId("sort").setAttribute("aria-pressed", String(order !== inTime));
+    rows.scrollTop = 0;
+    refresh();
+  }
+
+  let pending = false, printing = false;
   function draw() {
     if (pending) return;
     pending = true;
     requestAnimationFrame(() => { pending = false; paint(); });
   }
   function paint() {
-    const height = rowHeight(), first = Math.max(0, Math.floor(rows.scrollTop / height) - 4);
-    const last = Math.min(shown.length, Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 4);
+    const height = rowHeight(), first = printing ? 0 : Math.max(0, Math.floor(rows.scrollTop / height) - 4);
+    const last = Math.min(shown.length, printing ? MOST_PRINTED : Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 4);
     const list = [];
     for (let at = first; at < last; at++) list.push(row(shown[at], at, height));
     spacer.replaceChildren(...list);
@@ -152,45 +161,6 @@
   function facts(list) {
     return el("dl", { class: "facts" }, list.filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => [el("dt", null, name), el("dd", null, String(value))]));
   }
-  function text(value, mime) {
-    let whole = String(value);
-    if (mime === "application/json" || /^[[{]/.test(whole)) {
-      try { whole = JSON.stringify(JSON.parse(whole), null, 2); } catch { /* as it is */ }
-    }
-    const pre = el("pre"), lines = whole.split("\n"), limit = 60;
-    const cut = lines.length > limit || whole.length > 12000;
-    pre.textContent = cut ? lines.slice(0, limit).join("\n").slice(0, 12000) : whole;
-    if (!cut) return [pre];
-    const more = el("button", { class: "more", type: "button" }, "Show all " + grouped(lines.length) + " lines, " + grouped(whole.length) + " characters");
-    more.addEventListener("click", () => { pre.textContent = whole; more.remove(); });
-    return [pre, more];
-  }
-  const section = (title, ...content) => [el("h3", null, title), ...content];
-  const box = (...content) => el("div", { class: "box" }, ...content);
-
-  function messages(a, side) {
-    const found = [];
-    for (const [key, value] of Object.entries(a)) {
-      const match = /^llm\.(input|output)_messages\.(\d+)\.message\.(.+)$/.exec(key);
-      if (match && match[1] === side) ((found[+match[2]] ||= {})[match[3]] = value);
-    }
-    return found.filter(Boolean).map(m => {
-      const parts = [];
-      if (m.content !== undefined) parts.push(...text(m.content));
-      for (let n = 0; m[`contents.${n}.message_content.type`] !== undefined; n++) {
-        const at = `contents.${n}.message_content.`, url = m[at + "image.image.url"];
-        if (m[at + "type"] === "reasoning") parts.push(el("div", { class: "role" }, "reasoning"));
-        if (url && /^data:image\/(png|jpeg|gif|webp);base64,/.test(url)) parts.push(el("img", { src: url, alt: "image in the message" }));
-        else if (url || m[at + "text"] !== undefined) parts.push(...text(url || m[at + "text"]));
-      }
-      for (let n = 0; m[`tool_calls.${n}.tool_call.id`] !== undefined; n++) {
-        const at = `tool_calls.${n}.tool_call.`;
-        parts.push(el("div", { class: "role" }, "calls " + m[at + "function.name"]), ...text(m[at + "function.arguments"]));
-      }
-      return box(el("div", { class: "role" }, (m.role || "?") + (m.tool_call_id ? " · " + m.tool_call_id : "")), ...parts);
-    });
-  }
-
   function describe() {
     if (selected < 0) return overview();
     const span = spans[selected], a = span.a, trace = data.traces[span.r];
@@ -210,15 +180,26 @@
         ["Exit code", a["codex.tool.exit_code"]], ["Permission", decision === "none" ? undefined : decision && decision + (span.w ? " after " + lasted(span.w) : "")],
       ]),
       span.x === undefined ? null : el("div", { class: "box fault" }, span.x || "failed"),
-      span.k === "TOOL" && (a["tool.parameters"] ?? input) !== undefined ? section("Arguments", box(...text(a["tool.parameters"] ?? input))) : null,
+      span.k === "TOOL" && (input ?? a["tool.parameters"]) !== undefined ? request(input ?? a["tool.parameters"]) : null,
       said.length ? section("Messages to the model", ...said) : input !== undefined && span.k !== "TOOL" ? section("Input", box(...text(input, a["input.mime_type"]))) : null,
       answered.length ? section("Answer", ...answered) : null,
-      output !== undefined && !answered.length ? section("Output", box(...text(output, a["output.mime_type"]))) : null,
+      output !== undefined && !answered.length ? (span.k === "TOOL" ? result(output, a["output.mime_type"]) : section("Output", box(...text(output, a["output.mime_type"], "output")))) : null,
+      span.t ? nested(selected) : null,
       el("details", null, el("summary", null, "All attributes"), el("table", { class: "attributes" }, el("tbody", null,
         [["trace id", trace.id], ["span id", span.i], ...rest, ...(a.metadata ? [["metadata", a.metadata]] : [])].map(([key, value]) => el("tr", null, el("td", null, key), el("td", null, typeof value === "string" ? value : JSON.stringify(value))))))),
     );
   }
 
+  // The calls that this one made.
+  function nested(n) {
+    const below = [];
+    for (let at = n + 1; at <= n + spans[n].t && below.length <= 200; at++) if (spans[at].p === n) below.push(at);
+    const line = at => {
+      const go = el("button", { class: "link", type: "button", on: { click: () => select(at, true) } }, spans[at].n + "  " + spans[at].b);
+      return el("tr", null, el("td", null, go, spans[at].x === undefined ? null : el("span", { class: "fault" }, " failed")), el("td", null, lasted(spans[at].l)));
+    };
+    return table("Below it", ["Call", "Took"], below.slice(0, 200).map(line));
+  }
   function totals(list, key, make) {
     const sums = new Map();
     for (const span of list) {
@@ -234,10 +215,10 @@
   function table(title, heads, body) {
     return body.length ? section(title, el("table", null, el("thead", null, el("tr", null, heads.map(h => el("th", { scope: "col" }, h)))), el("tbody", null, body))) : [];
   }
-  const tools = spans.filter(s => s.k === "TOOL"), models = spans.filter(s => s.a["llm.token_count.prompt"] !== undefined);
+  const toolsOf = () => spans.filter(s => s.k === "TOOL"), modelsOf = () => spans.filter(s => s.a["llm.token_count.prompt"] !== undefined);
   function overview() {
     selected = -1;
-    const longest = Math.max(1, ...totals(tools, s => s.n, t => t.time));
+    const tools = toolsOf(), models = modelsOf(), longest = Math.max(1, ...totals(tools, s => s.n, t => t.time));
     const cells = values => el("tr", null, values.map(v => el("td", null, v)));
     const toolRow = t => {
       const share = el("div", { class: "share k-TOOL" });
@@ -276,7 +257,7 @@
       ArrowLeft: () => { if (!span) return; if (span.t && !closed.has(selected) && !matches) fold(selected); else if (span.p >= 0) select(span.p, false); },
       ArrowRight: () => { if (!span || !span.t) return; if (closed.has(selected)) fold(selected); else move(1); },
       Enter: () => { if (span) { select(selected, true); if (phone.matches) details.focus(); } }, " ": () => span && span.t && fold(selected),
-      z: () => span && zoom(selected), Escape: () => { zoom(-1); overview(); },
+      z: () => span && zoom(selected), s: sort, Escape: () => { zoom(-1); overview(); },
     }[event.key];
     if (act && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); act(); }
   });
@@ -294,6 +275,11 @@
   new ResizeObserver(() => { spacer.style.height = shown.length * rowHeight() + "px"; draw(); }).observe(rows);
   byId("expand").addEventListener("click", () => { closed.clear(); refresh(); });
   byId("collapse").addEventListener("click", () => { spans.forEach((s, n) => s.t && s.d > 0 && closed.add(n)); if (data.traces.length > 1) spans.forEach((s, n) => s.t && closed.add(n)); refresh(); });
+  byId("sort").addEventListener("click", sort);
+  // Paper has no rows out of sight.
+  const print = on => { printing = on; paint(); };
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   byId("unzoom").addEventListener("click", () => zoom(-1));
   byId("overview-button").addEventListener("click", () => { overview.asked = true; overview(); if (phone.matches) details.focus(); });
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -302,22 +288,75 @@
   dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
   byId("theme").addEventListener("click", () => theme(document.documentElement.getAttribute("data-theme") === "dark" ? "light" : "dark"));
 
-  // The line above.
-  document.title = data.title;
-  byId("title").textContent = data.title;
-  byId("subtitle").textContent = data.subtitle;
-  const sum = key => models.reduce((n, s) => n + (s.a["llm.token_count." + key] || 0), 0);
-  const failed = spans.filter(s => s.x !== undefined).length;
-  for (const [name, value, style] of [["Time", lasted(data.traces.reduce((n, t) => n + t.took, 0))], ["Tool calls", grouped(tools.length)], ["Tokens in", short(sum("prompt"))], ["Cached", short(sum("prompt_details.cache_read"))], ["Tokens out", short(sum("completion"))], ["Reasoning", short(sum("completion_details.reasoning"))], failed ? ["Failed", grouped(failed), "bad"] : null].filter(Boolean)) {
-    byId("figures").append(el("div", { class: style }, el("dt", null, name), el("dd", null, value)));
+  // A price that is not known is no zero.
+  function cost() {
+    const known = spans.filter(s => s.a["llm.cost.total"] !== undefined);
+    const unknown = spans.some(s => s.a["codex.cost.unknown_calls"] > 0);
+    if (!known.length) return unknown ? "unknown" : null;
+    const usd = known.reduce((n, s) => n + s.a["llm.cost.total"], 0);
+    return (unknown ? "≥ $" : "$") + (usd >= 0.1 || usd === 0 ? usd.toFixed(2) : usd.toFixed(4));
   }
-  for (const kind of Object.keys(KINDS)) {
-    const there = spans.some(s => kind === "ERROR" ? s.x !== undefined : kind === "CHAIN" ? !(s.k in KINDS) || s.k === "CHAIN" : s.k === kind);
-    if (!there) continue;
-    const chip = el("button", { type: "button", "aria-pressed": "false" }, el("span", { class: "dot k-" + kind }), KINDS[kind]);
-    chip.addEventListener("click", () => { if (!kinds.delete(kind)) kinds.add(kind); chip.setAttribute("aria-pressed", String(kinds.has(kind))); refresh(); });
-    byId("kinds").append(chip);
+  // Where the time went: a bar, and the same in words.
+  function spent() {
+    const roots = spans.filter(s => s.p < 0), whole = data.traces.reduce((n, t) => n + t.took, 0);
+    const parts = ["model", "tools", "approvals", "hooks", "compaction"].map(name => [name, roots.reduce((n, s) => n + (s.a["codex.time." + name + "_ms"] || 0), 0)]).filter(([, ms]) => ms > 0);
+    byId("spent").hidden = !parts.length || !whole;
+    byId("spent").replaceChildren(el("div", { class: "parts", "aria-hidden": "true" }, parts.map(([name, ms]) => {
+      const part = el("i", { class: "t-" + name });
+      part.style.width = Math.min(100, ms / whole * 100) + "%";
+      return part;
+    })), el("p", null, parts.map(([name, ms]) => el("span", null, el("i", { class: "dot t-" + name, "aria-hidden": "true" }), name + " " + lasted(ms)))));
   }
+  // The lines above the waterfall.
+  function header() {
+    document.title = data.title;
+    byId("title").textContent = data.title;
+    const link = data.traces.length === 1 ? data.traces[0].link : null;
+    byId("subtitle").textContent = data.subtitle;
+    byId("backend").hidden = !link;
+    if (link) byId("backend").href = link;
+    const models = modelsOf(), sum = key => models.reduce((n, s) => n + (s.a["llm.token_count." + key] || 0), 0);
+    const failed = spans.filter(s => s.x !== undefined).length, tokens = (name, key) => [name, short(sum(key))];
+    const figures = [["Time", lasted(data.traces.reduce((n, t) => n + t.took, 0))], ["Tool calls", grouped(toolsOf().length)], tokens("Tokens in", "prompt"), tokens("Cached", "prompt_details.cache_read"), tokens("Tokens out", "completion"), tokens("Reasoning", "completion_details.reasoning"), ["Cost", cost()], failed ? ["Failed", grouped(failed), "bad"] : null];
+    byId("figures").replaceChildren(...figures.filter(f => f && f[1] !== null).map(([name, value, style]) => el("div", { class: style }, el("dt", null, name), el("dd", null, value))));
+    spent();
+    byId("kinds").replaceChildren(...Object.keys(KINDS).filter(isThere).map(kind => {
+      const chip = el("button", { type: "button", "aria-pressed": String(kinds.has(kind)) }, el("span", { class: "dot k-" + kind }), KINDS[kind]);
+      chip.addEventListener("click", () => { if (!kinds.delete(kind)) kinds.add(kind); chip.setAttribute("aria-pressed", String(kinds.has(kind))); refresh(); });
+      return chip;
+    }));
+  }
+  const isThere = kind => spans.some(s => kind === "ERROR" ? s.x !== undefined : kind === "CHAIN" ? !(s.k in KINDS) || s.k === "CHAIN" : s.k === kind);
+
+  // A turn that runs is drawn anew as it moves; what is chosen and folded stays so.
+  function take(next) {
+    const chosen = selected < 0 ? null : spans[selected].i, folded = new Set([...closed].map(n => spans[n].i)), wasWhole = from === 0 && to === data.total;
+    const sorted = order !== inTime;
+    data = next; spans = data.spans; texts = longest = null; inTime = spans.map((_, n) => n);
+    order = sorted ? longest = byDuration() : inTime;
+    closed.clear();
+    spans.forEach((s, n) => folded.has(s.i) && closed.add(n));
+    selected = spans.findIndex(s => s.i === chosen);
+    if (wasWhole) to = data.total;
+    header();
+    if (chosen === null || selected < 0) overview();
+    refresh();
+  }
+  function follow(address) {
+    const changes = new EventSource("../changes");
+    let busy = false;
+    changes.addEventListener("message", async () => {
+      if (busy) return;
+      busy = true;
+      const answer = await fetch(address, { credentials: "omit" }).catch(() => null);
+      if (answer && answer.ok) take(await answer.json());
+      // Between its end and its place in the archive a turn is nowhere for a moment.
+      if (!data.live) changes.close();
+      busy = false;
+    });
+  }
+  header();
+  if (data.live) follow(data.live);
   overview();
   refresh();
   performance.mark("drawn");

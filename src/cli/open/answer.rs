@@ -1,15 +1,22 @@
 //! The answers: pages, and JSON with documented names.
 
+use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 use super::guard::Route;
 use super::rows::{self, Query, Rows};
-use crate::cli::html;
+use crate::cli::html::{self, Around};
 use crate::cli::selection::moment::Moment;
 use crate::cli::selection::selectors::Selectors;
 use crate::cli::selection::{self, Trace};
+use crate::cli::view::records::{Form, Records};
 use crate::context::Context;
+use crate::delivery::archive::{Item, Place};
+use crate::delivery::running;
+use crate::delivery::transport::endpoint::Endpoint;
 use crate::otel::text_tree::string;
+use crate::settings::{Settings, Target};
 
 /// An answer, to be sent whole.
 #[derive(Debug)]
@@ -17,11 +24,20 @@ pub struct Answer {
     pub status: u16,
     pub content_type: &'static str,
     pub body: Vec<u8>,
+    /// The name of the file under which a browser is to keep it.
+    pub file: Option<String>,
 }
 
 impl Answer {
     fn of(content_type: &'static str, body: impl Into<Vec<u8>>) -> Answer {
-        Answer { status: 200, content_type, body: body.into() }
+        Answer { status: 200, content_type, body: body.into(), file: None }
+    }
+
+    fn table(records: &Records, file: &str) -> Answer {
+        let mut body = Vec::new();
+        // A vector takes every write.
+        let _ = records.write(Form::Csv, &mut body);
+        Answer { file: Some(file.to_owned()), ..Answer::of("text/csv; charset=utf-8", body) }
     }
 
     fn json(value: &Value) -> Answer {
@@ -30,7 +46,8 @@ impl Answer {
 
     /// Nothing more is said than that there is nothing.
     pub fn none() -> Answer {
-        Answer { status: 404, content_type: "text/plain; charset=utf-8", body: b"not found\n".to_vec() }
+        let content_type = "text/plain; charset=utf-8";
+        Answer { status: 404, content_type, body: b"not found\n".to_vec(), file: None }
     }
 }
 
@@ -52,8 +69,23 @@ pub fn answer(route: &Route, rows: &mut Rows, context: &Context) -> Answer {
                 rows::costs(&found, by).into_iter().map(|(name, sum)| json!({"name": name, "sum": sum}));
             Answer::json(&json!({ "by": by, "groups": groups.collect::<Vec<_>>() }))
         }
+        Route::TurnsTable(parameters) => {
+            rows.refresh(context);
+            Answer::table(&rows::table(&rows.select(&query(parameters), context)), "codex-turns.csv")
+        }
+        Route::CostsTable(parameters) => {
+            rows.refresh(context);
+            let found = rows.select(&query(parameters), context);
+            let by = value(parameters, "by").unwrap_or("day");
+            Answer::table(&rows::costs_table(&found, by), "codex-costs.csv")
+        }
+        Route::Export(thread) => export(thread, context),
         Route::Session(thread) => session(thread, context),
-        Route::Turn(key) => turn(key, context),
+        Route::Turn(key) => turn(key, context, html::page)
+            .map_or_else(Answer::none, |page| Answer::of("text/html; charset=utf-8", page)),
+        Route::Data(key) => {
+            turn(key, context, html::data).map_or_else(Answer::none, |data| Answer::json(&data))
+        }
         Route::Changes => Answer::none(),
     }
 }
@@ -92,6 +124,19 @@ fn session(thread: &str, context: &Context) -> Answer {
     Answer::json(&json!({ "thread": thread, "turns": traces.iter().map(said).collect::<Vec<_>>() }))
 }
 
+/// The session as one file to pass on.
+fn export(thread: &str, context: &Context) -> Answer {
+    let selectors = Selectors { session: Some(thread.to_owned()), ..Selectors::default() };
+    let Ok(traces) = selection::wanted(context, &selectors, None) else { return Answer::none() };
+    match html::page_of(&traces) {
+        Ok(page) => Answer {
+            file: Some(format!("codex-session-{thread}.html")),
+            ..Answer::of("text/html; charset=utf-8", page)
+        },
+        Err(_) => Answer::none(),
+    }
+}
+
 fn said(trace: &Trace) -> Value {
     let spans =
         trace.items.first().and_then(|item| selection::read(item).ok()).map(|e| e.spans).unwrap_or_default();
@@ -106,15 +151,34 @@ fn said(trace: &Trace) -> Value {
     })
 }
 
-/// The page of one turn: `TURN.THREAD`.
-fn turn(key: &str, context: &Context) -> Answer {
-    let Some((turn, thread)) = key.split_once('.') else { return Answer::none() };
-    let mut traces = selection::traces(context.paths());
-    let found = traces.find(|trace| trace.turn.as_str() == turn && trace.thread.as_str() == thread);
-    match found.map(|trace| html::page_of(&[trace])) {
-        Some(Ok(page)) => Answer::of("text/html; charset=utf-8", page),
-        _ => Answer::none(),
+/// Makes something of one turn, `TURN.THREAD`, as it was kept or as far as it has run.
+fn turn<T>(key: &str, context: &Context, make: impl Fn(&[(&Trace, Vec<Span>)], Around) -> T) -> Option<T> {
+    let (turn, thread) = key.split_once('.')?;
+    let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
+    let phoenix = Endpoint::of(&settings).ok().filter(|_| settings.target == Some(Target::Phoenix));
+    let link = phoenix.map(|endpoint| move |id: &str| endpoint.phoenix_page(id));
+    let link = link.as_ref().map(|link| link as &dyn Fn(&str) -> String);
+    let is_it = |trace: &Trace| trace.turn.as_str() == turn && trace.thread.as_str() == thread;
+    // A turn of whose trace only a subagent is over is still running.
+    let kept = selection::traces(context.paths()).find(is_it).filter(Trace::has_root);
+    if let Some(trace) = kept {
+        let spans = trace.spans().ok()?;
+        return Some(make(&[(&trace, spans)], Around { link, live: None }));
     }
+    let entries = running::turns(context, &settings);
+    let mut spans = Vec::new();
+    let mut items = Vec::new();
+    for entry in entries {
+        let head = entry.head;
+        if head.root_turn.as_str() == turn && head.root_thread.as_str() == thread {
+            spans.extend(entry.spans);
+            items.push(Item { head, place: Place::Waiting, path: PathBuf::new() });
+        }
+    }
+    let head = &items.first()?.head;
+    let trace = Trace { thread: head.root_thread.clone(), turn: head.root_turn.clone(), items };
+    // The backend does not have it yet.
+    Some(make(&[(&trace, spans)], Around { link: None, live: Some(&format!("../data/{key}")) }))
 }
 
 const LIMIT: usize = 200;

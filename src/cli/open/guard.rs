@@ -22,10 +22,18 @@ pub enum Route {
     Turns(Vec<(String, String)>),
     /// What turns cost, by the parameters of the query.
     Costs(Vec<(String, String)>),
+    /// Turns as a table for other programs, by the parameters of the query.
+    TurnsTable(Vec<(String, String)>),
+    /// The same of what they cost.
+    CostsTable(Vec<(String, String)>),
     /// The conversation of a session.
     Session(String),
+    /// All turns of a session as one page that needs no server.
+    Export(String),
     /// The page of a turn: `TURN.THREAD`.
     Turn(String),
+    /// What the page of a turn draws, anew.
+    Data(String),
     Changes,
 }
 
@@ -52,9 +60,13 @@ pub fn route(asked: &Asked, port: u16, token: &str) -> Option<Route> {
         None if page == "index.css" => Some(Route::Style),
         None if page == "turns" => Some(Route::Turns(parameters())),
         None if page == "costs" => Some(Route::Costs(parameters())),
+        None if page == "turns.csv" => Some(Route::TurnsTable(parameters())),
+        None if page == "costs.csv" => Some(Route::CostsTable(parameters())),
         None if page == "changes" => Some(Route::Changes),
         Some(("session", id)) if is_id(id) => Some(Route::Session(id.to_owned())),
+        Some(("export", id)) if is_id(id) => Some(Route::Export(id.to_owned())),
         Some(("turn", id)) if is_id(id) => Some(Route::Turn(id.to_owned())),
+        Some(("data", id)) if is_id(id) => Some(Route::Data(id.to_owned())),
         _ => None,
     }
 }

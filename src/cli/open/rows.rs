@@ -11,12 +11,13 @@ use std::time::SystemTime;
 
 use crate::cli::selection;
 use crate::cli::selection::selectors::Selectors;
+use crate::cli::view::records::Records;
 use crate::cli::view::text::{folder_name, local, place_name};
 use crate::context::{Context, Paths};
 use crate::delivery::archive::Place;
 use crate::delivery::{history, running};
 use crate::otel::entry::Head;
-use crate::otel::prices::{Bill, Prices};
+use crate::otel::prices::{Bill, Pricer, Prices};
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -119,6 +120,9 @@ impl Row {
             .collect::<Vec<&str>>()
             .join("\n")
             .to_lowercase();
+        // Ten thousands of rows are held: what they are counted from is not needed any more.
+        let mut head = head;
+        (head.summary.uses, head.summary.tools, head.summary.commit) = (Vec::new(), Vec::new(), None);
         Row { head, ended_at, bill: Bill::default(), agents: 0, place, text }
     }
 
@@ -180,6 +184,65 @@ pub fn costs(rows: &[&Row], by: &str) -> Vec<(String, Totals)> {
     sums
 }
 
+/// The rows as a table for other programs.
+pub fn table(rows: &[&Row]) -> Records {
+    let cells = |row: &&Row| {
+        let mut row = row.to_json();
+        FIELDS.iter().map(|field| row[*field].take()).collect()
+    };
+    Records { fields: FIELDS.to_vec(), rows: rows.iter().map(cells).collect() }
+}
+
+/// The sums of [`costs`] as a table for other programs.
+pub fn costs_table(rows: &[&Row], by: &str) -> Records {
+    let cells = |(name, sum): (String, Totals)| {
+        let cost = if sum.cost_is_partial && sum.cost == 0.0 { Value::Null } else { sum.cost.into() };
+        vec![
+            name.into(),
+            sum.turns.into(),
+            sum.failed.into(),
+            cost,
+            sum.cost_is_partial.into(),
+            sum.prompt_tokens.into(),
+            sum.completion_tokens.into(),
+            sum.duration_ms.into(),
+        ]
+    };
+    Records { fields: SUM_FIELDS.to_vec(), rows: costs(rows, by).into_iter().map(cells).collect() }
+}
+
+const FIELDS: [&str; 19] = [
+    "thread",
+    "turn",
+    "name",
+    "prompt",
+    "project",
+    "directory",
+    "branch",
+    "model",
+    "status",
+    "started_at_ms",
+    "duration_ms",
+    "tool_calls",
+    "failed_tool_calls",
+    "agents",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost",
+    "cost_is_partial",
+    "delivery",
+];
+const SUM_FIELDS: [&str; 8] = [
+    "name",
+    "turns",
+    "failed",
+    "cost",
+    "cost_is_partial",
+    "prompt_tokens",
+    "completion_tokens",
+    "duration_ms",
+];
+
 /// The turns that run, newest first; of a subagent its turn's row knows.
 fn running(context: &Context) -> Vec<Row> {
     if !running::any(context) {
@@ -205,18 +268,22 @@ fn read(context: &Context) -> Vec<Row> {
     let prices = Prices::load(paths, users_file.as_deref());
     let mut rows = Vec::new();
     let mut known = HashMap::new();
+    let mut pricer = Pricer::new(&prices);
     for trace in selection::traces(paths) {
         let head = Head { summary: trace.summary(), ..trace.head().clone() };
         let mut row = Row::new(head, trace.ended_at(), Some(trace.place()));
         row.agents = trace.agents();
-        trace.items.iter().for_each(|item| row.bill.add(&Bill::of(&item.head.summary.uses, &prices)));
+        for used in trace.items.iter().flat_map(|item| &item.head.summary.uses) {
+            row.bill.add_priced(used, pricer.rates(used));
+        }
         known.insert((trace.thread, trace.turn), None);
         rows.push(row);
     }
     // A history that cannot be read leaves what the archive has.
     let _ = history::read(paths, None, &mut |line| {
         let Some(head) = line.to_head() else { return };
-        let bill = Bill::of(&head.summary.uses, &prices);
+        let mut bill = Bill::default();
+        line.uses.iter().for_each(|used| bill.add_priced(used, pricer.rates(used)));
         let root = (head.root_thread.clone(), head.root_turn.clone());
         match known.get(&root) {
             Some(None) => {}

@@ -127,6 +127,10 @@ fn response(answer: Answer, head_only: bool) -> Response<Content> {
     let mut response = Response::new(Content::Whole(Some(answer.body.into()).filter(|_| !head_only)));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     decorate(&mut response, answer.content_type);
+    let disposition = answer.file.map(|name| format!("attachment; filename=\"{name}\""));
+    if let Some(Ok(value)) = disposition.map(HeaderValue::try_from) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
     response
 }
 

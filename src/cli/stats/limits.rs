@@ -24,16 +24,28 @@ impl Limits {
     pub fn add(&mut self, line: &Line) {
         let at = line.ended_at();
         for limit in &line.limits {
-            let Some(known) = self.windows.iter_mut().find(|w| w.last.1.minutes == limit.minutes) else {
-                self.windows.push(Window { first: (at, *limit), last: (at, *limit) });
-                continue;
-            };
-            match (at >= known.last.0, limit.is_same_window(&known.last.1)) {
-                (true, true) => known.last = (at, *limit),
-                (true, false) => *known = Window { first: (at, *limit), last: (at, *limit) },
-                (false, true) if at < known.first.0 => known.first = (at, *limit),
-                (false, _) => {}
-            }
+            self.state(at, *limit);
+        }
+    }
+
+    /// Adds what another has taken.
+    pub fn merge(&mut self, other: Limits) {
+        for window in other.windows {
+            self.state(window.first.0, window.first.1);
+            self.state(window.last.0, window.last.1);
+        }
+    }
+
+    fn state(&mut self, at: Timestamp, limit: RateLimit) {
+        let Some(known) = self.windows.iter_mut().find(|w| w.last.1.minutes == limit.minutes) else {
+            self.windows.push(Window { first: (at, limit), last: (at, limit) });
+            return;
+        };
+        match (at >= known.last.0, limit.is_same_window(&known.last.1)) {
+            (true, true) => known.last = (at, limit),
+            (true, false) => *known = Window { first: (at, limit), last: (at, limit) },
+            (false, true) if at < known.first.0 => known.first = (at, limit),
+            (false, _) => {}
         }
     }
 

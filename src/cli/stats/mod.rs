@@ -124,24 +124,22 @@ impl Counting<'_> {
     fn count(&self, by: By, before: Option<&Selectors>) -> anyhow::Result<Counted> {
         let (filter, earlier) = (self.selectors.at(self.context), before.map(|b| b.at(self.context)));
         let since = earlier.as_ref().map_or(filter.since(), Filter::since);
-        let mut now = Tally::new(by, self.prices);
-        let mut then = Tally::new(by, self.prices);
-        let mut limits = Limits::default();
-        let all = self.selectors.is_empty() && self.commits.is_none();
-        history::each(self.context.paths(), self.settings, since, &mut |line| {
-            if all || self.takes(&filter, line) {
-                now.add(line);
-                limits.add(line);
-            } else if earlier.as_ref().is_some_and(|earlier| self.takes(earlier, line)) {
-                then.add(line);
-            }
-        })?;
+        let (prices, commits) = (self.prices, self.commits.as_ref());
+        let all = self.selectors.is_empty() && commits.is_none();
+        let make = || (Tally::new(by, prices), Tally::new(by, prices), Limits::default());
+        let [(mut now, mut then, mut limits), newer] =
+            history::count(self.context.paths(), self.settings, since, make, |(now, then, limits), line| {
+                if all || takes(&filter, commits, line) {
+                    now.add(line);
+                    limits.add(line);
+                } else if earlier.as_ref().is_some_and(|earlier| takes(earlier, commits, line)) {
+                    then.add(line);
+                }
+            })?;
+        now.merge(newer.0);
+        then.merge(newer.1);
+        limits.merge(newer.2);
         Ok(Counted { rows: now.rows(), before: before.map(|_| total(&then.rows())), limits })
-    }
-
-    fn takes(&self, filter: &Filter, line: &Line) -> bool {
-        let commit = |commits: &BTreeSet<String>| line.commit.as_deref().is_some_and(|c| commits.contains(c));
-        self.commits.as_ref().is_none_or(commit) && filter.takes_line(line)
     }
 
     fn receipt(&self, args: &StatsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
@@ -154,7 +152,7 @@ impl Counting<'_> {
         let mut tally = Tally::new(By::Model, self.prices);
         let mut facts = Facts::default();
         history::each(self.context.paths(), self.settings, filter.since(), &mut |line| {
-            if self.takes(&filter, line) {
+            if takes(&filter, self.commits.as_ref(), line) {
                 tally.add(line);
                 facts.add(line);
             }
@@ -167,6 +165,12 @@ impl Counting<'_> {
         out.write_all(receipt::write(&about, &rows, &facts).as_bytes())?;
         Ok(exit::DONE)
     }
+}
+
+/// Returns true if a turn is selected, and began on one of the commits where some are given.
+fn takes(filter: &Filter, commits: Option<&BTreeSet<String>>, line: &Line) -> bool {
+    let commit = |commits: &BTreeSet<String>| line.commit.as_deref().is_some_and(|c| commits.contains(c));
+    commits.is_none_or(commit) && filter.takes_line(line)
 }
 
 /// The same selection in the period before: as long, and up to the beginning of the selected one.

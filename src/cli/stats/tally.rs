@@ -59,6 +59,13 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: Tally) {
+        for (name, sum) in &other.rows.rows {
+            self.rows.row(name).merge(sum);
+        }
+    }
+
     /// The rows: days, weeks and months in their order, everything else by what it took most of.
     pub fn rows(self) -> Vec<(String, Sum)> {
         let mut rows = self.rows.rows;

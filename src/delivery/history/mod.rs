@@ -74,6 +74,26 @@ pub fn each(
     Ok(Passed::default())
 }
 
+/// Counts the turns that [`each`] shows with two counters at once, and returns them, that of the older turns first.
+///
+/// # Errors
+/// When the history cannot be read or completed.
+pub fn count<T: Send>(
+    paths: &Paths,
+    settings: &Settings,
+    since: Option<Timestamp>,
+    make: impl Fn() -> T + Sync,
+    add: impl Fn(&mut T, &Line) + Sync,
+) -> io::Result<[T; 2]> {
+    if settings.history {
+        catch_up(paths)?;
+        return reader::read_in_halves(paths, since, make, add);
+    }
+    let mut counter = make();
+    each(paths, settings, since, &mut |line| add(&mut counter, line))?;
+    Ok([make(), counter])
+}
+
 /// The turns that are known, newest first: whole ones of the archive, and of older ones what the history kept. Months are
 /// read as they are asked for.
 pub fn items(paths: &Paths) -> impl Iterator<Item = Item> + use<> {

@@ -85,6 +85,12 @@ impl Endpoint {
         if self.path.ends_with(TRACES_PATH) { self.to_string() } else { format!("{self}{TRACES_PATH}") }
     }
 
+    /// Returns Phoenix's page of a trace, which finds its project by itself.
+    pub fn phoenix_page(&self, trace_id: &str) -> String {
+        let base = self.path.strip_suffix(TRACES_PATH).unwrap_or(&self.path);
+        format!("{}{base}/redirects/traces/{trace_id}", self.origin())
+    }
+
     /// The endpoint without its path, as gRPC uses it.
     pub fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };

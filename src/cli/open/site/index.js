@@ -55,6 +55,8 @@
 
   // The list and the sums above it; answers that a later question has overtaken are dropped.
   async function load(offset) {
+    byId("costs-table").href = "costs.csv?" + parameters({ by });
+    byId("turns-table").href = "turns.csv?" + parameters({});
     const question = ++asked;
     const limit = offset ? PAGE : Math.max(PAGE, shown.length);
     const [answer, costs] = await Promise.all([get("turns?" + parameters({ limit, offset })), offset ? null : get("costs?" + parameters({ by }))]);
@@ -92,7 +94,7 @@
       el("span", { class: "tokens numbers" }, tokens), el("span", { class: "cost numbers" }, dollars(turn.cost, turn.cost_is_partial)), el("span", { class: "took numbers" }, lasted(turn.duration_ms)),
     ];
     // Of a turn that the history alone knows there is no page.
-    return turn.delivery === null ? el("div", { class: "turn", title: turn.status === "running" ? null : "no longer kept whole" }, cells) : el("a", { class: "turn", href: "turn/" + turn.turn + "." + turn.thread }, cells);
+    return turn.delivery === null && turn.status !== "running" ? el("div", { class: "turn", title: "no longer kept whole" }, cells) : el("a", { class: "turn", href: "turn/" + turn.turn + "." + turn.thread }, cells);
   }
 
   function drawCosts(groups) {
@@ -124,7 +126,7 @@
     const answer = await get("session/" + encodeURIComponent(thread)).catch(() => null);
     const turns = answer ? answer.turns : [];
     session.replaceChildren(
-      el("p", null, el("a", { href: "#" }, "← all sessions")),
+      el("p", null, el("a", { href: "#" }, "← all sessions"), "  ", el("a", { href: "export/" + encodeURIComponent(thread), download: "" }, "the session as one page, to pass on")),
       turns.length ? el("ol", { class: "conversation" }, turns.map(turn => el("li", null,
         el("h2", null, turn.name, " ", el("span", null, [day(turn.started_at_ms), clock(turn.started_at_ms), lasted(turn.duration_ms), turn.tool_calls ? turn.tool_calls + " tools" : "", turn.status === "completed" ? "" : turn.status].filter(Boolean).join(" · ")), " ", el("a", { href: "turn/" + turn.turn + "." + thread }, "trace")),
         turn.prompt ? el("pre", null, turn.prompt) : null, turn.answer ? el("pre", { class: "answer" }, turn.answer) : null))) : el("p", null, "This session is no longer kept whole."));
