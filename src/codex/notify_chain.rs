@@ -60,7 +60,8 @@ fn is_ourselves(program: &str) -> bool {
 /// Set for the program we call, so that ours, called again from there, does not call it once more.
 pub const MARK_VARIABLE: &str = "ARIZE_CODEX_NOTIFY_CHAIN";
 
-#[cfg(test)]
+// What is called here are programs of a POSIX system.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::ffi::OsStr;

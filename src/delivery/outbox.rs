@@ -195,10 +195,10 @@ const LOOKED_AT: usize = 64;
 mod tests {
     use super::*;
     use crate::otel::testing;
-    use std::os::unix::fs::MetadataExt;
+    use crate::platform;
 
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().mode() & 0o777
+    fn is_private(path: &Path) -> bool {
+        platform::access(path, &fs::metadata(path).unwrap()).unwrap().is_private()
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         let key = &entry.head.key;
         assert!(is_empty_quick(&paths) && list(&paths).is_empty());
         assert!(put(&paths, &entry).unwrap());
-        assert_eq!((mode(&waiting(&paths, key)), mode(&paths.outbox())), (0o600, 0o700));
+        assert!(is_private(&waiting(&paths, key)) && is_private(&paths.outbox()));
         assert!(!put(&paths, &entry).unwrap() && !is_empty_quick(&paths));
         move_to_sent(&paths, key).unwrap();
         assert!(!put(&paths, &entry).unwrap() && is_empty_quick(&paths));

@@ -111,7 +111,8 @@ pub fn make_private(path: &Path) -> io::Result<Option<String>> {
 
 const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
 
-#[cfg(test)]
+// Windows has neither modes nor links that everybody may make.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -264,7 +264,7 @@ fn sources() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         let name = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(&path).unwrap();
-        (name, text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned())
+        (name, text.split("\nmod tests").next().unwrap().to_owned())
     };
     // Where the checkout lies may be called tests as well.
     let all: Vec<_> =

@@ -1,48 +1,80 @@
-//! The integration tests: one binary, one module for each part.
+//! The integration tests: one binary, one module for each part. On Windows those run that need no Codex, no shell, no
+//! links and no terminal; `tests/platform/windows_test.py` does the rest there with the real codex.exe.
 
+#[cfg(unix)]
 mod code_mode;
+#[cfg(unix)]
 mod codex;
 mod collector;
+#[cfg(unix)]
 mod command_line;
 mod config_layers;
+#[cfg(unix)]
 mod cost;
+#[cfg(unix)]
 mod doctor;
+#[cfg(unix)]
 mod doctor_faults;
 mod documents;
 mod export_batches;
 mod export_budget;
 mod export_outcomes;
+#[cfg(unix)]
 mod export_phoenix;
 mod export_tls;
+#[cfg(unix)]
 mod faults;
+#[cfg(unix)]
 mod faults_disk;
+#[cfg(unix)]
 mod faults_kill;
+#[cfg(unix)]
 mod faults_time;
+#[cfg(unix)]
 mod hostile;
+#[cfg(unix)]
 mod hostile_files;
+#[cfg(unix)]
 mod hostile_grid;
+#[cfg(unix)]
 mod lab;
+#[cfg(unix)]
 mod layers;
+#[cfg(unix)]
 mod live;
+#[cfg(unix)]
 mod live_configs;
+#[cfg(unix)]
 mod live_managed;
+#[cfg(unix)]
 mod live_trust;
+#[cfg(unix)]
 mod namespace;
 mod outbox_model;
+#[cfg(unix)]
 mod owners;
+#[cfg(unix)]
 mod past_rollouts;
 mod platform;
+#[cfg(unix)]
 mod readme;
 mod recordings;
 mod replay;
+#[cfg(unix)]
 mod secrets;
+#[cfg(unix)]
 mod seed;
+#[cfg(unix)]
 mod setup;
+#[cfg(unix)]
 mod setup_terminal;
 mod shapes;
+#[cfg(unix)]
 mod supply;
+#[cfg(unix)]
 mod view_backfill;
 mod view_commands;
+#[cfg(unix)]
 mod view_follow;
 mod view_open;
 mod view_pages;

@@ -1,10 +1,8 @@
-"""The real codex.exe and our executable under wine, a scripted model and a collector, for the tests beside this file.
+"""The real codex.exe and our executable under wine, with a scripted model, for the tests beside this file.
 
 windows.sh makes the directory all of it lies in. What wine cannot show: real PowerShell (powershell.c stands in for
 it), lists of rights other than those modes can express, Defender, the limit of a command line, Windows Terminal.
 """
-import gzip
-import http.server
 import json
 import os
 import pathlib
@@ -121,63 +119,3 @@ class Windows:
     def stop(self):
         self.end_model()
         subprocess.run([str(HERE / "windows.sh"), "stop", str(self.folder)], stdout=subprocess.DEVNULL)
-
-
-class Collector:
-    """An OTLP/HTTP collector on a port of its own."""
-
-    def __init__(self):
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-        self.spans = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args):
-                pass
-
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                message = ExportTraceServiceRequest()
-                message.ParseFromString(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
-                outer.spans += [span for resource in message.resource_spans for scope in resource.scope_spans for span in scope.spans]
-                self.do_GET()
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def wait(self, seconds=60):
-        """Until a turn has come and nothing more for two seconds."""
-        until, seen, since = time.time() + seconds, 0, time.time()
-        while time.time() < until and not (self.spans and time.time() - since > 2):
-            if len(self.spans) != seen:
-                seen, since = len(self.spans), time.time()
-            time.sleep(0.1)
-        return self.spans
-
-
-def tree(spans):
-    """The lines of a tree: kind, name, error, tokens, exit code, what went in and came out."""
-    known = {s.span_id for s in spans}
-
-    def lines(parent, depth):
-        for s in sorted((s for s in spans if (s.parent_span_id if s.parent_span_id in known else b"") == parent), key=lambda s: s.start_time_unix_nano):
-            attr = {a.key: getattr(a.value, a.value.WhichOneof("value") or "string_value") for a in s.attributes}
-            said = [str(attr.get("openinference.span.kind")), s.name, f"{(s.end_time_unix_nano - s.start_time_unix_nano) / 1e6:.0f} ms"]
-            said += [f"ERROR {s.status.message}"] if s.status.code == 2 else []
-            said += [f"{name} {attr[key]}" for name, key in (("in", "llm.token_count.prompt"), ("out", "llm.token_count.completion"), ("cached", "llm.token_count.prompt_details.cache_read"),
-                     ("exit", "codex.tool.exit_code"), ("status", "codex.turn.status"), ("cwd", "codex.cwd")) if key in attr]
-            yield "  " * depth + "  ".join(said)
-            for key in ("input.value", "output.value"):
-                if key in attr:
-                    yield "  " * depth + f"    {key.split('.')[0]}: {str(attr[key])[:160]!r}"
-            yield from lines(s.span_id, depth + 1)
-
-    return list(lines(b"", 0))
