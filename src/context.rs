@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use crate::layout::Paths;
+use crate::platform;
 use crate::time::{self, Timestamp};
 
 /// The names of the environment variables, each read through [`Context::var`].
@@ -18,6 +19,8 @@ pub mod var {
     pub const HOME: &str = "HOME";
     pub const USER: &str = "USER";
     pub const LOGNAME: &str = "LOGNAME";
+    /// What Windows calls USER.
+    pub const USERNAME: &str = "USERNAME";
     pub const TRACEPARENT: &str = "TRACEPARENT";
     pub const TRACE_ENABLED: &str = "ARIZE_TRACE_ENABLED";
     pub const DRY_RUN: &str = "ARIZE_DRY_RUN";
@@ -119,6 +122,11 @@ impl Context {
         }
     }
 
+    /// The user's name on this machine.
+    pub fn user(&self) -> Option<String> {
+        [var::USER, var::LOGNAME, var::USERNAME].iter().find_map(|name| self.var(name))
+    }
+
     /// The directories this process works in.
     pub fn paths(&self) -> &Paths {
         &self.paths
@@ -143,7 +151,7 @@ impl Vars {
         let home = home.filter(|h| h.is_absolute()).unwrap_or_else(|| PathBuf::from("/nonexistent"));
         let under = |name: &str, default: PathBuf| match self.get(name) {
             // The detached process works in another directory, where a relative path would mean another one.
-            Some(path) => std::path::absolute(expand_home(&path, &home)).unwrap_or(default),
+            Some(path) => std::path::absolute(expand_home(&path, &home)).map_or(default, platform::plain),
             None => default,
         };
         let harness = under(var::HARNESS_HOME, home.join(".arize").join("harness"));

@@ -57,6 +57,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::ids::ThreadId;
+use crate::platform;
 
 /// The files and directories of one user.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ pub struct Paths {
 impl Paths {
     /// Takes our own directory and Codex's, both absolute.
     pub fn new(harness: PathBuf, codex: PathBuf) -> Paths {
-        Paths { harness, codex, machine: MACHINE_CONFIG.into() }
+        Paths { harness, codex, machine: platform::machine_config() }
     }
 
     /// The same files with another machine-wide file.
@@ -272,9 +273,6 @@ pub const DAMAGED: &str = "damaged";
 pub const ENTRY_SUFFIX: &str = ".turn";
 /// Suffix that a checkpoint's name adds to its entry's.
 pub const CHECKPOINT_SUFFIX: &str = ".progress";
-
-/// Where the machine-wide settings are.
-pub const MACHINE_CONFIG: &str = "/etc/arize-codex/config.yaml";
 
 #[cfg(test)]
 mod tests {

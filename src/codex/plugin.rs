@@ -8,10 +8,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::codex::hooks_config::Executables;
 use crate::codex::hooks_config::survey::{EventGroups, Group, Handler, Survey};
 use crate::codex::hooks_config::trust;
 use crate::codex::hooks_config::trust::{HookState, OurHook};
+use crate::codex::hooks_config::{COMMAND_KEYS, Executables, PLUGIN_BIN};
 use crate::file;
 
 /// A plugin that is switched on and registers hooks of ours.
@@ -30,7 +30,8 @@ pub fn find(codex_home: &Path, config: &Survey) -> Option<Plugin> {
         let json = file::read_bounded(&newest(&versions)?.join(HOOKS), MAX_BYTES).ok()??;
         let mut survey = survey_of(&serde_json::from_slice(&json).ok()?);
         survey.states = config.states.clone();
-        let hooks = trust::our_hooks(&survey, &Executables::in_folder(BIN), &[format!("{id}:{HOOKS}")]);
+        let hooks =
+            trust::our_hooks(&survey, &Executables::in_folder(PLUGIN_BIN), &[format!("{id}:{HOOKS}")]);
         let any = hooks.iter().any(|hook| hook.state != HookState::Missing);
         any.then(|| Plugin { id: id.clone(), hooks })
     })
@@ -46,7 +47,7 @@ fn survey_of(json: &Value) -> Survey {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let handler = |value: &Value| Handler {
         kind: text(value, "type").unwrap_or_default(),
-        command: text(value, "command"),
+        command: COMMAND_KEYS.iter().find_map(|key| text(value, key)),
         timeout_s: value.get("timeout").and_then(Value::as_u64),
         is_async: value.get("async").and_then(Value::as_bool).unwrap_or(false),
         status_message: text(value, "statusMessage"),
@@ -67,8 +68,6 @@ fn survey_of(json: &Value) -> Survey {
     Survey { events: events.collect(), ..Survey::default() }
 }
 
-/// Directory in which this repository's plugin expects the executables, in its own spelling.
-const BIN: &str = "${ARIZE_HARNESS_HOME:-$HOME/.arize/harness}/bin";
 const HOOKS: &str = "hooks/hooks.json";
 const MAX_BYTES: u64 = 1024 * 1024;
 
@@ -97,11 +96,23 @@ mod tests {
         let survey = survey_of(&serde_json::from_str(OURS).unwrap());
         let listed = trust::list(&survey);
         assert_eq!(listed.len(), EVENTS.len());
-        let executables = Executables::in_folder(BIN);
+        let executables = Executables::in_folder(PLUGIN_BIN);
         for event in &EVENTS {
             let hook = listed.iter().find(|h| h.event == event.name).unwrap();
-            assert_eq!(hook.command, format!("\"{}\"", executables.path(event.role)), "{}", event.name);
+            let quoted = format!("\"{}\"", executables.path(event.role));
+            assert_eq!(hook.command.trim_start_matches("& "), quoted, "{}", event.name);
             assert_eq!(hook.timeout_s, event.timeout_s, "{}", event.name);
+        }
+    }
+
+    /// PowerShell runs a quoted path only behind `&`, and knows `$HOME`.
+    #[test]
+    fn plugin_has_command_for_windows() {
+        let json: Value = serde_json::from_str(OURS).unwrap();
+        for event in &EVENTS {
+            let handler = &json["hooks"][event.name][0]["hooks"][0];
+            let path = format!(r"$HOME\.arize\harness\bin\{}.exe", event.role.link());
+            assert_eq!(handler["commandWindows"], format!("& \"{path}\""), "{}", event.name);
         }
     }
 

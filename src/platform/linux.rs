@@ -87,6 +87,14 @@ pub fn environment(pid: u32) -> Vec<u8> {
 /// Does nothing: files carry no mark of where they were downloaded from.
 pub fn strip_quarantine(_path: &Path) {}
 
+/// Nothing: there is no device management beside the administrator's file.
+pub fn codex_preferences() -> Option<(String, String)> {
+    None
+}
+
+/// The system starts no program with a longer argument, as Codex would like to with notify (MAX_ARG_STRLEN, execve(2)).
+pub const LONGEST_ARGUMENT: &str = "131,072 bytes";
+
 /// Programs that open a page in the user's browser.
 pub const BROWSERS: &[&str] = &["xdg-open", "wslview", "sensible-browser"];
 /// More than 52 fields of at most 20 digits.

@@ -51,13 +51,15 @@ pub fn process(pid: u32) -> Option<Process> {
     })
 }
 
-/// This machine as a number. Not by its name, which changes with the network it is in.
+/// This machine as a number. Not by its name, which changes with the network it is in, unless nothing else is known.
 pub fn place() -> u64 {
     let mut id = [0u8; 16];
     let at_once = libc::timespec { tv_sec: 1, tv_nsec: 0 };
     // SAFETY: a uuid_t is sixteen bytes; both outlive the call.
-    unsafe { libc::gethostuuid(id.as_mut_ptr(), &raw const at_once) };
-    super::hash(id.into_iter())
+    match unsafe { libc::gethostuuid(id.as_mut_ptr(), &raw const at_once) } {
+        0 => super::hash(id.into_iter()),
+        _ => super::hash(super::host_name().unwrap_or_default().bytes()),
+    }
 }
 
 /// The environment a process was started with: NAME=value, each ended by a zero; empty where it cannot be read.
@@ -70,21 +72,10 @@ pub fn environment(pid: u32) -> Vec<u8> {
     let failed = unsafe {
         libc::sysctl(name.as_mut_ptr(), 3, block.as_mut_ptr().cast(), &raw mut len, std::ptr::null_mut(), 0)
     };
-    if failed != 0 || len < 4 {
+    if failed != 0 {
         return Vec::new();
     }
-    block.truncate(len);
-    // The count of arguments, the program's path, zeros, the arguments, then the environment.
-    let count = u32::from_ne_bytes([block[0], block[1], block[2], block[3]]) as usize;
-    let mut rest = &block[4..];
-    let end = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
-    rest = &rest[end..];
-    rest = &rest[rest.iter().position(|b| *b != 0).unwrap_or(rest.len())..];
-    for _ in 0..count {
-        let end = rest.iter().position(|b| *b == 0).map_or(rest.len(), |at| at + 1);
-        rest = &rest[end..];
-    }
-    rest.to_vec()
+    super::environment_in(block.get(..len).unwrap_or_default()).to_vec()
 }
 
 /// Removes the mark of a download, which `fs::copy` carries along: Gatekeeper refuses a marked program that is not
@@ -95,7 +86,26 @@ pub fn strip_quarantine(path: &Path) {
     unsafe { libc::removexattr(path.as_ptr(), c"com.apple.quarantine".as_ptr(), libc::XATTR_NOFOLLOW) };
 }
 
+/// What a device management has set for Codex, as base64, and where: the same text as in requirements.toml
+/// (developers.openai.com/codex/enterprise/managed-configuration). Only what is managed, not what a user has set.
+pub fn codex_preferences() -> Option<(String, String)> {
+    let user = std::env::var("USER").unwrap_or_default();
+    let files = [format!("{MANAGED}/{user}/{CODEX_DOMAIN}"), format!("{MANAGED}/{CODEX_DOMAIN}")];
+    files.into_iter().find_map(|file| {
+        let mut command = Command::new("/usr/bin/defaults");
+        command.args(["read", &file, REQUIREMENTS]).stdin(Stdio::null()).stderr(Stdio::null());
+        let output = command.output().ok().filter(|output| output.status.success())?;
+        Some((format!("{file}.plist"), String::from_utf8(output.stdout).ok()?))
+    })
+}
+
+/// The system starts no program with more arguments, as Codex would like to with notify (ARG_MAX, execve(2)).
+pub const LONGEST_ARGUMENT: &str = "1,048,576 bytes";
+
 /// Programs that open a page in the user's browser.
 pub const BROWSERS: &[&str] = &["open"];
+const MANAGED: &str = "/Library/Managed Preferences";
+const CODEX_DOMAIN: &str = "com.openai.codex";
+const REQUIREMENTS: &str = "requirements_toml_base64";
 /// ARG_MAX of macOS.
 const ARGUMENT_BYTES: usize = 1024 * 1024;

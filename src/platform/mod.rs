@@ -14,7 +14,9 @@
 //! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`is_deleted`], [`read_at`], [`write_all_at`] |
 //! | programs | [`EXE_SUFFIX`], [`link`], [`is_linked`], [`is_same_file`], [`replace_program`], [`remove_program`], [`make_executable`], [`is_executable`], [`strip_quarantine`], [`short_path`], [`plain`] |
 //! | the terminal | [`terminal_size`], [`host_name`], [`Silence`], [`forget_typed`], [`shell`], [`DEFAULT_PAGER`] |
-//! | other programs' habits | [`CODEX_NAMES`], [`codex_requirements`], [`git_kind`], [`path_of_bytes`], [`LINKS_MAY_BE_FILES`], [`BROWSERS`], [`is_closed_pipe`], [`random`] |
+//! | advice | [`command_to_own`], [`command_to_close`], [`command_to_allow_writing`] |
+//! | administrators | [`machine_config`], [`refuse_foreign`], [`codex_requirements`], [`codex_preferences`] |
+//! | other programs' habits | [`CODEX_NAMES`], [`LONGEST_ARGUMENT`], [`git_kind`], [`path_of_bytes`], [`LINKS_MAY_BE_FILES`], [`BROWSERS`], [`is_closed_pipe`], [`random`] |
 #![expect(
     unsafe_code,
     reason = "the system is called through its C interface; each use states why it is sound"
@@ -35,13 +37,14 @@ use unix as system;
 use windows as system;
 
 pub use system::{
-    BROWSERS, CODEX_NAMES, DEFAULT_PAGER, EXE_SUFFIX, LINKS_MAY_BE_FILES, Silence, access, access_of, apart,
-    begin_detached, can_write_into, close, close_file, close_to_writers, codex_requirements, environment,
-    exists, exit_quietly, forget_typed, git_kind, host_name, is_closed_pipe, is_deleted, is_executable,
-    is_linked, is_read_only, is_same_file, is_shell, let_stdin_wait, link, make_executable, make_private_dir,
-    parent_id, path_of_bytes, place, plain, private_options, process, random, read_at, reading_options,
-    refuse_link, remove_program, replace, replace_program, run_detached, set_deadline, shell, short_path,
-    strip_quarantine, terminal_size, write_all_at,
+    BROWSERS, CODEX_NAMES, DEFAULT_PAGER, EXE_SUFFIX, LINKS_MAY_BE_FILES, LONGEST_ARGUMENT, Silence, access,
+    access_of, apart, begin_detached, can_write_into, close, close_file, close_to_writers, codex_preferences,
+    codex_requirements, command_to_allow_writing, command_to_close, command_to_own, environment, exists,
+    exit_quietly, forget_typed, git_kind, host_name, is_closed_pipe, is_deleted, is_executable, is_linked,
+    is_read_only, is_same_file, is_shell, let_stdin_wait, link, machine_config, make_executable,
+    make_private_dir, parent_id, path_of_bytes, place, plain, private_options, process, random, read_at,
+    reading_options, refuse_foreign, refuse_link, remove_program, replace, replace_program, run_detached,
+    set_deadline, shell, short_path, strip_quarantine, terminal_size, write_all_at,
 };
 
 /// State of a process as seen from here.
@@ -103,5 +106,43 @@ fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// Takes the environment out of what macOS tells of a process (KERN_PROCARGS2): the count of its arguments, the
+/// program's path, zeros up to a round place, the arguments, and then NAME=value, each ended by a zero. Behind an empty
+/// one stand words of the system's own.
+#[cfg(any(target_os = "macos", test))]
+fn environment_in(block: &[u8]) -> &[u8] {
+    let Some((count, rest)) = block.split_first_chunk() else { return &[] };
+    let count = u32::from_ne_bytes(*count) as usize;
+    let past_path = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
+    let first = rest[past_path..].iter().position(|b| *b != 0).map_or(rest.len(), |zeros| past_path + zeros);
+    let mut ends = rest[first..].iter().enumerate().filter(|(_, b)| **b == 0).map(|(at, _)| first + at + 1);
+    let start = if count == 0 { Some(first) } else { ends.nth(count - 1) };
+    let block = &rest[start.unwrap_or(rest.len())..];
+    let end = block.windows(2).position(|two| two == [0, 0]).map_or(block.len(), |at| at + 1);
+    &block[..end]
+}
+
 /// Above what a delivery may take: ends a process that hangs in something that was never to take long.
 const DETACHED_SECONDS: u32 = 40 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environment_follows_arguments() {
+        let block = |count: u32, rest: &str| [&count.to_ne_bytes()[..], rest.as_bytes()].concat();
+        for (count, rest, found) in [
+            (2, "/bin/x\0\0\0\0x\0--long\0A=1\0B=2\0\0ptr_munge=\0", "A=1\0B=2\0"),
+            (2, "/bin/x\0x\0\0A=1\0", "A=1\0"),
+            (1, "/bin/x\0\0x\0", ""),
+            (0, "/bin/x\0\0A=1\0", "A=1\0"),
+            (u32::MAX, "/bin/x\0\0x\0A=1\0", ""),
+            (1, "/bin/x", ""),
+            (1, "", ""),
+        ] {
+            assert_eq!(environment_in(&block(count, rest)), found.as_bytes(), "{count} {rest:?}");
+        }
+        assert_eq!(environment_in(b"\x01\0"), b"");
+    }
+}

@@ -11,7 +11,10 @@ use super::linux as kind;
 use super::macos as kind;
 use super::{Access, Owner};
 
-pub use kind::{BROWSERS, environment, place, process, replace, run_detached, strip_quarantine};
+pub use kind::{
+    BROWSERS, LONGEST_ARGUMENT, codex_preferences, environment, place, process, replace, run_detached,
+    strip_quarantine,
+};
 
 /// What the names of executables end with.
 pub const EXE_SUFFIX: &str = "";
@@ -21,6 +24,35 @@ pub const CODEX_NAMES: &[&str] = &["codex"];
 /// The administrator's requirements (developers.openai.com/codex/enterprise/managed-configuration).
 pub fn codex_requirements() -> PathBuf {
     "/etc/codex/requirements.toml".into()
+}
+
+/// The settings of everybody on the machine.
+pub fn machine_config() -> PathBuf {
+    "/etc/arize-codex/config.yaml".into()
+}
+
+/// Refuses an administrator's file that others could have laid there; nobody else can in /etc.
+///
+/// # Errors
+/// Never.
+pub fn refuse_foreign(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The command that gives a directory back to the user.
+pub fn command_to_own(directory: &Path) -> String {
+    format!("sudo chown -R \"$(id -un)\" {0} && chmod -R u+rwX {0}", directory.display())
+}
+
+/// The command that takes all rights of others away.
+pub fn command_to_close(paths: &[&Path]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    format!("chmod go= {}", names.join(" "))
+}
+
+/// The command that lets the user write a file.
+pub fn command_to_allow_writing(path: &Path) -> String {
+    format!("chmod u+w {}", path.display())
 }
 
 /// Ends the process with exit code 0, without unwinding or running anything else.

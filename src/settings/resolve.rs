@@ -14,6 +14,7 @@ use super::{Protocol, Secret, Target, Variables, env_file, load_document, templa
 use crate::context::{Context, var};
 use crate::file;
 use crate::git::{self, Repository};
+use crate::platform;
 
 /// The sources of the settings, loaded.
 #[derive(Debug, Clone)]
@@ -86,6 +87,8 @@ impl Resolver {
             resolver.note_mended(file::make_private(&path).map_err(refused)?);
         }
         let user = load_document(paths)?;
+        let refused = |error| DocumentError::Unreadable(file::named(paths.machine_config(), error));
+        platform::refuse_foreign(paths.machine_config()).map_err(refused)?;
         let machine = Document::load(paths.machine_config())?;
         resolver.take_documents(user, machine.unwrap_or_default());
         Ok(resolver)
@@ -105,7 +108,7 @@ impl Resolver {
             file: Variables::new(),
             layers: Vec::new(),
             rules: Vec::new(),
-            os_user: context.var(var::USER).or_else(|| context.var(var::LOGNAME)),
+            os_user: context.user(),
             home: context.var(var::HOME).map_or_else(|| super::home_of(context.paths()), PathBuf::from),
             directory: None,
             unreadable: None,

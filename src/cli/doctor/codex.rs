@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Finding;
+use super::{Finding, Status};
 use crate::cli::setup::codex_cli;
 use crate::cli::setup::codex_config::{self, CodexConfig};
 use crate::codex::events::{EVENTS, FIRST_WITH_HOOKS, HookEvent, Version};
@@ -20,13 +20,12 @@ pub fn check(context: &Context) -> Vec<Finding> {
     let codex = codex_cli::find(context);
     let release = codex.as_deref().and_then(codex_cli::version);
     let mut findings = vec![version(codex.as_deref(), release)];
-    if let Some(decree) = codex_cli::decreed(&platform::codex_requirements()).filter(|_| managed().is_none())
-    {
-        findings.push(Finding::failure(
-            "codex",
-            format!("{}: {decree}", platform::codex_requirements().display()),
-            MANAGED,
-        ));
+    if managed().is_none() {
+        let decrees = codex_cli::requirements();
+        let against = decrees.iter().filter_map(|r| Some((&r.place, codex_cli::decreed(&r.text)?)));
+        findings.extend(
+            against.map(|(place, decree)| Finding::failure("codex", format!("{place}: {decree}"), MANAGED)),
+        );
     }
     let path = context.paths().codex_config();
     let config = match CodexConfig::read(&path) {
@@ -57,8 +56,11 @@ pub fn check(context: &Context) -> Vec<Finding> {
         Some(finding) => findings.push(finding),
         None => {
             let plugin = plugin::find(context.paths().codex(), &survey);
-            findings.extend(registered(context, &survey, &path, release, plugin.as_ref()));
-            findings.extend(notify(context, &survey, plugin.is_some()));
+            let hooks = registered(context, &survey, &path, release, plugin.as_ref());
+            let alone = !hooks.iter().any(|hook| hook.status == Status::Ok)
+                || release.is_some_and(|release| release < FIRST_WITH_HOOKS);
+            findings.extend(hooks);
+            findings.extend(notify(context, &survey, plugin.is_some(), alone));
         }
     }
     findings.extend(beside(context));
@@ -84,16 +86,13 @@ fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
 
 /// The administrator's own registration of our hooks, which needs no trust.
 pub fn managed() -> Option<Finding> {
-    let text = codex_cli::read_text(&platform::codex_requirements())?;
-    let hooks = trust::list(&Survey::of(&text).ok()?);
+    let hooks_of = |text: &str| Survey::of(text).map(|survey| trust::list(&survey)).unwrap_or_default();
+    let decrees = codex_cli::requirements().into_iter().map(|r| (hooks_of(&r.text), r.place));
+    let (hooks, place) = decrees.into_iter().find(|(hooks, _)| hooks.iter().any(|hook| hook.ours))?;
     let has = |event: &&HookEvent| hooks.iter().any(|h| h.ours && h.event == event.name);
     let count = EVENTS.iter().filter(has).count();
     (count > 0).then(|| {
-        let text = format!(
-            "{count} of {} registered by the administrator in {}",
-            EVENTS.len(),
-            platform::codex_requirements().display()
-        );
+        let text = format!("{count} of {} registered by the administrator in {place}", EVENTS.len());
         if count == EVENTS.len() {
             Finding::ok("hooks", text)
         } else {
@@ -205,7 +204,8 @@ fn tell(state: &HookState, which: &str, by: &str, again: &str) -> Finding {
     }
 }
 
-fn notify(context: &Context, survey: &Survey, by_plugin: bool) -> Vec<Finding> {
+/// Returns what became of notify, which is `alone` where Codex runs no hook of ours.
+fn notify(context: &Context, survey: &Survey, by_plugin: bool, alone: bool) -> Vec<Finding> {
     let ours = context.paths().executable("arize-hook-codex-notify");
     let again = "run `arize-codex install`: ours then calls the other one";
     let argv = survey.notify.as_ref().map(|n| &n.argv[..]).unwrap_or_default();
@@ -227,6 +227,13 @@ fn notify(context: &Context, survey: &Survey, by_plugin: bool) -> Vec<Finding> {
                 None => "ours".to_owned(),
             },
         )];
+        if alone {
+            let text = format!(
+                "as long as hooks do not run, turns are missing once a thread's messages exceed {}: no program can be called with more",
+                platform::LONGEST_ARGUMENT
+            );
+            findings.push(Finding::ok("notify", format!("{text}; `arize-codex backfill` brings them in")));
+        }
         if argv.len() > 1 {
             let text = format!("{} more words behind our notify are never run", argv.len() - 1);
             findings.push(Finding::warning("notify", text, INSTALL));

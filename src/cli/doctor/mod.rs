@@ -17,7 +17,7 @@ use super::exit::{DONE, FAILED};
 use super::setup::codex_cli;
 use super::view::records::{rfc3339, write_json};
 use super::view::terminal::Terminal;
-use crate::context::{Context, var};
+use crate::context::Context;
 use crate::otel::text_tree::printable;
 use crate::settings::{Settings, Target};
 
@@ -116,7 +116,7 @@ impl<'a> Report<'a> {
             version: env!("CARGO_PKG_VERSION"),
             status,
             host: crate::platform::host_name(),
-            user: context.var(var::USER).or_else(|| context.var(var::LOGNAME)),
+            user: context.user(),
             target: settings.and_then(|s| s.target).map(Target::name),
             codex_version: codex.map(|version| version.to_string()),
             waiting,

@@ -160,6 +160,7 @@ fn secrets(context: &Context) -> Finding {
         return Finding::ok("secrets", "only you can read settings, keys and turns");
     }
     let text = format!("others on this machine could read {}", names.join(", "));
+    let fix = platform::command_to_close(&open.iter().map(|path| path.as_path()).collect::<Vec<_>>());
     let (mut closed, mut held_key) = (true, false);
     for path in open {
         let done = if path.is_dir() {
@@ -175,6 +176,6 @@ fn secrets(context: &Context) -> Finding {
             Finding::warning("secrets", text, "closed now; change the key if someone may have seen it")
         }
         (true, false) => Finding::warning("secrets", text, "closed now; no key was in it"),
-        (false, _) => Finding::failure("secrets", text, format!("chmod go= {}", names.join(" "))),
+        (false, _) => Finding::failure("secrets", text, fix),
     }
 }

@@ -74,7 +74,7 @@ fn advice(error: &io::Error, folder: &Path) -> String {
 }
 
 fn make_own(folder: &Path) -> String {
-    format!("sudo chown -R \"$(id -un)\" {0} && chmod -R u+rwX {0}", folder.display())
+    platform::command_to_own(folder)
 }
 
 /// About what a short turn takes.

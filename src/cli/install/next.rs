@@ -10,9 +10,9 @@ use crate::cli::selection::selectors::Selectors;
 use crate::cli::setup::codex_config;
 use crate::cli::setup::{codex_cli, describe, links, prompt};
 use crate::cli::view::text::counted;
-use crate::codex::hooks_config::Executables;
 use crate::codex::hooks_config::survey::Survey;
 use crate::codex::hooks_config::trust::{self, HookState};
+use crate::codex::hooks_config::{Executables, quoted};
 use crate::context::{Context, var};
 use crate::delivery::past_turns;
 use crate::git::without_credentials;
@@ -106,11 +106,11 @@ fn is_trusted(context: &Context, prepared: &Prepared) -> bool {
     hooks.iter().all(|hook| hook.state == HookState::Trusted)
 }
 
-/// Returns how the user calls the program: by its name, when that leads to it.
+/// Returns how the user calls the program in a shell: by its name, when that leads to it.
 fn program(context: &Context) -> String {
     let program = context.paths().bin().join(PROGRAM);
     let leads =
         |folder: PathBuf| platform::is_same_file(&folder.join(links::exe(PROGRAM)), Path::new(&program));
     let on_path = context.var("PATH").is_some_and(|path| std::env::split_paths(&path).any(leads));
-    if on_path { PROGRAM.to_owned() } else { program.display().to_string() }
+    if on_path { PROGRAM.to_owned() } else { quoted(&program.to_string_lossy()) }
 }

@@ -7,6 +7,7 @@ use crate::cli::PROGRAM;
 use crate::cli::exit::DONE;
 use crate::cli::setup::links;
 use crate::context::Context;
+use crate::platform;
 
 /// Places the executable and its links in `DIR/bin`, readable by everybody.
 ///
@@ -31,7 +32,8 @@ pub fn install(
     writeln!(out, "            harnesses: {{codex: {{target: otlp, endpoint: \"http://collector:4318\"}}}}")?;
     writeln!(
         out,
-        "codex     /etc/codex/requirements.toml registers the hooks for everybody, with managed_dir"
+        "codex     {} registers the hooks for everybody, with managed_dir",
+        platform::codex_requirements().display()
     )?;
     writeln!(
         out,

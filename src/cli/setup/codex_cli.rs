@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use toml_edit::{Document, Item};
 
 use crate::codex::events::Version;
@@ -97,10 +98,32 @@ pub fn trusts_project(config: &str, root: &Path) -> bool {
     level == Some("trusted")
 }
 
-/// Returns what the administrator's requirements.toml says against hooks of ours.
-pub fn decreed(requirements: &Path) -> Option<String> {
-    let text = read_text(requirements)?;
-    let document = Document::parse(text).ok()?;
+/// What an administrator decrees for Codex on this machine.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Requirements {
+    /// The file it stands in.
+    pub place: String,
+    /// In the form of requirements.toml.
+    pub text: String,
+}
+
+/// Reads what the administrator and the device management have laid down.
+pub fn requirements() -> Vec<Requirements> {
+    let path = platform::codex_requirements();
+    let file = read_text(&path).map(|text| Requirements { place: path.display().to_string(), text });
+    let managed = platform::codex_preferences();
+    let managed = managed.and_then(|(place, value)| Some(Requirements { place, text: from_base64(&value)? }));
+    file.into_iter().chain(managed).collect()
+}
+
+fn from_base64(value: &str) -> Option<String> {
+    let value: Vec<u8> = value.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(value).ok()?).ok()
+}
+
+/// Returns what requirements say against hooks of ours.
+pub fn decreed(requirements: &str) -> Option<String> {
+    let document = Document::parse(requirements).ok()?;
     if document.get("allow_managed_hooks_only").and_then(Item::as_bool) == Some(true) {
         return Some("only the administrator's own hooks run (allow_managed_hooks_only)".to_owned());
     }
@@ -113,6 +136,16 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decree_of_device_management_is_decoded() {
+        let text = from_base64("W2ZlYXR1cmVzXQpob29rcyA9IGZh\nbHNlCg==\n").unwrap();
+        assert_eq!(text, "[features]\nhooks = false\n");
+        assert!(decreed(&text).unwrap().contains("switched hooks off"));
+        assert!(decreed("allow_managed_hooks_only = true").unwrap().contains("own hooks"));
+        assert_eq!(decreed(""), None);
+        assert_eq!(from_base64("no base64"), None);
+    }
 
     #[test]
     fn a_profile_that_silences_us_is_named() {

@@ -52,8 +52,9 @@ impl CodexConfig {
     pub fn check_writable(&self) -> anyhow::Result<()> {
         if self.rights.as_ref().is_some_and(platform::is_read_only) {
             bail!(
-                "{} is read-only; allow writing with chmod u+w, or edit it where it comes from",
-                self.path.display()
+                "{} is read-only; allow writing with `{}`, or edit it where it comes from",
+                self.path.display(),
+                platform::command_to_allow_writing(&self.path)
             );
         }
         Ok(())
@@ -126,10 +127,11 @@ const KEPT_BACKUPS: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
+    #[cfg(unix)]
     #[test]
     fn linked_config_keeps_link_and_mode() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("dotfiles.toml"), folder.path().join("config.toml"));
         fs::write(&real, "a = 1\n").unwrap();
@@ -153,7 +155,9 @@ mod tests {
         fs::write(&path, b"a = 1\nb = \"\xff\"\n").unwrap();
         assert!(CodexConfig::read(&path).unwrap_err().to_string().ends_with("line 2: invalid UTF-8"));
         fs::write(&path, b"a = 1\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        let mut rights = fs::metadata(&path).unwrap().permissions();
+        rights.set_readonly(true);
+        fs::set_permissions(&path, rights).unwrap();
         assert!(CodexConfig::read(&path).unwrap().check_writable().is_err());
     }
 }

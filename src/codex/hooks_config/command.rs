@@ -45,6 +45,20 @@ fn for_windows(path: &str, short: Option<String>) -> String {
     }
 }
 
+/// The keys under which Codex looks for a handler's command on this system, the first that is there first. From 0.171 on
+/// a handler may have one for Windows beside the one for all (`hooks/list` of codex.exe 0.171.0).
+pub const KEYS: &[&str] = match SHELL {
+    Shell::Posix => &["command"],
+    Shell::Windows => &["commandWindows", "command_windows", "command"],
+};
+
+/// Directory in which this repository's plugin expects the executables, in its own spelling. Where PowerShell runs the
+/// hooks it is the default one: PowerShell 5.1 has no short way to say "this variable, or else".
+pub const PLUGIN_BIN: &str = match SHELL {
+    Shell::Posix => "${ARIZE_HARNESS_HOME:-$HOME/.arize/harness}/bin",
+    Shell::Windows => r"$HOME\.arize\harness\bin",
+};
+
 /// The program a command starts with: leading assignments and what only runs another program are passed over.
 pub fn program(command: &str) -> Option<String> {
     program_for(SHELL, command)

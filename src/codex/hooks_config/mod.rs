@@ -17,7 +17,9 @@ pub mod trust;
 use toml_edit::Value;
 
 use crate::codex::events::{HookEvent, HookRole};
-pub use command::{NOTIFY_NAME, is_notify, program as command_program};
+pub use command::{
+    KEYS as COMMAND_KEYS, NOTIFY_NAME, PLUGIN_BIN, is_notify, program as command_program, quoted,
+};
 
 /// The absolute paths of our four executables as they are registered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -326,8 +326,8 @@ fn read_handler(table: &dyn TableLike, parts: Vec<Span>) -> Handler {
     let text = |name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
     Handler {
         kind: text("type").unwrap_or_default(),
-        command: text("command"),
-        command_span: table.get("command").and_then(Item::span),
+        command: command::KEYS.iter().find_map(|key| text(key)),
+        command_span: command::KEYS.iter().find_map(|key| table.get(key)).and_then(Item::span),
         timeout_s: table.get("timeout").and_then(Item::as_integer).and_then(|t| u64::try_from(t).ok()),
         is_async: table.get("async").and_then(Item::as_bool).unwrap_or(false),
         status_message: text("statusMessage"),

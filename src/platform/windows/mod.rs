@@ -31,10 +31,64 @@ pub const EXE_SUFFIX: &str = ".exe";
 /// Under which names Codex lies on the PATH; npm lays a batch file there.
 pub const CODEX_NAMES: &[&str] = &["codex.exe", "codex.cmd"];
 
+/// The system starts no program with a longer command line, as Codex would like to with notify (CreateProcessW).
+pub const LONGEST_ARGUMENT: &str = "32,767 characters";
+
 /// Returns where an administrator decrees (Codex 0.171.0 names it in its messages).
 pub fn codex_requirements() -> PathBuf {
     let data = std::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
     Path::new(&data).join("OpenAI\\Codex\\requirements.toml")
+}
+
+/// Nothing: there is no device management beside the administrator's file.
+pub fn codex_preferences() -> Option<(String, String)> {
+    None
+}
+
+/// The settings of everybody on the machine.
+pub fn machine_config() -> PathBuf {
+    let data = std::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
+    Path::new(&data).join("arize-codex\\config.yaml")
+}
+
+/// Refuses an administrator's file that others could have laid there: everybody may make directories in
+/// `%ProgramData%`.
+///
+/// # Errors
+/// When another user owns it or may write it.
+pub fn refuse_foreign(path: &Path) -> io::Result<()> {
+    let Ok(found) = fs::metadata(path) else { return Ok(()) };
+    let access = access(path, &found)?;
+    if access.owner == super::Owner::Other || access.others_write {
+        return Err(io::Error::other(format!("{} can be written by other users", path.display())));
+    }
+    Ok(())
+}
+
+/// The PowerShell commands that give a directory back to the user.
+pub fn command_to_own(directory: &Path) -> String {
+    let name = in_powershell(directory);
+    format!(
+        "icacls {name} /setowner $env:USERNAME /t; icacls {name} /reset /t (in PowerShell as administrator)"
+    )
+}
+
+/// The PowerShell commands that take all rights of others away.
+pub fn command_to_close(paths: &[&Path]) -> String {
+    let one = |path: &&Path| {
+        let inherited = if path.is_dir() { "(OI)(CI)" } else { "" };
+        format!("icacls {} /inheritance:r /grant:r \"${{env:USERNAME}}:{inherited}F\"", in_powershell(path))
+    };
+    paths.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// The command that lets the user write a file.
+pub fn command_to_allow_writing(path: &Path) -> String {
+    format!("attrib -r \"{}\"", path.display())
+}
+
+fn in_powershell(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "''"))
 }
 
 /// Makes reads of stdin wait for what is to come.
