@@ -45,8 +45,8 @@ fn for_windows(path: &str, short: Option<String>) -> String {
     }
 }
 
-/// The keys under which Codex looks for a handler's command on this system, the first that is there first. From 0.171 on
-/// a handler may have one for Windows beside the one for all (`hooks/list` of codex.exe 0.171.0).
+/// The keys under which Codex looks for a handler's command on this system, the first that is there first. A handler may
+/// have one for Windows beside the one for all (`hooks/list` of codex.exe 0.142.5, 0.155.0 and 0.171.0).
 pub const KEYS: &[&str] = match SHELL {
     Shell::Posix => &["command"],
     Shell::Windows => &["commandWindows", "command_windows", "command"],

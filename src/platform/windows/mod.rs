@@ -318,3 +318,72 @@ pub fn short_path(path: &Path) -> Option<String> {
 fn wide(text: &str) -> Vec<u16> {
     OsStr::new(text).encode_wide().chain([0]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_path_has_no_long_form() {
+        for (long, plain) in [
+            (r"\\?\C:\Jo Doe\x", r"C:\Jo Doe\x"),
+            (r"\\?\UNC\server\share\x", r"\\server\share\x"),
+            (r"\\?\Volume{b75e}\x", r"\\?\Volume{b75e}\x"),
+            (r"\\server\share\x", r"\\server\share\x"),
+            (r"C:\x", r"C:\x"),
+            ("x", "x"),
+        ] {
+            assert_eq!(super::plain(long.into()), PathBuf::from(plain), "{long}");
+        }
+    }
+
+    #[test]
+    fn advice_is_powershells() {
+        let path = Path::new(r"C:\it's\x");
+        assert_eq!(
+            command_to_close(&[path]),
+            r#"icacls 'C:\it''s\x' /inheritance:r /grant:r "${env:USERNAME}:F""#
+        );
+        assert!(command_to_own(path).starts_with(r"icacls 'C:\it''s\x' /setowner $env:USERNAME /t; "));
+        assert_eq!(command_to_allow_writing(path), r#"attrib -r "C:\it's\x""#);
+    }
+
+    #[test]
+    fn running_program_is_replaced_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("arize-codex.exe");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let linked = folder.path().join("link.exe");
+        link(Path::new("arize-codex.exe"), &linked).unwrap();
+        assert!(is_linked(Path::new("arize-codex.exe"), &linked) && is_same_file(&program, &linked));
+        let mut child = Command::new(&program)
+            .args(["--ignored", "--exact", "platform::windows::tests::sleeps"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let newer = folder.path().join("newer.exe");
+        fs::write(&newer, "newer").unwrap();
+        replace_program(&newer, &program).unwrap();
+        assert_eq!(fs::read(&program).unwrap(), b"newer");
+        remove_program(&linked).unwrap();
+        assert!(!linked.exists());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    #[ignore = "a program that runs, for another test"]
+    fn sleeps() {
+        std::thread::sleep(std::time::Duration::from_secs(20));
+    }
+
+    #[test]
+    fn others_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        assert!(refuse_foreign(&path).is_ok());
+        fs::write(&path, "").unwrap();
+        close(&path, &fs::metadata(&path).unwrap()).unwrap();
+        assert!(refuse_foreign(&path).is_ok());
+    }
+}
