@@ -1,16 +1,13 @@
 //! Looks each setting up in its sources, in their order, and remembers where a value came from.
 
-use serde_yml::Value;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use super::document::{Document, DocumentError, scalar_text};
 use super::keys::{self, Key};
-use super::patterns::{self, Pattern};
 use super::rules::{self, Rule};
-use super::{Protocol, Secret, Target, Variables, env_file, load_document, template};
+use super::{Target, Variables, env_file, load_document, template};
 use crate::context::{Context, var};
 use crate::file;
 use crate::git::{self, Repository};
@@ -19,10 +16,10 @@ use crate::platform;
 /// The sources of the settings, loaded.
 #[derive(Debug, Clone)]
 pub struct Resolver {
-    process: Variables,
-    file: Variables,
+    pub(super) process: Variables,
+    pub(super) file: Variables,
     /// Rules that apply, then config.yaml; the same of the machine-wide file. The first that holds a value gives it.
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
     rules: Vec<(Owner, Rule)>,
     os_user: Option<String>,
     home: PathBuf,
@@ -36,15 +33,15 @@ pub struct Resolver {
 
 /// A document among the others.
 #[derive(Debug, Clone)]
-struct Layer {
+pub(super) struct Layer {
     owner: Owner,
     is_rule: bool,
-    document: Document,
+    pub(super) document: Document,
 }
 
 /// Whose a file of settings is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owner {
+pub(super) enum Owner {
     User,
     Machine,
 }
@@ -236,143 +233,7 @@ impl Resolver {
             .or_else(|| Some(default_of(key, target).to_owned()).filter(|d| !d.is_empty()))
     }
 
-    pub(super) fn flag(&self, name: &str, problems: &mut Vec<String>) -> bool {
-        let default = keys::find(name).is_some_and(|k| k.default == "true");
-        let Some(found) = self.resolve(name) else { return default };
-        let is_privacy = name.starts_with(LOGGING);
-        match found.value.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => true,
-            "false" | "0" | "no" => false,
-            // What is to be withheld is not guessed at: an answer that cannot be read is a no.
-            "off" if is_privacy => false,
-            "on" if is_privacy => true,
-            _ if is_privacy => {
-                problems.push(format!("{name} is neither true nor false, so nothing of it is recorded"));
-                false
-            }
-            _ => {
-                problems.push(format!("{name} is neither true nor false, so {default} holds"));
-                default
-            }
-        }
-    }
-
-    pub(super) fn number(&self, name: &str, problems: &mut Vec<String>) -> u64 {
-        let default = keys::find(name).and_then(|k| k.default.parse().ok()).unwrap_or(0);
-        let Some(found) = self.resolve(name) else { return default };
-        found.value.trim().parse().unwrap_or_else(|_| {
-            problems.push(format!("{name} is not a whole number, so {default} holds"));
-            default
-        })
-    }
-
-    /// One of the named choices; the first when nothing, or something unknown, is set.
-    pub(super) fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)], problems: &mut Vec<String>) -> T {
-        let found = self.text(name).unwrap_or_default();
-        if let Some((_, choice)) = choices.iter().find(|(n, _)| n.eq_ignore_ascii_case(found.trim())) {
-            return *choice;
-        }
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        problems.push(format!("{name} is none of {}, so {} holds", names.join(", "), names[0]));
-        choices[0].1
-    }
-
-    /// The backend. Variables choose before config.yaml does; when they name two, config.yaml decides.
-    pub(super) fn target(&self, problems: &mut Vec<String>) -> Option<Target> {
-        let configured = self.in_document("target").map(|r| r.value).filter(|v| v != "none");
-        let parsed = configured.as_deref().and_then(Target::parse);
-        if configured.is_some() && parsed.is_none() {
-            // Its value is not repeated: somebody may have put a key there.
-            problems.push("target is none of phoenix, arize, otlp, local".to_owned());
-        }
-        for variables in [&self.process, &self.file] {
-            let has = |name: &str| variables.get(name).is_some_and(|v| !v.is_empty());
-            let phoenix = has(var::PHOENIX_ENDPOINT);
-            let arize = has(var::ARIZE_API_KEY) && has(var::ARIZE_SPACE_ID);
-            match (phoenix, arize) {
-                (true, true) if parsed == Some(Target::Arize) => return parsed,
-                (true, _) => return Some(Target::Phoenix),
-                (false, true) => return Some(Target::Arize),
-                (false, false) => {}
-            }
-        }
-        parsed
-    }
-
-    pub(super) fn project_name(&self, target: Option<Target>) -> String {
-        let key = keys::find("project_name");
-        let found =
-            key.and_then(|k| self.in_variables(k, target)).or_else(|| self.in_document("project_name"));
-        found.and_then(|r| self.filled(r.value)).unwrap_or_else(|| "codex".to_owned())
-    }
-
-    pub(super) fn protocol(&self, target: Option<Target>, problems: &mut Vec<String>) -> Protocol {
-        match target {
-            Some(Target::Arize) => return Protocol::Grpc,
-            Some(Target::Otlp) => {}
-            _ => return Protocol::HttpProtobuf,
-        }
-        let named = self.text("protocol");
-        if let Some((_, protocol)) = Protocol::NAMES.iter().find(|(n, _)| named.as_deref() == Some(n)) {
-            return *protocol;
-        }
-        if named.is_some() {
-            problems.push("protocol is neither grpc nor http/protobuf".to_owned());
-        }
-        let endpoint = self.backend_text("endpoint", target).unwrap_or_default();
-        if looks_like_http(&endpoint) { Protocol::HttpProtobuf } else { Protocol::Grpc }
-    }
-
-    pub(super) fn headers(&self, target: Option<Target>) -> Vec<(String, Secret)> {
-        if target != Some(Target::Otlp) {
-            return Vec::new();
-        }
-        self.pairs("headers").into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
-    }
-
-    /// A mapping in config.yaml, or `key=value,…` text; variables override single keys of the mapping.
-    pub(super) fn pairs(&self, name: &str) -> Vec<(String, String)> {
-        let Some(key) = keys::find(name) else { return Vec::new() };
-        let mut pairs = BTreeMap::new();
-        for layer in self.layers.iter().rev() {
-            for path in paths_of(name).into_iter().rev() {
-                match layer.document.get(&path) {
-                    Some(Value::Mapping(map)) => {
-                        pairs.extend(map.iter().filter_map(|(k, v)| Some((scalar_text(k)?, scalar_text(v)?))))
-                    }
-                    Some(Value::String(text)) => pairs.extend(parse_pairs(text)),
-                    _ => {}
-                }
-            }
-        }
-        for variables in [&self.file, &self.process] {
-            for text in key.variables.iter().filter_map(|name| variables.get(*name)) {
-                pairs.extend(parse_pairs(text));
-            }
-        }
-        pairs.into_iter().collect()
-    }
-
-    /// A sequence in config.yaml, or one text.
-    pub(super) fn list(&self, name: &str) -> Vec<String> {
-        for (layer, path) in self.layers.iter().flat_map(|l| paths_of(name).map(|path| (l, path))) {
-            match layer.document.get(&path) {
-                Some(Value::Sequence(items)) => return items.iter().filter_map(scalar_text).collect(),
-                Some(value) => return scalar_text(value).into_iter().collect(),
-                None => {}
-            }
-        }
-        Vec::new()
-    }
-
-    /// The patterns of a setting: a text, a sequence, or a mapping of their names.
-    pub(super) fn patterns(&self, name: &str) -> Vec<Pattern> {
-        let mut places = self.layers.iter().flat_map(|l| paths_of(name).map(|path| (l, path)));
-        let found = places.find_map(|(layer, path)| layer.document.get(&path));
-        found.map(patterns::of_value).unwrap_or_default()
-    }
-
-    fn in_variables(&self, key: &Key, target: Option<Target>) -> Option<Resolved> {
+    pub(super) fn in_variables(&self, key: &Key, target: Option<Target>) -> Option<Resolved> {
         let applies = |name: &&&'static str| applies_to(name, target);
         for name in key.variables.iter().filter(applies) {
             if let Some(value) = self.process.get(*name).filter(|v| !v.is_empty()) {
@@ -387,7 +248,7 @@ impl Resolver {
         None
     }
 
-    fn in_document(&self, name: &str) -> Option<Resolved> {
+    pub(super) fn in_document(&self, name: &str) -> Option<Resolved> {
         self.in_layers(name, |_| true)
     }
 
@@ -435,7 +296,7 @@ impl std::fmt::Display for Source {
     }
 }
 
-fn paths_of(name: &str) -> [String; 2] {
+pub(super) fn paths_of(name: &str) -> [String; 2] {
     [format!("{CODEX_PREFIX}{name}"), name.to_owned()]
 }
 
@@ -463,44 +324,8 @@ fn default_of(key: &Key, target: Option<Target>) -> &'static str {
     }
 }
 
-/// An OTLP endpoint with HTTP's port or a path is HTTP; anything else is gRPC, as Arize and collectors take it.
-fn looks_like_http(endpoint: &str) -> bool {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    rest.trim_end_matches('/').contains('/') || rest.trim_end_matches('/').ends_with(":4318")
-}
-
-/// `key=value` pairs between commas, percent-decoded, as OTEL_RESOURCE_ATTRIBUTES and
-/// OTEL_EXPORTER_OTLP_HEADERS are written (W3C Baggage).
-fn parse_pairs(text: &str) -> Vec<(String, String)> {
-    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-    pairs
-        .map(|(key, value)| (percent_decoded(key.trim()), percent_decoded(value.trim())))
-        .filter(|(key, _)| !key.is_empty())
-        .collect()
-}
-
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 /// Prefix of the switches that say what may be recorded.
-const LOGGING: &str = "logging.";
+pub(super) const LOGGING: &str = "logging.";
 
 /// Stands for an answer that cannot be read, which no switch takes for a yes.
 const UNREADABLE: &str = "unreadable";
@@ -509,109 +334,4 @@ const UNREADABLE: &str = "unreadable";
 pub const CODEX_PREFIX: &str = "harnesses.codex.";
 
 #[cfg(test)]
-mod tests {
-    use super::super::{ExportMode, Settings, SpanTree};
-    use super::*;
-
-    fn settings(vars: &[(&str, &str)], env_sh: &str, yaml: &str) -> Settings {
-        let home = tempfile::tempdir().unwrap();
-        let mut all: Variables = vars.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        all.insert("HOME".into(), home.path().to_str().unwrap().into());
-        let context = Context::given(vec![], all);
-        std::fs::create_dir_all(context.paths().codex()).unwrap();
-        std::fs::create_dir_all(context.paths().harness()).unwrap();
-        std::fs::write(context.paths().env_file(), env_sh).unwrap();
-        crate::file::write_atomic(&context.paths().config_yaml(), yaml.as_bytes()).unwrap();
-        Settings::load(&context).unwrap()
-    }
-
-    const PHOENIX: &str = "harnesses:\n  codex:\n    target: phoenix\n    endpoint: http://p:1\n    api_key: pk\n    project_name: mine\nproject_name: top\nuser_id: me\n";
-
-    #[test]
-    fn the_first_source_that_is_set_wins() {
-        let s = settings(&[], "", PHOENIX);
-        assert_eq!((s.target, s.profile.project_name.as_str()), (Some(Target::Phoenix), "mine"));
-        assert_eq!(s.profile.user_id.as_deref(), Some("me"), "top level");
-        let s = settings(&[], "export ARIZE_PROJECT_NAME=file\nARIZE_SPAN_TREE=calls", PHOENIX);
-        assert_eq!((s.profile.project_name.as_str(), s.profile.span_tree), ("file", SpanTree::Calls));
-        let s = settings(
-            &[(var::ARIZE_PROJECT_NAME, "env"), (var::EXPORT_MODE, "SYNC")],
-            "export ARIZE_PROJECT_NAME=file",
-            PHOENIX,
-        );
-        assert_eq!((s.profile.project_name.as_str(), s.export_mode), ("env", ExportMode::Sync));
-        let s = settings(&[(var::ARIZE_PROJECT_NAME, "a"), (var::PHOENIX_PROJECT, "p")], "", PHOENIX);
-        assert_eq!(s.profile.project_name, "p", "on Phoenix its own variable comes first");
-    }
-
-    #[test]
-    fn one_backends_key_never_goes_to_another() {
-        let s = settings(&[(var::ARIZE_API_KEY, "ak"), (var::ARIZE_SPACE_ID, "sp")], "", PHOENIX);
-        assert_eq!(s.target, Some(Target::Arize));
-        assert_eq!(s.endpoint.as_deref(), Some("otlp.arize.com:443"));
-        assert_eq!(s.api_key.as_ref().map(Secret::expose), Some("ak"));
-        let s = settings(&[(var::ARIZE_API_KEY, "ak")], "", PHOENIX);
-        assert_eq!((s.target, s.api_key.as_ref().map(Secret::expose)), (Some(Target::Phoenix), Some("pk")));
-        let s = settings(
-            &[(var::PHOENIX_ENDPOINT, "http://q:2")],
-            "",
-            "harnesses: {codex: {target: arize, api_key: ak, space_id: sp}}",
-        );
-        assert_eq!((s.target, s.api_key), (Some(Target::Phoenix), None));
-    }
-
-    #[test]
-    fn empty_settings_give_defaults() {
-        let s = settings(&[], "", "");
-        assert_eq!(
-            (s.target, s.profile.project_name.as_str(), s.profile.max_value_bytes),
-            (None, "codex", 65536)
-        );
-        assert!(s.enabled && s.profile.logging.prompts && s.profile.redact_secrets && !s.dry_run);
-        assert!(s.problems.is_empty(), "{:?}", s.problems);
-    }
-
-    #[test]
-    fn invalid_value_keeps_default() {
-        let s = settings(&[(var::TRACE_ENABLED, "perhaps"), (var::MAX_VALUE_BYTES, "-1")], "", PHOENIX);
-        assert!(s.enabled && s.profile.max_value_bytes == 65536 && s.problems.len() == 2, "{:?}", s.problems);
-    }
-
-    #[test]
-    fn a_switch_that_cannot_be_read_withholds() {
-        for yaml in [
-            "logging: {prompts: 'off'}",
-            "logging: {prompts: never}",
-            "logging: false",
-            "logging: [prompts]",
-            "harnesses: {codex: {logging: {prompts: [x]}}}",
-        ] {
-            assert!(!settings(&[], "", yaml).profile.logging.prompts, "{yaml}");
-        }
-        for yaml in ["logging: {prompts: 'on'}", "logging: {prompts: null}", "logging:", "logging: {x: 1}"] {
-            assert!(settings(&[], "", yaml).profile.logging.prompts, "{yaml}");
-        }
-    }
-
-    #[test]
-    fn unreadable_switch_disables_recording() {
-        let s = settings(&[], "export ARIZE_USER_ID=$(whoami) ARIZE_LOG_PROMPTS=`cat x`; PATH=$(x)", PHOENIX);
-        assert_eq!(s.profile.user_id.as_deref(), Some("me"), "config.yaml holds");
-        assert!(!s.profile.logging.prompts);
-        let told = s.problems.join("\n");
-        assert!(told.contains("ARIZE_USER_ID in line 1 of arize-env.sh") && !told.contains("PATH"), "{told}");
-        assert!(!told.contains("whoami"), "a value is never repeated");
-    }
-
-    #[test]
-    fn attributes_are_merged_and_decoded() {
-        let s = settings(
-            &[(var::RESOURCE_ATTRIBUTES, "team=a%20b,broken,x=1")],
-            "",
-            "attributes: {x: 0, y: 2}\nharnesses: {codex: {target: otlp, endpoint: 'http://c:4318', attributes: {z: true}}}",
-        );
-        let pairs: Vec<_> = s.profile.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(pairs, [("team", "a b"), ("x", "1"), ("y", "2"), ("z", "true")]);
-        assert_eq!(s.protocol, Protocol::HttpProtobuf);
-    }
-}
+mod tests;
