@@ -39,7 +39,7 @@ pub enum Command {
     Hook(#[expect(dead_code, reason = "the dispatcher takes named roles before this is parsed")] Hook),
 }
 
-/// Print what makes the Tab key of a shell complete commands and options.
+/// Print a completion script for your shell.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "completions")]
 pub struct Completions {
@@ -48,7 +48,7 @@ pub struct Completions {
     pub shell: String,
 }
 
-/// Print the manual page, in the form that man reads.
+/// Print the manual page, in the format of man.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "man")]
 pub struct Man {}

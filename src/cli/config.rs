@@ -35,23 +35,23 @@ enum Action {
     Path(PathOf),
 }
 
-/// Print the value of a setting, such as project_name or logging.prompts.
+/// Print one setting, such as project_name or logging.prompts.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "get")]
 struct Get {
-    /// the setting; a bare name means harnesses.codex.NAME
+    /// name of the setting; NAME alone means harnesses.codex.NAME
     #[argh(positional)]
     key: String,
 }
 
-/// Change a setting. Lists are written a,b. A secret is read from standard input when the value is "-".
+/// Change a setting. Separate list items with commas; with "-" as the value it is read from standard input.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "set")]
 struct Set {
-    /// the setting; a bare name means harnesses.codex.NAME
+    /// name of the setting; NAME alone means harnesses.codex.NAME
     #[argh(positional)]
     key: String,
-    /// the value; "-" reads it from standard input
+    /// new value; "-" reads it from standard input
     #[argh(positional)]
     value: String,
 }
@@ -60,12 +60,12 @@ struct Set {
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "unset")]
 struct Unset {
-    /// the setting; a bare name means harnesses.codex.NAME
+    /// name of the setting; NAME alone means harnesses.codex.NAME
     #[argh(positional)]
     key: String,
 }
 
-/// Print every setting of config.yaml and its value; secrets are hidden.
+/// Print all settings in config.yaml; secrets are hidden.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
@@ -74,7 +74,7 @@ struct List {
     json: bool,
 }
 
-/// Print where config.yaml is.
+/// Print the path of config.yaml.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "path")]
 struct PathOf {}
@@ -101,7 +101,7 @@ pub fn run(config: Config, context: &Context, out: &mut dyn Write) -> anyhow::Re
             let key = full_key(&set.key)?;
             if is_secret(&key) && set.value != "-" {
                 return Err(usage(format!(
-                    "{} is a secret, and others can see a command line: give - for the value and the secret on \
+                    "{} is a secret, and other users can see command lines: use - as the value and pass the secret on \
                      standard input",
                     set.key
                 )));
@@ -148,7 +148,7 @@ fn full_key(key: &str) -> anyhow::Result<String> {
     }
     let meant = nearest(name, keys::KEYS.iter().map(|k| k.name));
     let meant = meant.map(|m| format!("; did you mean {m}?")).unwrap_or_default();
-    Err(usage(format!("no setting is called {name}{meant}")))
+    Err(usage(format!("unknown setting {name}{meant}")))
 }
 
 /// The path under which a setting stands in the document: what is there can be read and removed, whatever it is called.
@@ -163,7 +163,7 @@ fn existing(document: &Document, key: &str) -> anyhow::Result<Option<String>> {
 
 fn save(document: &Document, context: &Context) -> anyhow::Result<()> {
     if let Some(copy) = settings_file::save(document, context.paths())? {
-        eprintln!("note: comments are not kept; the file as it was is {}", copy.display());
+        eprintln!("note: comments are not preserved; the previous file is {}", copy.display());
     }
     Ok(())
 }
@@ -183,27 +183,29 @@ fn check(key: &str, value: &str) -> anyhow::Result<()> {
     if let Some(choices) = choices_of(name)
         && !choices.iter().any(|choice| choice.eq_ignore_ascii_case(value))
     {
-        return Err(usage(format!("{key} is one of {}", choices.join(", "))));
+        return Err(usage(format!("{key} must be one of {}", choices.join(", "))));
     }
     let Some(known) = keys::find(name) else { return Ok(()) };
     if name == "rules" {
-        return Err(usage("rules are a list of mappings; write them into the file that `config path` names"));
+        return Err(usage(
+            "rules are a list: edit them in the file itself (`arize-codex config path` prints its path)",
+        ));
     }
     if name == "redact_patterns" {
         for text in split_list(value) {
             if let Err(why) = Pattern::Plain(text).compile() {
-                return Err(usage(format!("{key} is a regular expression: {why}")));
+                return Err(usage(format!("{key} must be a valid regular expression: {why}")));
             }
         }
     }
     let boolean = matches!(known.default, "true" | "false");
     let truth = ["true", "false", "1", "0", "yes", "no"];
     if boolean && !truth.iter().any(|t| t.eq_ignore_ascii_case(value)) {
-        return Err(usage(format!("{key} is true or false")));
+        return Err(usage(format!("{key} must be true or false")));
     }
     let number = !known.default.is_empty() && known.default.bytes().all(|b| b.is_ascii_digit());
     if number && value.parse::<u64>().is_err() {
-        return Err(usage(format!("{key} is a whole number")));
+        return Err(usage(format!("{key} must be a whole number")));
     }
     Ok(())
 }
@@ -304,8 +306,8 @@ mod tests {
         }
         assert_eq!(
             key("projectname").unwrap_err(),
-            "no setting is called projectname; did you mean project_name?"
+            "unknown setting projectname; did you mean project_name?"
         );
-        assert_eq!(key("harnesses.codex.zzz").unwrap_err(), "no setting is called zzz");
+        assert_eq!(key("harnesses.codex.zzz").unwrap_err(), "unknown setting zzz");
     }
 }

@@ -1,4 +1,5 @@
-//! `demo`: a recorded session of the real Codex, replayed through the real roles in a temporary home.
+//! `demo`: a recorded session of the real Codex, replayed through the real roles in a temporary home, and shown as
+//! `show` shows it.
 
 use anyhow::{Context as _, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -7,31 +8,72 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::exit::DONE;
+use super::exit::{DONE, FAILED};
+use super::selection::{self, Trace};
+use super::view::browser;
+use super::view::terminal::Terminal;
+use super::{PROGRAM, html, show};
 use crate::codex::events::HookEvent;
 use crate::context::{Context, var};
-use crate::delivery::archive;
-use crate::otel::entry::Entry;
-use crate::otel::text_tree;
+use crate::otel::prices::Prices;
 use crate::settings::SpanTree;
 
-/// Replay a recorded session through the real hooks and print its tree.
+/// Replay a recorded Codex session and show it; needs no Codex, no server and no installation.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "demo")]
 pub struct Demo {
-    /// turn or calls
-    #[argh(option, default = "String::from(\"turn\")")]
+    /// layout of the trace: turn or calls
+    #[argh(option, arg_name = "layout", default = "String::from(\"turn\")")]
     span_tree: String,
+    /// write a self-contained page to FILE ("-" for standard output); without FILE, open it in the browser
+    #[argh(option, arg_name = "file")]
+    html: Option<PathBuf>,
 }
 
-/// Replays the recording and prints its tree.
+/// Replays the recording and shows it.
 ///
 /// # Errors
 /// When the temporary home cannot be made or the turn does not come out of it.
-pub fn run(demo: Demo, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(demo: Demo, context: &Context, out: &mut dyn Write) -> anyhow::Result<u8> {
     if SpanTree::parse(&demo.span_tree).is_none() {
-        return Err(super::usage("--span-tree is turn or calls"));
+        return Err(super::usage("--span-tree must be turn or calls"));
     }
+    let home = replay(&demo)?;
+    let inside = Context::given(Vec::new(), home.variables(&demo).into_iter().collect());
+    let traces: Vec<Trace> = selection::traces(inside.paths()).collect();
+    let Some(file) = &demo.html else {
+        let prices = Prices::load(inside.paths(), None);
+        for trace in &traces {
+            write!(out, "{}", show::picture(trace, &prices, Terminal::of(context), true)?)?;
+        }
+        writeln!(out, "\nThis was a recorded Codex session, replayed through the real hooks.")?;
+        writeln!(out, "See it as a page:            {} demo --html", program(context))?;
+        writeln!(out, "Trace your own sessions:     {} install", program(context))?;
+        return Ok(DONE);
+    };
+    if file == Path::new("-") {
+        out.write_all(html::page_of(&traces)?.as_bytes())?;
+        return Ok(DONE);
+    }
+    let opens = file.as_os_str().is_empty();
+    let path = if opens { page_path()? } else { file.clone() };
+    html::write(&traces, &path)?;
+    writeln!(out, "{}", path.display())?;
+    Ok(if !opens || browser::open(context, &path.to_string_lossy()) { DONE } else { FAILED })
+}
+
+/// A page that outlives the temporary home, in a directory of the user's own: the browser reads it later.
+fn page_path() -> anyhow::Result<PathBuf> {
+    Ok(Scratch::make()?.keep().join("demo.html"))
+}
+
+/// Returns how the user calls the program now.
+fn program(context: &Context) -> String {
+    context.args().first().map_or(PROGRAM.into(), |a| a.to_string_lossy().into_owned())
+}
+
+/// Replays the recording in a home of its own.
+fn replay(demo: &Demo) -> anyhow::Result<Scratch> {
     let home = Scratch::make()?;
     let rollout = home.path.join(ROLLOUT_PATH);
     fs::create_dir_all(rollout.parent().context("no folder")?)?;
@@ -40,22 +82,17 @@ pub fn run(demo: Demo, out: &mut dyn Write) -> anyhow::Result<u8> {
     fs::write(home.path.join("harness/config.yaml"), "harnesses: {codex: {target: local}}\n")?;
     for line in RECORDED.lines() {
         let event: serde_json::Value = serde_json::from_str(line)?;
-        call(&home, &demo, &rollout, &event)?;
+        call(&home, demo, &rollout, &event)?;
     }
     let settled = Command::new(std::env::current_exe()?)
         .args(["flush", "--wait", "30"])
-        .envs(home.variables(&demo))
+        .envs(home.variables(demo))
         .stdout(Stdio::null())
         .status()?;
     if !settled.success() {
         bail!("the recorded session was not delivered");
     }
-    let context = Context::given(Vec::new(), home.variables(&demo).into_iter().collect());
-    for item in archive::items(context.paths()) {
-        let entry = Entry::decode(&fs::read(&item.path)?)?;
-        write!(out, "{}", text_tree::tree(&entry.spans))?;
-    }
-    Ok(DONE)
+    Ok(home)
 }
 
 /// Calls the role Codex would call, with the payload it gave.
@@ -97,6 +134,11 @@ impl Scratch {
         Ok(Scratch { path })
     }
 
+    /// Leaves the directory where it is.
+    fn keep(mut self) -> PathBuf {
+        std::mem::take(&mut self.path)
+    }
+
     /// An environment that leads nowhere but into this home.
     fn variables(&self, demo: &Demo) -> Vec<(String, String)> {
         let under = |name: &str| self.path.join(name).to_string_lossy().into_owned();
@@ -117,7 +159,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
+        if !self.path.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.path);
+        }
     }
 }
 

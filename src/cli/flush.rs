@@ -10,12 +10,12 @@ use crate::delivery::budget::{Budget, Report};
 use crate::delivery::flush;
 use crate::settings::Settings;
 
-/// Deliver the outbox now; succeeds when it is empty afterwards.
+/// Deliver waiting turns now; fails if any are left.
 #[derive(argh::ArgsInfo, argh::FromArgs, Debug, PartialEq, Eq)]
 #[argh(subcommand, name = "flush")]
 pub struct FlushArgs {
-    /// seconds to keep trying while the backend does not answer (default 30)
-    #[argh(option, default = "30")]
+    /// how long to retry while the backend does not answer (default 30)
+    #[argh(option, arg_name = "seconds", default = "30")]
     pub wait: u64,
 }
 
@@ -48,7 +48,7 @@ fn write_report(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
     }
     match &report.last_error {
         Some(error) => writeln!(out, "{error}"),
-        None if report.busy => writeln!(out, "another delivery is at work"),
+        None if report.busy => writeln!(out, "another delivery is already running"),
         None => Ok(()),
     }
 }

@@ -202,7 +202,7 @@ fn now(spans: &[Span]) -> String {
     let asked = nodes.iter().find(|node| is_running(node, spans, end) && is_undecided(node));
     if let Some(node) = asked {
         let since = node.permission.as_ref().and_then(|p| p.wait).map(lasted).unwrap_or_default();
-        return format!("waits for your approval since {since}: {} {}", node.name, node.about);
+        return format!("waiting for your approval for {since}: {} {}", node.name, node.about);
     }
     let busy: Vec<String> = nodes
         .iter()
@@ -214,7 +214,7 @@ fn now(spans: &[Span]) -> String {
     }
     let last = nodes.iter().filter(|node| node.depth > 0).map(|node| node.end).max();
     let since = last.or_else(|| nodes.first().map(|node| node.start)).unwrap_or(end);
-    format!("the model works since {}", lasted(Duration::from_nanos(end.saturating_sub(since))))
+    format!("the model has been working for {}", lasted(Duration::from_nanos(end.saturating_sub(since))))
 }
 
 /// A call without an end yet ends where its turn is now.

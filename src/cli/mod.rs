@@ -162,7 +162,7 @@ fn execute(
     let out = &mut std::io::stdout().lock();
     let form = output.form().map_err(usage)?;
     match command {
-        Command::Demo(demo) => demo::run(demo, out),
+        Command::Demo(args) => demo::run(args, context, out),
         Command::Doctor(args) => doctor::run(&args, context, out),
         Command::List(args) => list::run(&args, selectors, form, context, out),
         Command::Preview(args) => preview::run(&args, selectors, context, out),

@@ -20,26 +20,26 @@ use crate::otel::token_use::TokenUse;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
-/// Show the price table, name models without a price, or set prices of your own. Figures are USD a million tokens.
+/// Show the price table, find models without a price, or set your own prices. All prices are USD per million tokens.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "prices")]
 pub struct PricesArgs {
-    /// list (default), check, update FILE ("-" for standard input; a table in LiteLLM's form), or set MODEL
+    /// list (default), check, update FILE (a price table in LiteLLM's format; "-" for standard input) or set MODEL
     #[argh(positional)]
     words: Vec<String>,
-    /// set: the model that costs as much
+    /// with set: copy the prices of this model
     #[argh(option, arg_name = "model")]
     like: Option<String>,
-    /// set: USD a million tokens read
+    /// with set: price of input tokens
     #[argh(option, arg_name = "usd")]
     input: Option<f64>,
-    /// set: USD a million tokens read from the cache (default: as input)
+    /// with set: price of cached input tokens (default: the price of input tokens)
     #[argh(option, arg_name = "usd")]
     cached: Option<f64>,
-    /// set: USD a million tokens newly cached (default: as input)
+    /// with set: price of tokens written to the cache (default: the price of input tokens)
     #[argh(option, arg_name = "usd")]
     cache_write: Option<f64>,
-    /// set: USD a million tokens written
+    /// with set: price of output tokens
     #[argh(option, arg_name = "usd")]
     output: Option<f64>,
 }
@@ -129,7 +129,7 @@ fn records(all: &[Price]) -> Records {
 }
 
 fn table(prices: &Prices, all: &[Price], terminal: Terminal) -> String {
-    let mut out = String::from("USD a million tokens\n");
+    let mut out = String::from("USD per million tokens\n");
     for layer in prices.layers() {
         let place = layer.path.as_ref().map_or("built in".to_owned(), |path| path.display().to_string());
         let line = format!("{}  {place}, {} models\n", layer.name(), layer.table.models().count());
@@ -193,13 +193,16 @@ fn check(prices: &Prices, settings: &Settings, context: &Context, out: &mut dyn 
     }
     for ((model, tier), seen) in &missing {
         let tier = if tier.is_empty() { String::new() } else { format!(" ({tier})") };
-        let name = if model.is_empty() { "a model nobody named" } else { model };
+        let name = if model.is_empty() { "an unnamed model" } else { model };
         let (calls, tokens) = (grouped(seen.calls), grouped(seen.tokens));
         let day = super::view::text::local(seen.last, "%Y-%m-%d");
         let line = format!("{name}{tier}: no price; {calls} calls, {tokens} tokens, last on {day}");
         writeln!(out, "{}", crate::otel::text_tree::printable(&line))?;
     }
-    writeln!(out, "\nprices set MODEL --like OTHER, or --input USD --output USD, gives one a price")?;
+    writeln!(
+        out,
+        "\nset a price with `arize-codex prices set MODEL --like OTHER`, or with --input USD --output USD"
+    )?;
     Ok(exit::FAILED)
 }
 
@@ -227,8 +230,8 @@ fn update(path: &str, context: &Context, out: &mut dyn Write) -> anyhow::Result<
     let source = name.rsplit('/').next().unwrap_or(&name);
     let today = super::view::text::local(context.now(), "%Y-%m-%d");
     let count = book::update(context.paths(), &content, source, &today)
-        .map_err(|error| anyhow::anyhow!("{error}; the prices in force are unchanged"))?;
-    writeln!(out, "{count} models have a price in {source}; they hold before the built-in table")?;
+        .map_err(|error| anyhow::anyhow!("{error}; the price table is unchanged"))?;
+    writeln!(out, "{count} models have a price in {source}; they take precedence over the built-in table")?;
     Ok(exit::DONE)
 }
 
@@ -243,19 +246,16 @@ fn set(
     let entry = match (&args.like, args.input, args.output) {
         (Some(like), ..) if figures.iter().all(Option::is_none) => {
             let Some(entry) = book::entry_like(context.paths(), users_file, like) else {
-                bail!("{like} has no price either; `arize-codex prices list` shows which models have one");
+                bail!("{like} has no price either; see `arize-codex prices list`");
             };
             entry
         }
-        (Some(_), ..) => return Err(usage("give --like or figures, not both")),
+        (Some(_), ..) => return Err(usage("use either --like or prices, not both")),
         (None, Some(input), Some(output)) => book::entry_of(input, args.cached, args.cache_write, output),
-        _ => return Err(usage("give --like MODEL, or --input and --output in USD a million tokens")),
+        _ => return Err(usage("give --like MODEL, or --input and --output in USD per million tokens")),
     };
     book::set(context.paths(), model, entry)?;
-    writeln!(
-        out,
-        "{model} has a price of your own; turns that used it are counted with it from now on, past ones too"
-    )?;
+    writeln!(out, "{model} now has your own price, which applies to past turns too")?;
     Ok(exit::DONE)
 }
 

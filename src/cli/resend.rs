@@ -18,12 +18,12 @@ use crate::delivery::archive::Place;
 use crate::delivery::outbox;
 use crate::ids::ThreadId;
 
-/// Deliver archived turns again, and those set aside; ids stay the same, so nothing is doubled. Without --since, those of
-/// the last 24 hours.
+/// Send recorded turns again, including those that a backend refused. IDs stay the same, so nothing is duplicated.
+/// Default: the turns of the last 24 hours.
 #[derive(argh::ArgsInfo, argh::FromArgs, Debug, PartialEq, Eq)]
 #[argh(subcommand, name = "resend")]
 pub struct ResendArgs {
-    /// read the turns from Codex's own files again, for those that left the archive or another span_tree
+    /// rebuild the turns from Codex's own files, also those no longer recorded here
     #[argh(switch)]
     again: bool,
 }
@@ -60,7 +60,7 @@ pub fn run(
     }
     writeln!(out, "{moved} to be delivered again")?;
     if moved == 0 {
-        writeln!(out, "nothing that left the outbox ended in that time; --since 7d looks further back")?;
+        writeln!(out, "no recorded turn ended in that time; try --since 7d")?;
         return Ok(exit::DONE);
     }
     flush::run(&FlushArgs { wait: WAIT_SECONDS }, context, out)
@@ -73,7 +73,7 @@ fn session(paths: &Paths, beginning: &str) -> anyhow::Result<ThreadId> {
             let agents = archive::items(paths).map(|item| item.head.key.thread);
             session::meant(beginning, agents).map_err(|_| error)
         })
-        .map_err(|error| anyhow!("{error}; `arize-codex list` shows what there is"))
+        .map_err(|error| anyhow!("{error}; see `arize-codex list`"))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -16,26 +16,26 @@ use crate::otel::prices::Prices;
 use crate::otel::resource::Decoration;
 use crate::settings::Settings;
 
-/// Show a turn or a session as a tree.
+/// Show a turn, or a whole session, as a tree.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "show")]
 pub struct ShowArgs {
-    /// last (default), a turn's number in list, or the beginning of a session's or a turn's id
+    /// last (default), a number from `list`, or the start of a session or turn ID
     #[argh(positional, arg_name = "turn")]
     what: Option<String>,
     /// show every call of a long turn
     #[argh(switch)]
     full: bool,
-    /// print OTLP JSON
+    /// print the spans as OTLP JSON
     #[argh(switch)]
     json: bool,
-    /// print Markdown, for an issue or a review
+    /// print Markdown for an issue or a review
     #[argh(switch)]
     markdown: bool,
-    /// write a page for a browser; "-" writes to standard output; without FILE, open the page
+    /// write a self-contained page to FILE ("-" for standard output); without FILE, open it in the browser
     #[argh(option, arg_name = "file")]
     html: Option<PathBuf>,
-    /// show running turns as they go
+    /// show turns while they run
     #[argh(switch)]
     follow: bool,
 }
@@ -52,7 +52,7 @@ pub fn run(
 ) -> anyhow::Result<u8> {
     if args.follow {
         if args.html.is_some() {
-            return Err(super::usage("--follow and --html exclude each other"));
+            return Err(super::usage("use either --follow or --html, not both"));
         }
         return follow(args, selectors, context, out);
     }
@@ -122,7 +122,12 @@ fn prices(context: &Context) -> Prices {
 }
 
 /// A trace as text: a line about it, the prompt, the tree, the answer.
-fn picture(trace: &Trace, prices: &Prices, terminal: Terminal, full: bool) -> anyhow::Result<String> {
+pub(super) fn picture(
+    trace: &Trace,
+    prices: &Prices,
+    terminal: Terminal,
+    full: bool,
+) -> anyhow::Result<String> {
     let head = trace.head();
     let summary = &head.summary;
     let spans = trace.spans()?;

@@ -20,17 +20,17 @@ use crate::delivery::processes;
 use crate::settings::document::Document;
 use crate::settings::{self, CODEX_PREFIX};
 
-/// Take out what install has added.
+/// Remove what install added.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "uninstall")]
 pub struct Uninstall {
-    /// settings, turns kept on this machine and the log as well
+    /// also remove settings, recorded turns and the log
     #[argh(switch)]
     purge: bool,
-    /// ask nothing; with --purge, turns that were not delivered are given up
+    /// do not ask any questions; with --purge, discard undelivered turns
     #[argh(switch)]
     yes: bool,
-    /// show what would be done, and do nothing
+    /// show what would change, and change nothing
     #[argh(switch)]
     dry_run: bool,
 }
@@ -90,15 +90,20 @@ pub fn run(args: &Uninstall, context: &Context, out: &mut dyn Write) -> anyhow::
     }
     let found = record.settings.clone();
     record.save(paths)?;
-    writeln!(out, "program   {}", if gone > 0 { "removed" } else { "was not there" })?;
+    writeln!(out, "program   {}", if gone > 0 { "removed" } else { "was not installed" })?;
     if processes::list(paths).iter().any(|marker| marker.process.is_running()) {
-        writeln!(out, "note      Codex sessions that run now look for the hooks until they are restarted")?;
+        writeln!(out, "note      running Codex sessions keep looking for the hooks until you restart them")?;
     }
     if args.purge {
         purge(paths, found.as_ref(), out)?;
     } else {
         let (settings, state) = (paths.config_yaml(), paths.state());
-        writeln!(out, "kept      settings in {} and past turns in {}", settings.display(), state.display())?;
+        writeln!(
+            out,
+            "kept      settings in {} and recorded turns in {}",
+            settings.display(),
+            state.display()
+        )?;
     }
     Ok(DONE)
 }
@@ -126,7 +131,7 @@ fn tell_removals(
 
 fn tell_changes(config: &CodexConfig, removed: &Removed, out: &mut dyn Write) -> anyhow::Result<()> {
     let lines = describe(&removed.changes);
-    let what = if lines.is_empty() { "nothing of ours".to_owned() } else { lines.join("; ") };
+    let what = if lines.is_empty() { "nothing to remove".to_owned() } else { lines.join("; ") };
     Ok(writeln!(out, "codex     {}: {what}", config.path.display())?)
 }
 
@@ -164,12 +169,12 @@ fn settle_undelivered(args: &Uninstall, context: &Context, out: &mut dyn Write) 
         if prompt::yes(&format!("{turns} to be delivered. Deliver now?"), true)? {
             flush::run(&FlushArgs { wait: 30 }, context, out)?;
         }
-        return Ok(waiting() == 0 || prompt::yes("Go on without delivering the rest?", !args.purge)?);
+        return Ok(waiting() == 0 || prompt::yes("Continue without delivering the rest?", !args.purge)?);
     }
     if args.purge && !args.yes {
         bail!("{turns} to be delivered and would be lost: run `arize-codex flush` first, or add --yes");
     }
-    writeln!(out, "warning   {turns} to be delivered; `arize-codex flush` after a new install does it")?;
+    writeln!(out, "warning   {turns} to be delivered; reinstall and run `arize-codex flush` to deliver")?;
     Ok(true)
 }
 
@@ -203,7 +208,7 @@ fn purge(paths: &Paths, found: Option<&record::Found>, out: &mut dyn Write) -> a
             }
         }
         Ok(None) => {}
-        Err(error) => writeln!(out, "warning   {error}; it is left as it is")?,
+        Err(error) => writeln!(out, "warning   {error}; left unchanged")?,
     }
     let log = paths.log_file();
     remove(&paths.state())?;

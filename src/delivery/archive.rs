@@ -90,12 +90,13 @@ pub fn prune(paths: &Paths, settings: &Settings) {
     file::remove_stale_temporaries(&paths.state());
 }
 
-/// Returns how old a turn may get in the archive. Where nothing is sent anywhere the archive is the only copy, and has no
-/// limit of age.
+/// Returns how old a turn may get in the archive. Where nothing is sent anywhere, or a rule sends nothing, the archive is
+/// the only copy, and has no limit of age.
 pub fn oldest_kept(settings: &Settings) -> Duration {
-    match settings.target {
-        Some(Target::Local) => Duration::MAX,
-        _ => Duration::from_secs(settings.archive_days.saturating_mul(24 * 3600)),
+    let local = |settings: &Settings| settings.target == Some(Target::Local);
+    match local(settings) || settings.backend_rules().iter().any(|(_, settings)| local(settings)) {
+        true => Duration::MAX,
+        false => Duration::from_secs(settings.archive_days.saturating_mul(24 * 3600)),
     }
 }
 

@@ -93,7 +93,7 @@ fn assemble_one(
         Err(anyhow::anyhow!(why))
     };
     if attempts >= MAX_ATTEMPTS {
-        return aside(format!("it was begun {attempts} times and never done"));
+        return aside(format!("it was started {attempts} times and never finished"));
     }
     let mut closing = match read_record(record) {
         Ok(Some(closing)) => closing,

@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 use crate::context::{Context, Paths};
 use crate::delivery::assemble::{self};
 use crate::delivery::budget::{Budget, Report};
-use crate::delivery::drain::Drain;
 use crate::delivery::ended;
 use crate::delivery::orphans;
 use crate::delivery::outbox;
+use crate::delivery::round::Round;
 use crate::delivery::status::Status;
-use crate::delivery::transport::retry::Backoff;
 use crate::file::{self, Lock};
 use crate::layout;
 use crate::settings::Settings;
@@ -126,32 +125,23 @@ impl<'a> Flusher<'a> {
         let mut status = Status::load(paths);
         let known = status.clone();
         status.turn_to(settings);
-        let mut drain = Drain {
-            paths,
-            settings,
-            budget,
-            status,
-            report,
-            watch,
-            backoff: Backoff::default(),
-            outage_began: None,
-        };
+        let mut round = Round { paths, settings, budget, status, report, watch };
         let mut pause = ended::FIRST_PAUSE;
         let mut last_look: Option<Instant> = None;
         let left_behind = loop {
             let before = names_in(paths);
-            let done = (drain.report.delivered, drain.report.set_aside);
+            let done = (round.report.delivered, round.report.set_aside);
             orphans::close_all(self.context, settings);
             if last_look.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
                 ended::close_all(self.context, settings);
                 last_look = Some(Instant::now());
             }
             let awaited = assemble::assemble_all(self.context, settings, budget.hurry());
-            if !drain.run() {
+            if !round.run() {
                 break None;
             }
             let after = names_in(paths);
-            if after != before || done != (drain.report.delivered, drain.report.set_aside) {
+            if after != before || done != (round.report.delivered, round.report.set_aside) {
                 pause = ended::FIRST_PAUSE;
                 continue;
             }
@@ -163,7 +153,7 @@ impl<'a> Flusher<'a> {
             std::thread::sleep(pause);
             pause = ended::next_pause(pause);
         };
-        drain.finish(&known);
+        round.finish(&known);
         left_behind
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The hook only closes: it moves what it knows of the turn into `closing/` and returns to Codex ([`close`]). A
 //! detached process assembles what was closed, by reading the rollout, folding, building spans and putting the
-//! entry into the outbox ([`assemble`]), and drains the outbox ([`flush`], [`drain`], [`send`]). So the rollout is
+//! entry into the outbox ([`assemble`]), and drains the outbox ([`flush`], [`drain`], [`lane`], [`send`]). So the rollout is
 //! read where nobody waits, a hook's time does not grow with the turn, and the lines Codex writes after Stop are
 //! there to be read. Turns nobody closed are found by [`orphans`], those of the past by [`past_turns`].
 
@@ -13,17 +13,19 @@ pub mod budget;
 mod checkpoint;
 pub mod close;
 mod dispatch;
-mod drain;
+pub mod drain;
 pub mod ended;
 pub mod flush;
 pub mod history;
 pub mod hook_calls;
 pub mod key_set;
+mod lane;
 pub mod orphans;
 pub mod outbox;
 pub mod past_turns;
 pub mod processes;
 mod queue;
+mod round;
 pub mod running;
 mod send;
 pub mod status;
@@ -44,9 +46,7 @@ use self::budget::Budget;
 pub fn start(context: &Context, settings: &Settings) {
     let started = platform::run_detached(|| work_detached(context, settings));
     if let Err(error) = started {
-        settings
-            .log
-            .error(format_args!("cannot start the delivery, which the next hook tries again: {error}"));
+        settings.log.error(format_args!("cannot start the delivery (the next hook tries again): {error}"));
     }
 }
 

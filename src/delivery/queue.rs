@@ -82,6 +82,8 @@ struct Open {
 pub struct Queue<'a> {
     paths: &'a Paths,
     settings: &'a Settings,
+    /// The rule that each of them remembers.
+    rule: Option<String>,
     waiting: VecDeque<EntryKey>,
     open: HashMap<EntryKey, Open>,
     /// Threads with a batch on its way.
@@ -90,9 +92,15 @@ pub struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    pub fn new(paths: &'a Paths, settings: &'a Settings, keys: Vec<EntryKey>) -> Queue<'a> {
+    pub fn new(
+        paths: &'a Paths,
+        settings: &'a Settings,
+        rule: Option<String>,
+        keys: Vec<EntryKey>,
+    ) -> Queue<'a> {
         let waiting = keys.into();
-        Queue { paths, settings, waiting, open: HashMap::new(), held: HashSet::new(), settled: Vec::new() }
+        let (open, held, settled) = (HashMap::new(), HashSet::new(), Vec::new());
+        Queue { paths, settings, rule, waiting, open, held, settled }
     }
 
     /// Returns whether a turn waits that is not on its way.
@@ -147,6 +155,10 @@ impl<'a> Queue<'a> {
             return true;
         }
         let outcome = match EntryReader::open(&outbox::waiting(self.paths, key)) {
+            // What could not be read a moment ago was taken for a turn of no rule.
+            Ok(reader) if reader.head().backend_rule != self.rule => {
+                Outcome::Unreadable("it goes to the backend of another rule".to_owned())
+            }
             Ok(reader) => {
                 let decoration = Decoration::new(self.settings, reader.head());
                 let open = Open {

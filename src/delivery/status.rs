@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -16,13 +17,12 @@ use crate::time::Timestamp;
 #[serde(default)]
 pub struct Status {
     version: u32,
-    /// Which backend and key the rest is about, as a digest.
-    backend: String,
-    pub last_success: Option<Timestamp>,
-    pub consecutive_failures: u64,
-    pub last_error: Option<LastError>,
-    /// The server asked not to be called before.
-    pub next_attempt_at: Option<Timestamp>,
+    /// The backend in force.
+    #[serde(flatten)]
+    pub health: Health,
+    /// The backends of rules, by the rule's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, Health>,
     /// Entries delivered, since the file was made.
     pub delivered: u64,
     /// Entries filed away on this machine alone, since the file was made.
@@ -31,12 +31,25 @@ pub struct Status {
     pub refused_spans: u64,
     /// Spans of accepted requests that a backend dropped, since the file was made.
     pub dropped_spans: u64,
-    /// What this backend last said about a request that it accepted.
-    pub last_warning: Option<Warning>,
     /// Entries set aside, since the file was made.
     pub set_aside: u64,
     /// When the archive was last pruned.
     pub pruned_at: Option<Timestamp>,
+}
+
+/// State of delivery to one backend.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// Which backend and key the rest is about, as a digest.
+    backend: String,
+    pub last_success: Option<Timestamp>,
+    pub consecutive_failures: u64,
+    pub last_error: Option<LastError>,
+    /// The server asked not to be called before.
+    pub next_attempt_at: Option<Timestamp>,
+    /// What this backend last said about a request that it accepted.
+    pub last_warning: Option<Warning>,
 }
 
 /// The state that delivery is in since its last success.
@@ -75,16 +88,36 @@ impl Status {
         written.map_err(|e| file::named(&path, e))
     }
 
-    /// Forgets what was learnt of another backend, or with another key.
+    /// Forgets what was learnt of other backends, or with other keys, than those of these settings.
     pub fn turn_to(&mut self, settings: &Settings) {
+        self.health.turn_to(settings);
+        let rules = settings.backend_rules();
+        self.rules.retain(|name, _| rules.iter().any(|(rule, _)| rule == name));
+        for (name, settings) in rules {
+            self.rules.entry(name).or_default().turn_to(&settings);
+        }
+    }
+
+    /// What is known of the backend of a rule, or of the one in force everywhere else.
+    pub fn of(&mut self, rule: Option<&str>) -> &mut Health {
+        match rule {
+            Some(name) => self.rules.entry(name.to_owned()).or_default(),
+            None => &mut self.health,
+        }
+    }
+
+    /// Returns how long every server still wants to be left alone.
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        let all = [&self.health].into_iter().chain(self.rules.values());
+        all.map(|health| health.wait(now)).min().unwrap_or_default()
+    }
+}
+
+impl Health {
+    fn turn_to(&mut self, settings: &Settings) {
         let backend = digest(settings);
         if self.backend != backend {
-            self.backend = backend;
-            self.last_success = None;
-            self.consecutive_failures = 0;
-            self.last_error = None;
-            self.next_attempt_at = None;
-            self.last_warning = None;
+            *self = Health { backend, ..Health::default() };
         }
     }
 
@@ -153,7 +186,7 @@ mod tests {
 
     #[test]
     fn failure_is_logged_once() {
-        let mut status = Status::default();
+        let mut status = Health::default();
         let at = Timestamp::from_millis;
         assert!(status.failed(at(1), "HTTP status 401", "", None));
         assert!(!status.failed(at(2), "HTTP status 401", "", None));
@@ -166,7 +199,7 @@ mod tests {
 
     #[test]
     fn clock_change_never_blocks_delivery() {
-        let mut status = Status::default();
+        let mut status = Health::default();
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
         status.failed(at(1000), "HTTP status 503", "", Some(Duration::from_secs(60)));
         assert_eq!(status.wait(at(1010)), Duration::from_secs(50));
@@ -182,10 +215,11 @@ mod tests {
         let paths = testing::paths(home.path());
         file::create_private_dir(&paths.state()).unwrap();
         let mut status = Status::load(&paths);
-        status.failed(Timestamp::from_millis(5), "x", "y", None);
+        status.of(None).failed(Timestamp::from_millis(5), "x", "y", None);
+        status.of(Some("path ~/x")).succeeded(Timestamp::from_millis(6));
         status.save(&paths).unwrap();
         assert_eq!(Status::load(&paths), status);
         std::fs::write(paths.delivery_status(), b"{").unwrap();
-        assert_eq!(Status::load(&paths).consecutive_failures, 0);
+        assert_eq!(Status::load(&paths).health.consecutive_failures, 0);
     }
 }

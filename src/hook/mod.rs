@@ -143,7 +143,7 @@ impl Hook<'_> {
             }
             Err(error) => {
                 let settings = Settings::without_config(self.context);
-                settings.log.error(format_args!("{error}; turns are kept until it is mended"));
+                settings.log.error(format_args!("{error}; turns are kept until it is fixed"));
                 settings
             }
         })

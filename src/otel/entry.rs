@@ -1,7 +1,8 @@
 //! One finished turn as a file: a line that names the format, a line of JSON about the turn, OTLP spans.
 //!
 //! The same file lies in the outbox until it is delivered and in the archive afterwards. It holds nothing of the
-//! backend: target, key and endpoint are read at delivery.
+//! backend: target, key and endpoint are read at delivery. Where a rule names the backend it holds the rule's name, and
+//! has the version 2, so that a release which knows no such rules does not deliver it elsewhere.
 
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
@@ -43,6 +44,9 @@ pub struct Head {
     pub root_thread: ThreadId,
     pub root_turn: TurnId,
     pub project_name: String,
+    /// The rule whose backend it goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_rule: Option<String>,
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
     pub summary: Summary,
@@ -160,7 +164,7 @@ impl Head {
         let (version, rest) = split_line(rest).ok_or(EntryError::Foreign)?;
         let version =
             std::str::from_utf8(version).ok().and_then(|v| v.parse().ok()).ok_or(EntryError::Foreign)?;
-        if version != VERSION {
+        if version > VERSION_WITH_RULE {
             return Err(EntryError::Newer(version));
         }
         let (head, rest) = split_line(rest).ok_or_else(|| EntryError::Damaged("no head".to_owned()))?;
@@ -178,7 +182,8 @@ pub fn write<S: Borrow<Span>>(
     head: &Head,
     spans: impl IntoIterator<Item = S>,
 ) -> io::Result<()> {
-    writeln!(out, "{MAGIC}{VERSION}")?;
+    let version = if head.backend_rule.is_some() { VERSION_WITH_RULE } else { VERSION };
+    writeln!(out, "{MAGIC}{version}")?;
     // A head holds strings and numbers only, which always serialise.
     out.write_all(&serde_json::to_vec(head).unwrap_or_default())?;
     out.write_all(b"\n")?;
@@ -191,6 +196,12 @@ pub fn write<S: Borrow<Span>>(
     Ok(())
 }
 
+/// Returns true if the beginning of a file is that of an entry which may name a rule.
+pub(super) fn may_name_rule(beginning: &[u8]) -> bool {
+    let version = beginning.strip_prefix(MAGIC.as_bytes());
+    version.is_some_and(|rest| !rest.starts_with(format!("{VERSION}\n").as_bytes()))
+}
+
 fn split_line(content: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'\n', content)?;
     Some((&content[..end], &content[end + 1..]))
@@ -198,6 +209,7 @@ fn split_line(content: &[u8]) -> Option<(&[u8], &[u8])> {
 
 const MAGIC: &str = "arize-codex turn ";
 const VERSION: u32 = 1;
+const VERSION_WITH_RULE: u32 = 2;
 /// The number of `ScopeSpans.spans` (opentelemetry/proto/trace/v1/trace.proto).
 pub(super) const SPANS_FIELD: u32 = 2;
 
@@ -216,6 +228,7 @@ mod tests {
             root_turn: key.turn.clone(),
             key,
             project_name: "codex".into(),
+            backend_rule: None,
             started_at: Timestamp::from_millis(1),
             ended_at: Timestamp::from_millis(2),
             summary: Summary { name: "Turn 1".into(), ..Summary::default() },

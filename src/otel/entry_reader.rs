@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::file;
+use crate::otel::entry;
 use crate::otel::entry::{EntryError, Head, SPANS_FIELD};
 
 /// An open entry: its head, and its spans in order.
@@ -24,6 +25,18 @@ pub enum ReadError {
     Entry(#[from] EntryError),
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Returns the rule whose backend an entry goes to, and the directory of its turn. Only the first line is read where it
+/// goes to none, or cannot be read.
+pub fn backend_rule(path: &Path) -> Option<(String, Option<String>)> {
+    let mut first = Vec::new();
+    file::open_regular(path).ok()?.take(FIRST_LINE_BYTES).read_to_end(&mut first).ok()?;
+    if !entry::may_name_rule(&first) {
+        return None;
+    }
+    let head = EntryReader::open(path).ok()?.head;
+    Some((head.backend_rule?, head.summary.cwd))
 }
 
 impl EntryReader {
@@ -110,6 +123,8 @@ fn damaged(how: &str) -> ReadError {
     ReadError::Entry(EntryError::Damaged(how.to_owned()))
 }
 
+/// More than the line that names the format.
+const FIRST_LINE_BYTES: u64 = 64;
 const BUFFER_BYTES: usize = 64 * 1024;
 const MAX_HEAD_BYTES: u64 = 1024 * 1024;
 /// More than any span of ours: protobuf itself ends at 2 GiB, values are cut far below.

@@ -150,6 +150,7 @@ impl<'a> Line<'a> {
             root_thread,
             root_turn,
             project_name: self.project.clone().into_owned(),
+            backend_rule: None,
             started_at: self.started_at(),
             ended_at: self.ended_at(),
             summary: self.summary(),

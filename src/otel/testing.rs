@@ -20,6 +20,7 @@ pub fn entry(turn: &str, spans: u64) -> Entry {
         root_turn: key.turn.clone(),
         key,
         project_name: "project".into(),
+        backend_rule: None,
         started_at: Timestamp::from_millis(1),
         ended_at: Timestamp::from_millis(2),
         summary: Summary { name: "Turn 1".into(), ..Summary::default() },

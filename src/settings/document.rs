@@ -109,6 +109,12 @@ impl Document {
         at.remove(last).is_some()
     }
 
+    /// Moves these top-level keys into a document of their own.
+    pub fn split_off(&mut self, names: &[&str]) -> Document {
+        let taken = names.iter().filter_map(|name| Some((Value::from(*name), self.root.remove(*name)?)));
+        Document { root: taken.collect() }
+    }
+
     /// Every leaf as its dotted path and value, in the file's order.
     pub fn leaves(&self) -> Vec<(String, &Value)> {
         let mut found = Vec::new();

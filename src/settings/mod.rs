@@ -8,8 +8,8 @@
 pub mod document;
 pub mod env_file;
 pub mod keys;
-pub mod patterns;
 mod pairs;
+pub mod patterns;
 mod resolve;
 mod rules;
 mod template;
@@ -71,6 +71,9 @@ pub struct Settings {
 /// The part of the settings that decides what a span says.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Profile {
+    /// The rule whose backend the turn goes to; none where it goes to the one in force everywhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_rule: Option<String>,
     pub project_name: String,
     pub user_id: Option<String>,
     /// Attributes put on every root span.
@@ -126,17 +129,17 @@ impl Settings {
         let mut settings = Settings::from_resolver(&resolver, paths);
         settings.target = None;
         settings.notify_chain = remembered_chain(paths);
-        let silent = |path: PathBuf| match file::read_bounded(&path, MAX_BROKEN_BYTES) {
-            Ok(Some(text)) => memchr::memmem::find(&text, b"logging").is_none(),
+        let silent = |path: &Path, of: &str| match file::read_bounded(path, MAX_BROKEN_BYTES) {
+            Ok(Some(text)) => memchr::memmem::find(&text, of.as_bytes()).is_none(),
             Ok(None) => true,
             Err(_) => false,
         };
-        if resolver.lacks_env_file()
-            || [paths.config_yaml(), paths.config_json(), paths.machine_config().to_owned()]
-                .into_iter()
-                .any(|p| !silent(p))
-        {
+        let files = [paths.config_yaml(), paths.config_json(), paths.machine_config().to_owned()];
+        if resolver.lacks_env_file() || files.iter().any(|p| !silent(p, "logging")) {
             settings.profile.logging = Logging { prompts: false, tool_details: false, tool_content: false };
+        }
+        if files.iter().any(|p| !silent(p, "rules")) {
+            settings.profile.backend_rule = Some(rules::UNDECIDED.to_owned());
         }
         settings
     }
@@ -161,7 +164,7 @@ impl Settings {
             let asked = usize::try_from(resolver.number(name, &mut problems)).unwrap_or(usize::MAX);
             let held = asked.clamp(least, most);
             if held != asked {
-                problems.push(format!("{name} is {asked}, so {held} holds"));
+                problems.push(format!("{name} is {asked}, so {held} is used"));
             }
             held
         };
@@ -170,18 +173,18 @@ impl Settings {
         let target = resolver.target(&mut problems);
         let log_file = resolver.text("log_file").map(|p| crate::context::expand_home(&p, &home_of(paths)));
         if log_file.as_ref().is_some_and(|path| path.is_relative()) {
-            problems.push("log_file is not an absolute path, so logs/codex.log holds".to_owned());
+            problems.push("log_file is not an absolute path, so logs/codex.log is used".to_owned());
         }
         let redact_patterns = resolver.patterns("redact_patterns");
         let faults = if redact_secrets { patterns::faults(&redact_patterns) } else { Vec::new() };
         if !faults.is_empty() {
             // What the pattern was to find cannot be told from the rest.
             logging = Logging { prompts: false, tool_details: false, tool_content: false };
-            problems.extend(
-                faults.into_iter().map(|f| format!("{f}; no content is recorded until it is mended")),
-            );
+            problems
+                .extend(faults.into_iter().map(|f| format!("{f}; no content is recorded until it is fixed")));
         }
         let profile = Profile {
+            backend_rule: resolver.backend_rule().map(|rule| rule.name.clone()),
             project_name: resolver.project_name(target),
             user_id: resolver.text("user_id").and_then(|user| resolver.filled(user)),
             attributes: resolver.pairs("attributes"),
@@ -236,6 +239,29 @@ impl Settings {
             }
             _ => Cow::Borrowed(self),
         }
+    }
+
+    /// The settings by which a turn is delivered that remembers a rule: what the rule says now. Where no rule has that
+    /// name any more, the rules that fit the turn's directory decide. None when none of them names a backend.
+    pub fn of_rule(&self, name: &str, directory: Option<&str>) -> Option<Settings> {
+        let Some((resolver, paths)) = self.by_directory.as_deref() else {
+            return (name == rules::UNDECIDED).then(|| self.clone());
+        };
+        if let Some(resolver) = resolver.with_backend_of(name) {
+            return Some(Settings::from_resolver(&resolver, paths));
+        }
+        let here = self.in_directory(directory).into_owned();
+        (name == rules::UNDECIDED || here.profile.backend_rule.is_some()).then_some(here)
+    }
+
+    /// The rules with a backend of their own, each with the settings that hold for its turns.
+    pub fn backend_rules(&self) -> Vec<(String, Settings)> {
+        let Some((resolver, paths)) = self.by_directory.as_deref() else { return Vec::new() };
+        let settings = |name: String| {
+            let settings = Settings::from_resolver(&resolver.with_backend_of(&name)?, paths);
+            Some((name, settings))
+        };
+        resolver.backend_rules().into_iter().filter_map(settings).collect()
     }
 
     /// Logs what was wrong with single settings.

@@ -21,6 +21,8 @@ pub struct Resolver {
     /// Rules that apply, then config.yaml; the same of the machine-wide file. The first that holds a value gives it.
     pub(super) layers: Vec<Layer>,
     rules: Vec<(Owner, Rule)>,
+    /// The rule whose backend is in force. Nothing that others say of a backend counts then.
+    backend: Option<RuleBackend>,
     os_user: Option<String>,
     home: PathBuf,
     /// The workspace whose rules apply.
@@ -37,6 +39,13 @@ pub(super) struct Layer {
     owner: Owner,
     is_rule: bool,
     pub(super) document: Document,
+}
+
+/// The backend that a rule names.
+#[derive(Debug, Clone)]
+pub(super) struct RuleBackend {
+    pub(super) name: String,
+    layer: Layer,
 }
 
 /// Whose a file of settings is.
@@ -105,6 +114,7 @@ impl Resolver {
             file: Variables::new(),
             layers: Vec::new(),
             rules: Vec::new(),
+            backend: None,
             os_user: context.user(),
             home: context.var(var::HOME).map_or_else(|| super::home_of(context.paths()), PathBuf::from),
             directory: None,
@@ -193,12 +203,46 @@ impl Resolver {
         resolver.layers.retain(|layer| !layer.is_rule);
         let repository: OnceCell<Option<Repository>> = OnceCell::new();
         let read = || repository.get_or_init(|| git::read(directory)).clone();
-        for (owner, rule) in self.rules.iter().rev().filter(|(_, rule)| rule.applies(directory, &read)) {
+        let fitting: Vec<&(Owner, Rule)> =
+            self.rules.iter().filter(|(_, rule)| rule.applies(directory, &read)).collect();
+        for (owner, rule) in fitting.iter().rev() {
             let at = resolver.layers.iter().position(|l| l.owner == *owner).unwrap_or_default();
             let layer = Layer { owner: *owner, is_rule: true, document: rule.settings.clone() };
             resolver.layers.insert(at, layer);
         }
+        resolver.backend = fitting.into_iter().find_map(|(owner, rule)| self.backend_of(*owner, rule));
         resolver
+    }
+
+    /// The same sources with the backend of the rule of that name; none when no rule has it.
+    pub(super) fn with_backend_of(&self, name: &str) -> Option<Resolver> {
+        let found = self
+            .rules
+            .iter()
+            .find_map(|(owner, rule)| (rule.name == name).then(|| self.backend_of(*owner, rule)).flatten())?;
+        Some(Resolver { backend: Some(found), ..self.clone() })
+    }
+
+    /// The names of the rules that have a backend of their own.
+    pub(super) fn backend_rules(&self) -> Vec<String> {
+        let rules = self.rules.iter().filter(|(owner, rule)| self.backend_of(*owner, rule).is_some());
+        let mut names: Vec<String> = rules.map(|(_, rule)| rule.name.clone()).collect();
+        names.dedup();
+        names
+    }
+
+    /// The backend of a rule. The machine's are the lowest layer: a backend that the user has chosen comes before them.
+    fn backend_of(&self, owner: Owner, rule: &Rule) -> Option<RuleBackend> {
+        let document = rule.backend.clone()?;
+        if owner == Owner::Machine && self.users_target().is_some() {
+            return None;
+        }
+        Some(RuleBackend { name: rule.name.clone(), layer: Layer { owner, is_rule: true, document } })
+    }
+
+    /// Returns the rule whose backend is in force.
+    pub(super) fn backend_rule(&self) -> Option<&RuleBackend> {
+        self.backend.as_ref()
     }
 
     /// A text with its templates filled for the directory; as it is where there is none.
@@ -213,7 +257,11 @@ impl Resolver {
     pub fn resolve(&self, name: &str) -> Option<Resolved> {
         let key = keys::find(name)?;
         let target = self.target(&mut Vec::new());
-        self.in_variables(key, target).or_else(|| self.in_document(key.name)).or_else(|| {
+        let found = match self.backend_layer(name) {
+            Some(rule) => rule.find(name),
+            None => self.in_variables(key, target).or_else(|| self.in_document(key.name)),
+        };
+        found.or_else(|| {
             let default = default_of(key, target);
             (!default.is_empty()).then(|| Resolved { value: default.to_owned(), source: Source::Default })
         })
@@ -227,10 +275,19 @@ impl Resolver {
     /// one backend's key must never be sent to another.
     pub(super) fn backend_text(&self, name: &str, target: Option<Target>) -> Option<String> {
         let key = keys::find(name)?;
-        self.in_variables(key, target)
-            .or_else(|| self.in_layers(name, |layer| layer.is_for(target)))
-            .map(|r| r.value)
-            .or_else(|| Some(default_of(key, target).to_owned()).filter(|d| !d.is_empty()))
+        let found = match self.backend_layer(name) {
+            Some(rule) => rule.find(name),
+            None => {
+                self.in_variables(key, target).or_else(|| self.in_layers(name, |layer| layer.is_for(target)))
+            }
+        };
+        found.map(|r| r.value).or_else(|| Some(default_of(key, target).to_owned()).filter(|d| !d.is_empty()))
+    }
+
+    /// The rule that alone says what this setting is, where its backend is in force and the setting is one of it.
+    pub(super) fn backend_layer(&self, name: &str) -> Option<&Layer> {
+        let rule = self.backend.as_ref()?;
+        rules::BACKEND.contains(&name).then_some(&rule.layer)
     }
 
     pub(super) fn in_variables(&self, key: &Key, target: Option<Target>) -> Option<Resolved> {
@@ -252,13 +309,17 @@ impl Resolver {
         self.in_layers(name, |_| true)
     }
 
+    pub(super) fn in_users_document(&self, name: &str) -> Option<Resolved> {
+        self.in_layers(name, |layer| layer.owner == Owner::User)
+    }
+
     fn in_layers(&self, name: &str, counts: impl Fn(&Layer) -> bool) -> Option<Resolved> {
         self.layers.iter().filter(|layer| counts(layer)).find_map(|layer| layer.find(name))
     }
 }
 
 impl Layer {
-    fn find(&self, name: &str) -> Option<Resolved> {
+    pub(super) fn find(&self, name: &str) -> Option<Resolved> {
         paths_of(name).into_iter().find_map(|path| {
             let found = self.document.get(&path).or_else(|| {
                 // `logging: false` means all of its switches.

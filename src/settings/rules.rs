@@ -2,20 +2,29 @@
 //!
 //! `rules` is a list in the user's or the machine's own file; a repository never brings its own. Of several rules that
 //! match, the first one that sets a key wins. Rules outrank the plain settings of the file they stand in.
+//!
+//! A rule with `target` names a backend of its own, and names all of it: no address, key or header of another rule, of
+//! the plain settings or of the environment is used with it. Turns remember the rule by its name, which is its `path`
+//! and `remote`, and are delivered by what the rule says at that time.
 
 use serde_yml::{Mapping, Value};
 use std::path::Path;
 
 use super::document::{Document, scalar_text};
+use super::values::Target;
 use crate::context::expand_home;
 use crate::git::Repository;
 
 /// One rule: where it applies, and what it sets.
 #[derive(Debug, Clone)]
 pub struct Rule {
+    /// Its `path` and `remote` as they are written.
+    pub name: String,
     path: Option<glob::Pattern>,
     remote: Option<glob::Pattern>,
     pub settings: Document,
+    /// The backend it names, where it names one.
+    pub backend: Option<Document>,
 }
 
 /// Reads the rules of a document; a rule that cannot be read becomes a problem, and withholds everywhere what it was
@@ -26,10 +35,9 @@ pub fn read(document: &Document, home: &Path, problems: &mut Vec<String>) -> Vec
     for (number, value) in lists.flat_map(items).enumerate() {
         match rule(value, home) {
             Ok(mut rule) => {
-                // One outbox is delivered to one backend: a turn of another directory must not go there with it.
-                for key in BACKEND.iter().filter(|key| rule.settings.unset(key)) {
+                if let Err(why) = rule.take_backend() {
                     problems.push(format!(
-                        "rule {} of rules: {key} cannot differ by directory, so it is not used",
+                        "rule {} of rules: {why}; turns there are kept until it is fixed",
                         number + 1
                     ));
                 }
@@ -58,35 +66,62 @@ fn rule(value: &Value, home: &Path) -> Result<Rule, String> {
         |name: &str| map.get(name).map(|v| scalar_text(v).ok_or(format!("{name} is not a text"))).transpose();
     let glob =
         |text: &str| glob::Pattern::new(text).map_err(|e| format!("{text} is not a pattern: {}", e.msg));
-    let path =
-        text("path")?.map(|p| expand_home(&p, home).to_string_lossy().trim_end_matches('/').to_owned());
-    let remote = text("remote")?.map(|r| address(&r));
+    let (path, remote) = (text("path")?, text("remote")?.map(|r| address(&r)));
+    let name = [("path", path.clone()), ("remote", remote.clone())];
+    let name: Vec<String> = name.into_iter().filter_map(|(k, v)| Some(format!("{k} {}", v?))).collect();
+    let path = path.map(|p| expand_home(&p, home).to_string_lossy().trim_end_matches('/').to_owned());
     if path.is_none() && remote.is_none() {
         return Err("it has neither path nor remote".to_owned());
     }
     Ok(Rule {
+        name: name.join(", "),
         path: path.map(|p| glob(&p)).transpose()?,
         remote: remote.map(|r| glob(&r)).transpose()?,
         settings: settings_of(map),
+        backend: None,
     })
 }
 
 fn settings_of(map: &Mapping) -> Document {
-    let settings = map.iter().filter(|(key, _)| !matches!(key.as_str(), Some("path" | "remote" | "rules")));
+    let settings = map
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), Some("path" | "remote" | "rules" | "harnesses")));
     Document::of(settings.map(|(k, v)| (k.clone(), v.clone())).collect())
 }
 
-/// A rule for everywhere that records no content, in the place of one that cannot be read and was to withhold something.
+/// A rule for everywhere in the place of one that cannot be read: it records no content where that one was to withhold
+/// some, and keeps turns where that one was to send them elsewhere.
 fn withholding(value: &Value) -> Option<Rule> {
     let map = value.as_mapping()?;
-    if !map.contains_key("logging") && !map.contains_key("trace_enabled") {
-        return None;
-    }
-    let off = [(Value::from("logging"), Value::from(false))];
-    Some(Rule { path: None, remote: None, settings: Document::of(off.into_iter().collect()) })
+    let has = |name: &&str| map.contains_key(*name);
+    let (content, backend) = (["logging", "trace_enabled"].iter().any(has), BACKEND.iter().any(|k| has(k)));
+    let off = content.then(|| (Value::from("logging"), Value::from(false)));
+    let settings = Document::of(off.into_iter().collect());
+    let backend = backend.then(Document::default);
+    let rule = Rule { name: UNDECIDED.to_owned(), path: None, remote: None, settings, backend };
+    (content || rule.backend.is_some()).then_some(rule)
 }
 
 impl Rule {
+    /// Moves the keys of a backend out of the settings.
+    ///
+    /// # Errors
+    /// When they name no backend that there is. Then the rule has one nobody can deliver to, which keeps its turns from
+    /// going elsewhere.
+    fn take_backend(&mut self) -> Result<(), String> {
+        let backend = self.settings.split_off(&BACKEND);
+        let Some(first) = backend.leaves().first().map(|(key, _)| key.clone()) else { return Ok(()) };
+        let target = backend.get("target").and_then(scalar_text);
+        let known = target.as_deref().is_some_and(|t| Target::parse(t).is_some());
+        self.backend = Some(backend);
+        match (target, known) {
+            (_, true) => Ok(()),
+            // Its value is not repeated: somebody may have put a key there.
+            (Some(_), false) => Err("target is none of phoenix, arize, otlp, local".to_owned()),
+            (None, _) => Err(format!("{first} needs target beside it")),
+        }
+    }
+
     /// Returns true if the rule applies in this directory. A pattern that fits a directory fits all below it.
     pub fn applies(&self, directory: &Path, repository: &dyn Fn() -> Option<Repository>) -> bool {
         let fits = |pattern: &glob::Pattern, path: &Path| {
@@ -119,14 +154,16 @@ fn address(remote: &str) -> String {
     rest.strip_suffix(".git").unwrap_or(rest).to_owned()
 }
 
+/// Name of the rule of turns whose rules could not be read. What holds is decided when they are delivered.
+pub const UNDECIDED: &str = "?";
 const WHOLE_NAMES: glob::MatchOptions = glob::MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
 const PATHS: [&str; 2] = ["harnesses.codex.rules", "rules"];
-/// Keys that only matter at delivery.
-const BACKEND: [&str; 8] = [
+/// Keys that say where and how turns are delivered.
+pub const BACKEND: [&str; 9] = [
     "target",
     "endpoint",
     "api_key",
@@ -135,6 +172,7 @@ const BACKEND: [&str; 8] = [
     "protocol",
     "allow_insecure",
     "max_request_bytes",
+    "semantic_conventions",
 ];
 
 #[cfg(test)]

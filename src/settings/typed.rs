@@ -8,7 +8,7 @@ use super::document::scalar_text;
 use super::keys;
 use super::pairs;
 use super::patterns::{self, Pattern};
-use super::resolve::{LOGGING, Resolver, paths_of};
+use super::resolve::{LOGGING, Layer, Resolved, Resolver, paths_of};
 use super::values::{Protocol, Secret, Target};
 use crate::context::var;
 
@@ -24,11 +24,11 @@ impl Resolver {
             "off" if is_privacy => false,
             "on" if is_privacy => true,
             _ if is_privacy => {
-                problems.push(format!("{name} is neither true nor false, so nothing of it is recorded"));
+                problems.push(format!("{name} is neither true nor false, so this content is not recorded"));
                 false
             }
             _ => {
-                problems.push(format!("{name} is neither true nor false, so {default} holds"));
+                problems.push(format!("{name} is neither true nor false, so {default} is used"));
                 default
             }
         }
@@ -38,7 +38,7 @@ impl Resolver {
         let default = keys::find(name).and_then(|k| k.default.parse().ok()).unwrap_or(0);
         let Some(found) = self.resolve(name) else { return default };
         found.value.trim().parse().unwrap_or_else(|_| {
-            problems.push(format!("{name} is not a whole number, so {default} holds"));
+            problems.push(format!("{name} is not a whole number, so {default} is used"));
             default
         })
     }
@@ -50,13 +50,26 @@ impl Resolver {
             return *choice;
         }
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        problems.push(format!("{name} is none of {}, so {} holds", names.join(", "), names[0]));
+        problems.push(format!("{name} is none of {}, so {} is used", names.join(", "), names[0]));
         choices[0].1
     }
 
-    /// The backend. Variables choose before config.yaml does; when they name two, config.yaml decides.
+    /// The backend: that of a rule, or the one in force everywhere else.
     pub(super) fn target(&self, problems: &mut Vec<String>) -> Option<Target> {
-        let configured = self.in_document("target").map(|r| r.value).filter(|v| v != "none");
+        match self.backend_layer("target") {
+            Some(rule) => rule.find("target").and_then(|r| Target::parse(&r.value)),
+            None => self.target_in(self.in_document("target"), problems),
+        }
+    }
+
+    /// The backend that the user has chosen, by variables or in config.yaml.
+    pub(super) fn users_target(&self) -> Option<Target> {
+        self.target_in(self.in_users_document("target"), &mut Vec::new())
+    }
+
+    /// Variables choose before config.yaml does; when they name two backends, config.yaml decides.
+    fn target_in(&self, configured: Option<Resolved>, problems: &mut Vec<String>) -> Option<Target> {
+        let configured = configured.map(|r| r.value).filter(|v| v != "none");
         let parsed = configured.as_deref().and_then(Target::parse);
         if configured.is_some() && parsed.is_none() {
             // Its value is not repeated: somebody may have put a key there.
@@ -111,7 +124,9 @@ impl Resolver {
     pub(super) fn pairs(&self, name: &str) -> Vec<(String, String)> {
         let Some(key) = keys::find(name) else { return Vec::new() };
         let mut pairs = BTreeMap::new();
-        for layer in self.layers.iter().rev() {
+        let rule = self.backend_layer(name);
+        let layers: Vec<&Layer> = rule.map_or_else(|| self.layers.iter().rev().collect(), |rule| vec![rule]);
+        for layer in layers {
             for path in paths_of(name).into_iter().rev() {
                 match layer.document.get(&path) {
                     Some(Value::Mapping(map)) => {
@@ -122,7 +137,7 @@ impl Resolver {
                 }
             }
         }
-        for variables in [&self.file, &self.process] {
+        for variables in [&self.file, &self.process].into_iter().filter(|_| rule.is_none()) {
             for text in key.variables.iter().filter_map(|name| variables.get(*name)) {
                 pairs.extend(pairs::parse(text));
             }

@@ -94,9 +94,9 @@ fn rules_hold_in_their_directories_alone() {
     let acme = here("work/acme/src");
     assert!(acme.enabled && !acme.profile.logging.tool_content && acme.profile.logging.prompts);
     assert_eq!((acme.profile.project_name.as_str(), acme.profile.tags), ("acme", vec!["work".to_owned()]));
-    // One outbox, one backend: a rule never sends turns of other directories elsewhere.
-    assert_eq!(acme.target, Some(Target::Phoenix));
-    assert!(settings.problems.iter().any(|p| p.contains("target cannot differ by directory")));
+    assert_eq!((acme.target, acme.endpoint.as_deref()), (Some(Target::Otlp), Some("http://collector:4318")));
+    assert_eq!(acme.profile.span_tree, arize_codex::settings::SpanTree::Calls, "the default of its backend");
+    assert_eq!(acme.profile.backend_rule.as_deref(), Some("path ~/work/acme"));
     let other = here("work/other/src");
     assert_eq!(
         (other.profile.project_name.as_str(), other.profile.tags),
@@ -110,6 +110,63 @@ fn rules_hold_in_their_directories_alone() {
     fs::write(cloned.join("config"), "[remote \"origin\"]\n\turl = git@github.com:acme/parser.git\n")
         .unwrap();
     assert_eq!(here("src/clone").profile.project_name, "by-remote");
+}
+
+/// A rule names its whole backend: no key or address of another one is ever used with it.
+#[test]
+fn rule_backend_stands_alone() {
+    let plain = "target: phoenix, endpoint: 'https://phoenix', api_key: users";
+    let headers = "headers: {x-key: users}";
+    let in_force = |rules: &str, machine: &str, variables: &[(&str, &str)]| {
+        let home =
+            Home::new(&format!("harnesses: {{codex: {{{plain}, {headers}, rules: [{rules}]}}}}"), machine);
+        let mut all = home.variables();
+        all.extend(variables.iter().map(|(k, v)| (k.to_string(), v.to_string())));
+        let settings = Settings::load(&Context::given(Vec::new(), all)).unwrap();
+        let here = settings.in_directory(home.path("acme").to_str()).into_owned();
+        (here, settings)
+    };
+    let key = |s: &Settings| s.api_key.as_ref().map(|k| k.expose().to_owned());
+    let (acme, _) = in_force("{path: '~/acme', target: phoenix, endpoint: 'https://acme'}", "", &[]);
+    assert_eq!((acme.endpoint.as_deref(), key(&acme)), (Some("https://acme"), None));
+    let environment = [("PHOENIX_ENDPOINT", "https://env"), ("PHOENIX_API_KEY", "envs")];
+    let (acme, all) = in_force("{path: '~/acme', target: phoenix, api_key: acmes}", "", &environment);
+    assert_eq!(
+        (acme.endpoint.as_deref(), key(&acme).as_deref()),
+        (Some("http://localhost:6006"), Some("acmes"))
+    );
+    assert_eq!((all.endpoint.as_deref(), key(&all).as_deref()), (Some("https://env"), Some("envs")));
+    let (acme, _) = in_force(
+        "{path: '~/acme', target: otlp, endpoint: 'http://c:4318'}",
+        "",
+        &[("OTEL_EXPORTER_OTLP_HEADERS", "a=b")],
+    );
+    assert!(acme.headers.is_empty(), "{:?}", acme.headers);
+    // Of two rules the first that names a backend names all of it.
+    let (acme, _) = in_force(
+        "{path: '~/acme', target: otlp, endpoint: 'http://c'}, {path: '~/**', target: arize, api_key: other, space_id: s}",
+        "",
+        &[],
+    );
+    assert_eq!(
+        (acme.target, acme.endpoint.as_deref(), key(&acme), acme.space_id),
+        (Some(Target::Otlp), Some("http://c"), None, None)
+    );
+    // A rule whose backend cannot be made out has none: its turns are kept.
+    for rule in [
+        "{path: '~/acme', endpoint: 'https://acme'}",
+        "{path: '~/acme', target: phenix}",
+        "{path: 'a[', target: otlp}",
+    ] {
+        let (acme, all) = in_force(rule, "", &[]);
+        assert_eq!((acme.target, acme.profile.backend_rule.is_some()), (None, true), "{rule}");
+        assert!(all.problems.iter().any(|p| p.starts_with("rule 1 of rules")), "{:?}", all.problems);
+    }
+    // The machine's file is the lowest layer.
+    let (acme, _) = in_force("", "rules: [{path: '~/acme', target: local}]", &[]);
+    assert_eq!((acme.target, acme.profile.backend_rule), (Some(Target::Phoenix), None));
+    let home = Home::new("", "target: phoenix\nrules: [{path: '~/acme', target: local}]");
+    assert_eq!(home.settings().in_directory(home.path("acme").to_str()).target, Some(Target::Local));
 }
 
 /// A repository's own files never decide on settings.
@@ -168,7 +225,7 @@ fn hooks_follow_the_rules_of_the_directory() {
 fn config_takes_bare_keys_and_lists_and_refuses_unknown_ones() {
     let home = Home::new("# mine\nuser_id: me\nharnesses:\n  other: {x: 1}\n", "");
     for (args, code, said) in [
-        (&["set", "project_name", "demo"][..], 0, "comments are not kept"),
+        (&["set", "project_name", "demo"][..], 0, "comments are not preserved"),
         (&["get", "project_name"], 0, "demo"),
         (&["get", "harnesses.codex.project_name"], 0, "demo"),
         (&["set", "tags", "a,b"], 0, ""),
@@ -178,7 +235,7 @@ fn config_takes_bare_keys_and_lists_and_refuses_unknown_ones() {
         (&["set", "logging", "nonsense"], 0, ""),
         (&["set", "projectname", "x"], 2, "did you mean project_name?"),
         (&["set", "harnesses.codex.tgas", "x"], 2, "did you mean tags?"),
-        (&["get", "nonsense"], 2, "no setting is called nonsense"),
+        (&["get", "nonsense"], 2, "unknown setting nonsense"),
         (&["set", "rules", "x"], 2, "rules are a list"),
         (&["unset", "tags"], 0, ""),
         (&["unset", "tags"], 1, ""),

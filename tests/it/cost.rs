@@ -13,7 +13,7 @@ const K: u64 = 1000;
 const PRIORITY: Option<&str> = Some("priority");
 const FLEX: Option<&str> = Some("flex");
 
-/// Six turns; each is scripted five times over. Behind each stand its dollars, by hand: USD a million tokens are
+/// Six turns; each is scripted five times over. Behind each stand its dollars, by hand: USD per million tokens are
 /// gpt-5.5 5 / 0.5 / – / 30 (above 272k 10 / 1 / – / 45; priority 12.5 / 1.25 / – / 75), gpt-6.1-sol 2 / 0.1 / 2.5 / 10
 /// (above 272k 4 / 0.2 / 5 / 15; flex half of it), gpt-5.4-mini 0.75 / 0.075 / – / 4.5, gpt-6.2-sol unknown.
 fn turns() -> Vec<(Vec<Call>, f64, u64)> {

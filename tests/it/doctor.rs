@@ -59,7 +59,7 @@ fn doctor_accepts_plugin_or_entries_not_both() {
 
     fs::write(lab.paths().codex_config(), format!("{entries}\n{plugin}")).unwrap();
     let hooks = of(&lab, "hooks");
-    let both = hooks.iter().find(|f| f.contains("runs each twice")).unwrap();
+    let both = hooks.iter().find(|f| f.contains("runs each one twice")).unwrap();
     assert!(both.contains("codex plugin remove arize-codex@arize-codex"), "{both}");
 }
 
@@ -70,11 +70,11 @@ fn doctor_names_settings_without_effect() {
     fs::write(lab.paths().env_file(), "export ARIZE_USER_ID=$(whoami)\n").unwrap();
     let told = of(&lab, "settings").join("\n");
     assert!(
-        told.contains("harnesses.codex.loging.prompts, so it does nothing → is logging.prompts"),
+        told.contains("harnesses.codex.loging.prompts: it has no effect → did you mean logging.prompts"),
         "{told}"
     );
     assert!(
-        told.contains("span_tree is none of turn, calls, so turn holds → mend harnesses.codex.span_tree in"),
+        told.contains("span_tree is none of turn, calls, so turn is used → fix harnesses.codex.span_tree in"),
         "{told}"
     );
     assert!(told.contains("ARIZE_USER_ID in line 1 of arize-env.sh is not used"), "{told}");
@@ -85,7 +85,7 @@ fn doctor_names_settings_without_effect() {
     fs::remove_file(lab.paths().config_yaml()).unwrap();
     fs::create_dir(lab.paths().config_yaml()).unwrap();
     let told = of(&lab, "settings").join("\n");
-    assert!(told.contains("a file of your own") && !told.contains("mend the line"), "{told}");
+    assert!(told.contains("a file of your own") && !told.contains("fix the line"), "{told}");
 }
 
 #[test]
@@ -103,12 +103,12 @@ fn errors_belong_to_one_backend() {
     lab.configure(&backend("right"));
     let told = of(&lab, "delivery");
     assert!(told[0].starts_with("warning ") && !told[0].contains("401"), "{told:?}");
-    assert!(told[0].ends_with("`arize-codex flush` delivers now"), "{told:?}");
+    assert!(told[0].ends_with("run `arize-codex flush` to deliver now"), "{told:?}");
     lab.flush();
     assert!(of(&lab, "delivery")[0].contains("last delivered"), "{:?}", of(&lab, "delivery"));
     lab.configure(&backend("another"));
     let told = of(&lab, "delivery");
-    assert!(told[0].contains("nothing delivered to this backend yet; in all 1 turn delivered"), "{told:?}");
+    assert!(told[0].contains("nothing delivered to this backend yet; in total 1 turn delivered"), "{told:?}");
 }
 
 #[test]
@@ -117,10 +117,13 @@ fn local_turns_count_as_kept() {
     Session::start(&lab, 1).turn(0, 1);
     lab.flush();
     let told = of(&lab, "delivery");
-    assert!(told[0].contains("in all 1 turn kept here alone") && !told[0].contains("delivered"), "{told:?}");
+    assert!(
+        told[0].contains("in total 1 turn kept on this machine only") && !told[0].contains("delivered"),
+        "{told:?}"
+    );
     let calls = of(&lab, "calls");
-    assert!(calls[0].contains("Codex last called") && calls.len() == 2, "{calls:?}");
-    assert!(calls[1].contains("PreToolUse 1, ") && calls[1].contains("; never "), "{calls:?}");
+    assert!(calls[0].contains("Codex last ran a hook") && calls.len() == 2, "{calls:?}");
+    assert!(calls[1].contains("PreToolUse 1, ") && calls[1].contains("; never called: "), "{calls:?}");
 }
 
 #[test]
@@ -136,9 +139,12 @@ fn doctor_advises_on_endpoints() {
         }
     });
     for (yaml, advice) in [
-        ("target: phoenix, endpoint: 'htp://x'".to_owned(), "mend it where doctor says that it is set"),
+        (
+            "target: phoenix, endpoint: 'htp://x'".to_owned(),
+            "fix the setting where doctor says it comes from",
+        ),
         (format!("target: otlp, endpoint: 'http://{address}'"), "set protocol to http/protobuf"),
-        ("target: otlp, endpoint: 'http://127.0.0.1:9'".to_owned(), "are endpoint and protocol right"),
+        ("target: otlp, endpoint: 'http://127.0.0.1:9'".to_owned(), "endpoint and protocol are right"),
     ] {
         let told = of(&Lab::new(&yaml), "backend");
         assert!(told[0].starts_with("failure ") && told[0].contains(advice), "{yaml}: {told:?}");
@@ -153,8 +159,8 @@ fn a_file_without_a_key_was_no_secret() {
         fs::set_permissions(lab.paths().env_file(), fs::Permissions::from_mode(0o644)).unwrap();
         of(&lab, "secrets").remove(0)
     };
-    assert!(!open("export ARIZE_VERBOSE=true\n").contains("change the key"));
-    assert!(open("export PHOENIX_API_KEY=sesame\n").contains("change the key"));
+    assert!(!open("export ARIZE_VERBOSE=true\n").contains("replace the key"));
+    assert!(open("export PHOENIX_API_KEY=sesame\n").contains("replace the key"));
 }
 
 #[test]
@@ -178,10 +184,16 @@ fn on_disks_that_cannot_be_written() {
     let ballast = fs::write(outbox.join("ballast"), vec![0; 1 << 20]);
     assert!(ballast.is_err(), "the disk is full");
     let told = of(&lab, "state").remove(0);
-    assert!(told.contains("outbox cannot be written: No space") && told.contains("make room"), "{told}");
+    assert!(
+        told.contains("outbox cannot be written: No space") && told.contains("free some disk space"),
+        "{told}"
+    );
     mount(&["-o", "remount,ro"], &outbox);
     let told = of(&lab, "state").remove(0);
-    assert!(told.contains("outbox cannot be written: Read-only") && told.contains("mount it"), "{told}");
+    assert!(
+        told.contains("outbox cannot be written: Read-only") && told.contains("make it writable"),
+        "{told}"
+    );
 
     let state = lab.paths().state();
     mount(&["-t", "tmpfs", "-o", "mode=700", "none"], &state);

@@ -159,7 +159,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
         "limited by a matcher",
         "matcher",
     ),
-    ("invalid toml", |h| h.toml(|t| format!("{t}[broken\n")), "unclosed table", "mend the line"),
+    ("invalid toml", |h| h.toml(|t| format!("{t}[broken\n")), "unclosed table", "fix the line"),
     (
         "config not text",
         |h| fs::write(h.path(".codex/config.toml"), b"a = \"\xff\"").unwrap(),
@@ -176,7 +176,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
         "yaml broken",
         |h| fs::write(h.path(".arize/harness/config.yaml"), "harnesses:\n  x: [\n").unwrap(),
         "not valid YAML",
-        "mend the line",
+        "fix the line",
     ),
     (
         "config.yaml a directory",
@@ -191,32 +191,32 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
         "machine file broken",
         |h| fs::write(h.path("machine.yaml"), "a: [\n").unwrap(),
         "machine.yaml",
-        "mend the line",
+        "fix the line",
     ),
-    ("no target", |h| h.yaml("project_name: x"), "no backend is chosen", "install"),
+    ("no target", |h| h.yaml("project_name: x"), "no backend is configured", "install"),
     ("unknown target", |h| h.yaml("target: foo"), "target is none of", "harnesses.codex.target"),
     (
         "misspelt key",
         |h| h.yaml("target: local, endpiont: x"),
-        "no setting is called harnesses.codex.endpiont",
-        "is endpoint meant",
+        "unknown setting harnesses.codex.endpiont",
+        "did you mean endpoint",
     ),
-    ("misspelt switch", |h| h.yaml("target: local, trace_debug: perhaps"), "neither true nor false", "mend"),
-    ("number", |h| h.yaml("target: local, archive_days: many"), "not a whole number", "mend"),
-    ("span tree", |h| h.yaml("target: local, span_tree: bogus"), "span_tree is none of", "mend"),
+    ("misspelt switch", |h| h.yaml("target: local, trace_debug: perhaps"), "neither true nor false", "fix"),
+    ("number", |h| h.yaml("target: local, archive_days: many"), "not a whole number", "fix"),
+    ("span tree", |h| h.yaml("target: local, span_tree: bogus"), "span_tree is none of", "fix"),
     (
         "content off",
         |h| h.yaml("target: local, logging: {prompts: false, tool_details: false, tool_content: false}"),
         "replaced by their length",
         "logging",
     ),
-    ("bad pattern", |h| h.yaml("target: local, redact_patterns: ['ok', '(']"), "redact_patterns", "mend"),
+    ("bad pattern", |h| h.yaml("target: local, redact_patterns: ['ok', '(']"), "redact_patterns", "fix"),
     ("bad rule", |h| h.yaml("target: local, rules: [{tags: [x]}]"), "rule 1 of rules is not used", ""),
     (
         "relative log",
         |h| h.yaml("target: local, log_file: here.log"),
         "log_file is not an absolute path",
-        "mend",
+        "fix",
     ),
     (
         "switched off",
@@ -250,7 +250,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
         "collector down",
         |h| h.yaml("target: otlp, endpoint: 'http://127.0.0.1:9'"),
         "no connection",
-        "is it running",
+        "it is running",
     ),
     (
         "grpc port",
@@ -288,13 +288,13 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
     (
         "endpoint is no address",
         |h| h.yaml("target: phoenix, endpoint: 'ftp://x'"),
-        "endpoint is no URL",
+        "endpoint is not a URL",
         "install",
     ),
     (
         "password in endpoint",
         |h| h.yaml("target: phoenix, endpoint: 'http://u:p@127.0.0.1:9'"),
-        "holds a user or password",
+        "contains a user name or password",
         "install",
     ),
     (
@@ -312,7 +312,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
     (
         "link gone",
         |h| fs::remove_file(h.path(".arize/harness/bin/arize-hook-codex-stop")).unwrap(),
-        "does not lead to",
+        "does not point to",
         "install",
     ),
     (
@@ -328,7 +328,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
             fs::write(h.path(".arize/harness/state"), "").unwrap();
         },
         "state",
-        "move what lies in its place away",
+        "remove or rename what is in its place",
     ),
     (
         "outbox a file",
@@ -338,7 +338,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
             fs::write(state.join("outbox"), "").unwrap();
         },
         "outbox cannot be written",
-        "move what lies in its place away",
+        "remove or rename what is in its place",
     ),
     (
         "other CODEX_HOME",
@@ -346,7 +346,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
             fs::create_dir(h.path("elsewhere")).unwrap();
             h.set("CODEX_HOME", &h.path("elsewhere").display().to_string());
         },
-        "install has registered the hooks in",
+        "install registered the hooks in",
         "CODEX_HOME=",
     ),
     (
@@ -367,7 +367,7 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
         "ARIZE_HARNESS_HOME is",
         "Codex is started with it",
     ),
-    ("never called", |_| (), "Codex has not called yet", "one turn"),
+    ("never called", |_| (), "Codex has not run a hook yet", "one turn"),
 ];
 
 #[test]
@@ -391,7 +391,7 @@ fn doctor_names_each_of_forty_faults() {
 /// Set-ups that are well. What Codex still has to do once, trusting and calling, is no fault of theirs.
 #[test]
 fn doctor_faults_no_healthy_setup() {
-    const OPEN: [&str; 3] = ["never reviewed", "no codex on the PATH", "Codex has not called yet"];
+    const OPEN: [&str; 3] = ["never reviewed", "no codex on the PATH", "Codex has not run a hook yet"];
     let healthy: [(&str, Break); 8] = [
         ("local", |_| ()),
         ("phoenix", |h| {

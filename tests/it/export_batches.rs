@@ -104,7 +104,7 @@ fn backend_that_refuses_everything_is_asked_few_times() {
     (0..50).for_each(|n| put(&home, n, &format!("thread-{n}"), 10));
     let report = home.flush(30);
     assert_eq!((report.set_aside, report.left), (0, 50));
-    assert!(report.last_error.unwrap().contains("refuses every turn that was tried: HTTP status 400"));
+    assert!(report.last_error.unwrap().contains("refuses every turn: HTTP status 400"));
     assert!(collector.book.seen().len() <= 6, "{}", collector.book.seen().len());
 }
 
@@ -126,7 +126,7 @@ fn dropped_spans_and_their_reason_reach_the_user() {
         let report = home.flush(10);
         assert_eq!((report.delivered, report.left), (2, 0), "sending again is forbidden");
         let status = Status::load(home.paths());
-        let said = status.last_warning.unwrap().text;
+        let said = status.health.last_warning.unwrap().text;
         assert!(said.contains("dropped 1 of 3 spans: too old"), "{said}");
         assert_eq!((status.dropped_spans, home.log().lines().count()), (1, 1), "{}", home.log());
         // A turn of which nothing was kept is set aside.

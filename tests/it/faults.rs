@@ -401,7 +401,7 @@ fn doctor_closes_orphaned_turn() {
     }
     let output = lab.run(&["doctor"]);
     assert!(
-        String::from_utf8_lossy(&output.stdout).contains("1 thread of a Codex that is gone"),
+        String::from_utf8_lossy(&output.stdout).contains("1 thread left by a Codex that has ended"),
         "{output:?}"
     );
     lab.flush();

@@ -213,7 +213,6 @@ const BARE: [&str; 7] = [
 
 /// Where one of them is right, and why.
 const BARE_ALLOWED: &[(&str, &str, &str)] = &[
-    ("cli/demo.rs", "fs::read(", "a turn that demo itself has just written, in a folder nobody else knows"),
     ("cli/install/choices.rs", "File::open(", "the file a person names for a key may be a pipe"),
     ("cli/setup/links.rs", "fs::copy(", "this executable"),
     ("cli/selection/mod.rs", "fs::read(", "a turn of the archive whose head was read, as a file, before"),

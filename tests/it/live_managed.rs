@@ -21,14 +21,7 @@ fn with_requirements() {
     if !namespace::is_inside() {
         return;
     }
-    let machine = tempfile::tempdir().unwrap();
-    let bin = machine.path().join("bin");
-    fs::create_dir(&bin).unwrap();
-    for role in ["session", "tool", "stop", "notify"] {
-        symlink(env!("CARGO_BIN_EXE_arize-codex"), bin.join(format!("arize-hook-codex-{role}"))).unwrap();
-    }
-    decree(machine.path(), &requirements().replace(MANAGED_BIN, bin.to_str().unwrap()));
-
+    let _machine = managed_machine();
     // Nothing in the home reports us: where traces go is in the environment.
     let collector = HttpCollector::start(|_| Answer::Accept);
     let codex = Codex::bare(LATEST, &scenario("tools")).env("PHOENIX_ENDPOINT", &collector.url());
@@ -44,6 +37,51 @@ fn with_requirements() {
     let doctor = codex.ours(&["doctor"]);
     let said = String::from_utf8_lossy(&doctor.stdout);
     assert!(said.contains("14 of 14 registered by the administrator"), "{said}");
+}
+
+/// A user of such a machine who has run `install` as well: Codex runs each hook twice, and every turn is told once.
+#[test]
+#[ignore = "needs Codex"]
+fn managed_and_own_hooks_report_once() {
+    namespace::run("live_managed::with_requirements_and_install");
+}
+
+#[test]
+#[ignore = "a part of another test, which starts it in a namespace"]
+fn with_requirements_and_install() {
+    if !namespace::is_inside() {
+        return;
+    }
+    let _machine = managed_machine();
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let url = collector.url();
+    let codex = Codex::bare(LATEST, &scenario("tools")).env("PHOENIX_ENDPOINT", &url);
+    let installed = codex.ours(&["install", "--yes", "--target", "phoenix", "--endpoint", &url]);
+    assert!(installed.status.success(), "{installed:?}");
+    let flags = codex.model_flags();
+    let mut args: Vec<&str> = flags.iter().map(String::as_str).collect();
+    args.extend(["exec", "look around and add a file", "--sandbox", "danger-full-access"]);
+    let output = codex.run(&args, true);
+    assert!(output.status.success(), "{output:?}");
+    let entries = codex.delivered();
+    assert_eq!(entries.len(), 1, "{output:?}");
+    assert_eq!(entries[0].head.summary.prompt_tokens, Some(5010));
+    let counts = collector.book.counts();
+    assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "each span once, and none is lost");
+    let seen = fs::read_to_string(codex.path(".arize/harness/state/codex/seen/Stop")).unwrap();
+    assert_eq!(seen.trim(), "2", "both Stop hooks ran");
+}
+
+/// Registers the hooks for everybody in this namespace.
+fn managed_machine() -> tempfile::TempDir {
+    let machine = tempfile::tempdir().unwrap();
+    let bin = machine.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    for role in ["session", "tool", "stop", "notify"] {
+        symlink(env!("CARGO_BIN_EXE_arize-codex"), bin.join(format!("arize-hook-codex-{role}"))).unwrap();
+    }
+    decree(machine.path(), &requirements().replace(MANAGED_BIN, bin.to_str().unwrap()));
+    machine
 }
 
 /// Puts a requirements.toml into the /etc/codex of this namespace.

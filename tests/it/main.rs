@@ -61,6 +61,8 @@ mod readme;
 mod recordings;
 mod replay;
 #[cfg(unix)]
+mod rule_backends;
+#[cfg(unix)]
 mod secrets;
 #[cfg(unix)]
 mod seed;

@@ -1,4 +1,5 @@
-//! The README says what the code does: its settings table is the code's, its dry run prints what it shows.
+//! README and the reference pages say what the code does: their tables are the code's, their examples print what they
+//! show, and each command and option they name exists.
 
 use std::fs;
 use std::process::Command;
@@ -7,12 +8,24 @@ use arize_codex::codex::events::{EVENTS, HookRole};
 use arize_codex::settings::keys::KEYS;
 
 fn readme() -> String {
-    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+    page("README.md")
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// README and the reference pages, each with its name.
+pub fn pages() -> Vec<(String, String)> {
+    let docs = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.github/docs")).unwrap();
+    let names = docs.map(|entry| format!(".github/docs/{}", entry.unwrap().file_name().to_str().unwrap()));
+    let names = names.chain(["README.md".to_owned(), "src/cli/setup/SKILL.md".to_owned()]);
+    names.map(|name| (name.clone(), page(&name))).collect()
 }
 
 #[test]
 fn settings_table_matches_code() {
-    let readme = readme();
+    let settings = page(".github/docs/settings.md");
     for key in KEYS {
         let code = |text: &str| format!("`{text}`");
         let variables: Vec<String> = key.variables.iter().map(|v| code(v)).collect();
@@ -25,8 +38,13 @@ fn settings_table_matches_code() {
             or_dash(default),
             key.about
         );
-        assert!(readme.contains(&row), "the README lacks\n{row}");
+        assert!(settings.contains(&row), "settings.md lacks\n{row}");
     }
+}
+
+#[test]
+fn readme_is_short() {
+    assert!(readme().lines().count() < 200);
 }
 
 #[test]
@@ -40,7 +58,7 @@ fn readme_lists_events_of_each_link() {
 }
 
 #[test]
-fn readme_dry_run_prints_as_shown() {
+fn documented_dry_run_prints_as_shown() {
     let home = tempfile::tempdir().unwrap();
     let payload = r#"{"type":"agent-turn-complete","thread-id":"test-123","turn-id":"turn-1","cwd":"/tmp","input-messages":"hello","last-assistant-message":"hi there"}"#;
     let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
@@ -52,28 +70,84 @@ fn readme_dry_run_prints_as_shown() {
     let output = command.output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && printed.starts_with("[arize] DRY RUN: Turn\n"), "{printed}");
-    assert!(readme().contains("[arize] DRY RUN: Turn"));
+    let settings = page(".github/docs/settings.md");
+    assert!(settings.contains("[arize] DRY RUN: Turn") && settings.contains(payload));
 }
 
 #[test]
-fn readme_tree_matches_demo() {
+fn demo_shows_the_views_of_a_turn() {
+    let home = tempfile::tempdir().unwrap();
+    let demo = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+        command.arg("demo").args(args).env_clear().env("HOME", home.path()).env("TMPDIR", home.path());
+        let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "demo leaves nothing behind");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = demo(&[]);
+    // What `show` shows: the state, the prompt, the tree with a time axis, failures with their reason, the next step.
+    for part in ["Turn 1  completed in", "› look around", "├─ ", "█", "✗ ", "exit code 3", " install\n"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(demo(&["--span-tree", "calls"]).contains("Model call 1"));
+    let page = demo(&["--html", "-"]);
+    assert!(page.starts_with("<!") && page.contains("exit code 3"), "{}", &page[..200]);
+}
+
+#[test]
+fn demo_writes_its_page_to_a_file() {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
-    let output = command
-        .arg("demo")
-        .env_clear()
-        .env("HOME", home.path())
-        .env("PATH", "/usr/bin:/bin")
-        .output()
-        .unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let readme = readme();
-    for line in printed.lines() {
-        let shown: String = line.chars().take(60).collect();
-        assert!(readme.contains(shown.trim_end()), "the README does not show: {line}");
-    }
-    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "demo leaves nothing behind");
+    command.args(["demo", "--html"]).env_clear().env("HOME", home.path()).env("TMPDIR", home.path());
+    // A browser that only takes note of what it is to open.
+    command.env("BROWSER", "/bin/cat").env("PATH", "/usr/bin:/bin");
+    let output = command.output().unwrap();
+    let path = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && path.ends_with("/demo.html\n"), "{path}");
+    assert!(fs::read_to_string(path.trim()).unwrap().contains("exit code 3"), "it is there for the browser");
 }
+
+/// Each command that README, a reference page or the skill names exists, with each of its options.
+#[test]
+fn documented_commands_and_options_exist() {
+    let help = |command: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_arize-codex")).args(command).arg("--help").output();
+        let output = output.unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    };
+    let mut known = std::collections::BTreeMap::new();
+    let mut count = 0;
+    for (name, text) in pages() {
+        for rest in text.split("arize-codex ").skip(1) {
+            let line = rest.split(['`', '\n', '|']).next().unwrap();
+            let Some(command) =
+                line.split_whitespace().next().filter(|w| w.bytes().all(|b| b.is_ascii_lowercase()))
+            else {
+                continue;
+            };
+            // A sentence about the program, not a command line.
+            if PROSE.contains(&command) {
+                continue;
+            }
+            let help = known.entry(command.to_owned()).or_insert_with(|| help(&[command]));
+            let help = help.as_ref().unwrap_or_else(|| panic!("{name}: no command {command}: {line}"));
+            for option in line.split([' ', '[', ']', '=']).filter(|w| w.starts_with("--") && w.len() > 2) {
+                let option = option.trim_end_matches([',', '.', ';', ':', ')']);
+                assert!(
+                    help.contains(&format!("{option} ")) || help.contains(&format!("{option}\n")),
+                    "{name}: {command} has no {option}"
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(known.len() > 12 && count > 15, "{} {count}", known.len());
+}
+
+/// Words that follow the program's name in sentences.
+const PROSE: [&str; 4] = ["is", "there", "itself", "version"];
 
 #[test]
 fn readme_names_every_command() {
@@ -82,7 +156,7 @@ fn readme_names_every_command() {
     let commands = help.split_once("Commands:\n").unwrap().1.split("\n\n").next().unwrap();
     let names = commands.lines().filter(|l| l.starts_with("  ") && !l.starts_with("   "));
     let readme = readme();
-    let section = readme.split_once("## Commands").unwrap().1.split_once("\n## ").unwrap().0;
+    let section = readme.split_once("## Everyday commands").unwrap().1.split_once("\n## ").unwrap().0;
     let mut count = 0;
     for name in names.filter_map(|line| line.split_whitespace().next()) {
         assert!(section.contains(name), "README does not name {name}");
@@ -94,8 +168,7 @@ fn readme_names_every_command() {
 /// The settings shown in README and the reference pages are understood, every line of them.
 #[test]
 fn shown_settings_are_understood() {
-    for page in ["README.md", ".github/docs/fleet.md"] {
-        let text = fs::read_to_string(format!("{}/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for (page, text) in pages() {
         for yaml in text.split("```yaml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0) {
             let home = tempfile::tempdir().unwrap();
             fs::create_dir_all(home.path().join(".arize/harness")).unwrap();

@@ -252,14 +252,14 @@ fn doctor_names_each_thing_that_is_wrong() {
         (
             "asynchronous",
             |h| edit(h, |t| t.replacen("timeout = 30", "async = true", 1)),
-            "hooks: hooks of ours are asynchronous",
+            "hooks: our hooks are asynchronous",
         ),
         ("invalid toml", |h| edit(h, |t| format!("{t}[broken\n")), "unclosed table"),
         ("yaml broken", |h| yaml(h, "harnesses:\n  x: [\n"), "settings: "),
         (
             "no target",
             |h| yaml(h, "harnesses: {codex: {project_name: x}}\n"),
-            "backend: no backend is chosen",
+            "backend: no backend is configured",
         ),
         (
             "backend down",
@@ -269,7 +269,7 @@ fn doctor_names_each_thing_that_is_wrong() {
         (
             "link gone",
             |h| fs::remove_file(h.path(".arize/harness/bin/arize-hook-codex-stop")).unwrap(),
-            "program: arize-hook-codex-stop does not lead",
+            "program: arize-hook-codex-stop does not point",
         ),
         (
             "readable key",
@@ -384,7 +384,7 @@ fn secret_on_command_line_is_refused() {
         assert!(home.run(args).status.success(), "{args:?}");
     }
     let said = stderr(&home.run(&["config", "set", "harnesses.codex.loging.prompts", "false"]));
-    assert!(said.contains("no setting is called loging.prompts"), "{said}");
+    assert!(said.contains("unknown setting loging.prompts"), "{said}");
 }
 
 #[test]
@@ -446,7 +446,7 @@ fn plugin_with_hooks_gets_no_entries() {
     fs::copy(hooks, folder.join("hooks.json")).unwrap();
     let output = home.run(&["install", "--yes", "--target", "local"]);
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("the plugin arize-codex@market brings the hooks"), "{said}");
+    assert!(said.contains("the plugin arize-codex@market provides the hooks"), "{said}");
     assert_eq!(home.config_text(), config);
 }
 
@@ -463,7 +463,7 @@ fn install_counts_past_sessions_and_takes_headers() {
         ["install", "--yes", "--target=otlp", "--endpoint=http://127.0.0.1:9", "--header", "x-team=a=b"];
     let output = home.run(&args);
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("2 past sessions here:") && said.contains("backfill"), "{said}");
+    assert!(said.contains("Found 2 past sessions") && said.contains("backfill"), "{said}");
     let yaml = fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap();
     assert!(yaml.contains("x-team: a=b"), "{yaml}");
     assert_eq!(home.run(&["install", "--yes", "--target", "otlp", "--header", "bad"]).status.code(), Some(2));

@@ -68,7 +68,10 @@ fn interactive_install_hides_the_key() {
     terminal.see("that cannot be used here");
     terminal.write(&phoenix.url());
     terminal.press("Enter");
-    terminal.answer("Record what is said and done, and not only when and how long? (Y/n):", "");
+    terminal.answer(
+        "Record prompts, answers, commands and their output, and not only names, times and tokens? (Y/n):",
+        "",
+    );
     leave(&terminal, 0);
     let text = home.config();
     assert!(text.contains("target: phoenix") && text.contains("project_name: codex"), "{text}");
@@ -78,7 +81,7 @@ fn interactive_install_hides_the_key() {
     let arize = GrpcCollector::start(|_| Answer::Accept);
     let terminal = home.install();
     terminal.answer("number [1]:", "3");
-    terminal.answer("Its address", &format!("http://{}", arize.address()));
+    terminal.answer("Address of the backend", &format!("http://{}", arize.address()));
     terminal.answer("Space ID (Arize: Settings, Space):", "the-space");
     terminal.see("API key (Arize: Settings, API Keys) (not shown):");
     terminal.write("a mistyped one");
@@ -87,7 +90,10 @@ fn interactive_install_hides_the_key() {
     terminal.write("x");
     terminal.press("BSpace");
     terminal.press("Enter");
-    terminal.answer("Record what is said and done, and not only when and how long? (Y/n):", "n");
+    terminal.answer(
+        "Record prompts, answers, commands and their output, and not only names, times and tokens? (Y/n):",
+        "n",
+    );
     terminal.answer("prompts and answers? (", "n");
     terminal.answer("commands, paths and patches? (", "n");
     terminal.answer("what commands and tools print? (", "y");

@@ -91,7 +91,7 @@ fn backfill_resumes_where_it_stopped() {
     let (_, as_listed) = run(&home, &["backfill", "--dry-run", "--thread", "01a20338-2c12"]);
     assert_eq!(as_listed, counted, "the beginning of the id is enough");
     assert!(
-        counted.contains(" rollouts of other sessions") && !counted.contains("not asked for"),
+        counted.contains(" rollouts of other sessions") && !counted.contains("outside the selection"),
         "{counted}"
     );
     let (code, none) = run(&home, &["backfill", "--dry-run", "--thread", "ffff"]);

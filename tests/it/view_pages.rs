@@ -71,6 +71,7 @@ pub fn large_turn(spans: u64) -> Entry {
         root_turn: key.turn.clone(),
         key,
         project_name: "codex".into(),
+        backend_rule: None,
         started_at: start,
         ended_at: end,
         summary,

@@ -44,6 +44,30 @@ fn search_finds_prompts_commands_and_output() {
     assert_eq!((code, out.as_str()), (2, ""));
 }
 
+/// What a coding agent asks: which sessions touched this file?
+#[test]
+fn search_finds_turns_by_touched_file() {
+    let home = home_of("codex-0.169.0/tools");
+    for (path, found) in
+        [("new.txt", true), ("./new.txt", true), ("ew.txt", false), ("/elsewhere/new.txt", false)]
+    {
+        let (code, json) = run(home.path(), &["search", "--file", path, "--json"]);
+        let rows: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((code == 0, !rows.as_array().unwrap().is_empty()), (found, found), "{path}: {rows}");
+        if found {
+            assert_eq!(
+                (rows[0]["number"].as_u64(), rows[0]["place"].as_str()),
+                (Some(1), Some("added")),
+                "{rows}"
+            );
+            assert!(rows[0]["text"].as_str().unwrap().contains("*** Add File: new.txt"), "{rows}");
+        }
+    }
+    assert_eq!(run(home.path(), &["search", "text", "--file", "new.txt"]).0, 2);
+    assert_eq!(run(home.path(), &["search", "--file", "new.txt", "--rollouts"]).0, 2);
+    assert_eq!(run(home.path(), &["search"]).0, 2);
+}
+
 #[test]
 fn search_reads_rollouts_and_hides_secrets() {
     let home = tempfile::tempdir().unwrap();

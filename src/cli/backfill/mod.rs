@@ -27,17 +27,17 @@ use crate::ids::ThreadId;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
-/// Send past sessions from Codex's own files; turns that were traced already are left out.
+/// Send past sessions from Codex's own files; turns that are already traced are skipped.
 #[derive(ArgsInfo, FromArgs, Debug, Default)]
 #[argh(subcommand, name = "backfill")]
 pub struct BackfillArgs {
-    /// only count
+    /// only count what would be sent
     #[argh(switch)]
     pub dry_run: bool,
-    /// send turns that were traced already once more, under the same ids: after a lost backend, or another span_tree
+    /// send turns that are already traced once more, with the same IDs: after losing a backend, or changing span_tree or rules
     #[argh(switch)]
     pub again: bool,
-    /// rollouts, or directories of them; "-" reads one from standard input (default: sessions and archived_sessions in CODEX_HOME)
+    /// session files, or directories of them (default: sessions and archived_sessions in CODEX_HOME); "-" reads one from standard input
     #[argh(positional)]
     pub paths: Vec<PathBuf>,
 }
@@ -53,7 +53,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let settings = Settings::load(context)?;
-    if settings.target.is_none() && !args.dry_run {
+    if settings.target.is_none() && settings.backend_rules().is_empty() && !args.dry_run {
         bail!(
             "no backend is set: run `arize-codex install`, or `arize-codex config set harnesses.codex.target local`"
         );
@@ -205,7 +205,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Returns true if nothing in a rollout can be young enough: nothing was written to it since.
+    /// Returns true if nothing in a rollout can be young enough: nothing was changed to it since.
     fn is_too_old(&self, path: &Path) -> bool {
         let modified = || {
             Some(Timestamp::from_millis(
@@ -268,7 +268,7 @@ impl<'a> Work<'a> {
         count.delivered = before + report.delivered;
         match report.last_error {
             Some(error) => bail!("{error}"),
-            None if report.busy => bail!("another delivery is at work"),
+            None if report.busy => bail!("another delivery is already running"),
             None => Ok(()),
         }
     }

@@ -50,16 +50,16 @@ impl Count {
         let read = self.files - self.finished;
         writeln!(out, "{}, {} of them read", counted(self.files, "rollout"), grouped(read))?;
         let rest = [
-            (self.known, "already told"),
-            (self.running, "perhaps not over yet, left to the hooks"),
-            (self.unwanted, "not asked for"),
+            (self.known, "already traced"),
+            (self.running, "possibly still running; left to the hooks"),
+            (self.unwanted, "outside the selection"),
         ];
         for (n, why) in rest.into_iter().filter(|(n, _)| *n > 0) {
             writeln!(out, "{} {why}", counted(n, "turn"))?;
         }
         let rest = [
             (self.elsewhere, "of other sessions"),
-            (self.internal, "that Codex wrote for itself"),
+            (self.internal, "of Codex's internal sessions"),
             (self.unreadable, "that could not be read; see the log"),
         ];
         for (n, which) in rest.into_iter().filter(|(n, _)| *n > 0) {
@@ -69,18 +69,18 @@ impl Count {
             let turns = if *n == 1 { "its turns have" } else { "their turns have" };
             writeln!(
                 out,
-                "{} by {}, which is not Codex: {turns} no model",
+                "{} written by {}, not by Codex: {turns} no model",
                 counted(*n, "rollout"),
                 printable(name)
             )?;
         }
         for (path, what) in self.foreign.iter().take(MOST_NAMED) {
-            writeln!(out, "no rollout: {}: {what}", printable(&path.display().to_string()))?;
+            writeln!(out, "not a session file: {}: {what}", printable(&path.display().to_string()))?;
         }
         if self.foreign.len() > MOST_NAMED {
             writeln!(
                 out,
-                "{} more files are no rollouts",
+                "{} more files are not session files",
                 grouped((self.foreign.len() - MOST_NAMED) as u64)
             )?;
         }
@@ -119,7 +119,7 @@ impl Progress {
             String::new()
         };
         eprint!(
-            "\r\u{1b}[K{}{} {}/{} rollouts, {} turns, {} delivered{left}",
+            "\r\u{1b}[K{}{} {}/{} files, {} turns, {} delivered{left}",
             "█".repeat(filled),
             "░".repeat(BAR_COLUMNS - filled),
             count.files,
@@ -152,6 +152,6 @@ mod tests {
         let mut out = Vec::new();
         count.write(true, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "1 turn to send, 1,234 spans\n3 rollouts, 2 of them read\n2 turns already told\n");
+        assert_eq!(text, "1 turn to send, 1,234 spans\n3 rollouts, 2 of them read\n2 turns already traced\n");
     }
 }

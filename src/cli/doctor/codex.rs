@@ -42,7 +42,7 @@ pub fn check(context: &Context) -> Vec<Finding> {
             findings.push(Finding::failure(
                 "config",
                 text,
-                "mend the line; Codex itself does not start with it",
+                "fix the line; Codex itself does not start with it",
             ));
             return findings;
         }
@@ -74,13 +74,17 @@ fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
     match release {
         Some(version) if version < FIRST_WITH_HOOKS => Finding::warning(
             "codex",
-            format!("{version} calls no hooks, only notify"),
-            format!("update Codex to {FIRST_WITH_HOOKS} or later for tools, approvals and subagents"),
+            format!("{version} supports only notify, not hooks"),
+            format!(
+                "update Codex to {FIRST_WITH_HOOKS} or later to trace approvals, failed turns and interruptions"
+            ),
         ),
         Some(version) => Finding::ok("codex", format!("{version} at {}", codex.display())),
-        None => {
-            Finding::warning("codex", format!("{} does not tell its version", codex.display()), "run it once")
-        }
+        None => Finding::warning(
+            "codex",
+            format!("{} does not report its version", codex.display()),
+            "run `codex --version`",
+        ),
     }
 }
 
@@ -117,7 +121,7 @@ fn registered(
     if ours.iter().all(|hook| hook.state == HookState::Missing) {
         return hooks(plugin.hooks.clone(), &by, &again, release);
     }
-    let text = format!("registered in config.toml and{by} as well, so Codex runs each twice");
+    let text = format!("registered both in config.toml and{by}, so Codex runs each one twice");
     let fix = format!("`codex plugin remove {}`", plugin.id);
     let mut findings = hooks(ours, "", INSTALL, release);
     findings.push(Finding::warning("hooks", text, fix));
@@ -145,7 +149,7 @@ fn hooks(ours: Vec<OurHook>, by: &str, again: &str, release: Option<Version>) ->
         .collect();
     for hook in &early {
         let text =
-            format!("{}: registered for a later release of Codex, to be trusted then", hook.event.name);
+            format!("{}: registered for a later Codex release; trust it after updating", hook.event.name);
         findings.push(Finding::ok("hooks", text));
     }
     for hook in ours.iter().filter(|h| h.matcher.as_deref().is_some_and(|m| !matches!(m, "" | "*" | ".*"))) {
@@ -154,7 +158,7 @@ fn hooks(ours: Vec<OurHook>, by: &str, again: &str, release: Option<Version>) ->
     }
     if ours.iter().any(|h| h.is_async) {
         let text =
-            "hooks of ours are asynchronous: Codex before 0.169 skips them, and ends them when it exits";
+            "our hooks are asynchronous: Codex before 0.169 skips them, and later releases stop them on exit";
         findings.push(Finding::warning("hooks", text, "remove `async = true` from our groups"));
     }
     findings
@@ -178,21 +182,21 @@ fn tell(state: &HookState, which: &str, by: &str, again: &str) -> Finding {
         HookState::NeverReviewed => Finding::failure(
             "hooks",
             format!("{which}: registered{by}, but never reviewed, so Codex does not run them"),
-            "start `codex` and choose \"Trust all and continue\", or /hooks and then t",
+            "start `codex` and choose \"Trust all and continue\", or type /hooks and press t",
         ),
         HookState::Changed(_) => Finding::failure(
             "hooks",
             format!("{which}: changed since they were trusted, so Codex does not run them"),
-            format!("{again}, or look at them in Codex's /hooks and press t"),
+            format!("{again}, or review them with /hooks in Codex and press t"),
         ),
         HookState::Disabled => Finding::failure(
             "hooks",
             format!("{which}: switched off in Codex's /hooks"),
-            "start `codex`, /hooks, and switch them on",
+            "start `codex`, type /hooks and turn them on",
         ),
         HookState::WrongForm => Finding::failure(
             "hooks",
-            format!("{which}: written in a form that Codex accepts and never runs"),
+            format!("{which}: written in a form that Codex accepts but never runs"),
             format!("{again}, which rewrites them"),
         ),
         HookState::OtherProgram(program) => Finding::failure(
@@ -207,10 +211,10 @@ fn tell(state: &HookState, which: &str, by: &str, again: &str) -> Finding {
 /// Returns what became of notify, which is `alone` where Codex runs no hook of ours.
 fn notify(context: &Context, survey: &Survey, by_plugin: bool, alone: bool) -> Vec<Finding> {
     let ours = context.paths().executable("arize-hook-codex-notify");
-    let again = "run `arize-codex install`: ours then calls the other one";
+    let again = "run `arize-codex install`, which registers ours and keeps calling the other one";
     let argv = survey.notify.as_ref().map(|n| &n.argv[..]).unwrap_or_default();
     let Some(program) = argv.first() else {
-        let text = "not registered; hooks go on alone";
+        let text = "not registered; tracing works through hooks alone";
         // A plugin cannot have one.
         return vec![if by_plugin {
             Finding::ok("notify", text)
@@ -223,8 +227,8 @@ fn notify(context: &Context, survey: &Survey, by_plugin: bool, alone: bool) -> V
         let mut findings = vec![Finding::ok(
             "notify",
             match chain.first() {
-                Some(next) => format!("ours, which calls {next} afterwards"),
-                None => "ours".to_owned(),
+                Some(next) => format!("registered; it then calls {next}"),
+                None => "registered".to_owned(),
             },
         )];
         if alone {
@@ -235,18 +239,22 @@ fn notify(context: &Context, survey: &Survey, by_plugin: bool, alone: bool) -> V
             findings.push(Finding::ok("notify", format!("{text}; `arize-codex backfill` brings them in")));
         }
         if argv.len() > 1 {
-            let text = format!("{} more words behind our notify are never run", argv.len() - 1);
+            let text = format!("{} extra arguments of notify are never run", argv.len() - 1);
             findings.push(Finding::warning("notify", text, INSTALL));
         }
         return findings;
     }
     let by_another = argv.iter().skip(1).any(|w| w.contains("arize-hook-codex-notify") && !is_notify(w));
     vec![if by_another {
-        Finding::ok("notify", format!("{program}, which calls ours"))
+        Finding::ok("notify", format!("{program}, which calls our notify"))
     } else if is_notify(program) {
-        Finding::warning("notify", format!("another edition's: {program}"), INSTALL)
+        Finding::warning("notify", format!("belongs to another edition: {program}"), INSTALL)
     } else {
-        Finding::warning("notify", format!("taken over by {program}; hooks go on alone"), again)
+        Finding::warning(
+            "notify",
+            format!("taken over by {program}; tracing works through hooks alone"),
+            again,
+        )
     }]
 }
 
@@ -265,11 +273,11 @@ fn beside(context: &Context) -> Vec<Finding> {
     let other: Option<serde_json::Value> = json.and_then(|j| serde_json::from_str(&j).ok());
     let events = other.as_ref().and_then(|o| o.get("hooks")).and_then(serde_json::Value::as_object);
     if events.is_some_and(|e| !e.is_empty()) {
-        let text = "hooks.json holds hooks as well; both run, and Codex warns that there are two places";
+        let text = "hooks.json also defines hooks; Codex runs both and warns about it";
         findings.push(Finding::ok("hooks", text));
     }
     findings
 }
 
 const INSTALL: &str = "run `arize-codex install`";
-const MANAGED: &str = "ask the administrator to add our hooks to the managed ones";
+const MANAGED: &str = "ask your administrator to add our hooks to the managed hooks";

@@ -1,5 +1,6 @@
 //! The way out: the backend, what was delivered and what waits, when Codex last called, the room it all takes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -9,11 +10,13 @@ use crate::cli::setup::backend::{self, Probe, Test};
 use crate::cli::view::text::counted;
 use crate::context::{Context, Paths};
 use crate::delivery;
+use crate::delivery::drain;
 use crate::delivery::outbox;
-use crate::delivery::status::Status;
+use crate::delivery::status::{Health, LastError, Status};
 use crate::delivery::{close, hook_calls, orphans, processes};
 use crate::file;
 use crate::git::without_credentials;
+use crate::otel::entry_reader;
 use crate::otel::text_tree::seconds;
 use crate::settings::{Settings, Target};
 use crate::time::{self, Timestamp};
@@ -23,7 +26,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     let settings = Settings::load(context).ok();
     let paths = context.paths();
     let mut findings: Vec<Finding> = settings.iter().flat_map(|s| orphans(context, s)).collect();
-    let backend: Vec<Finding> = settings.iter().flat_map(|s| backend(s, send)).collect();
+    let backend: Vec<Finding> = settings.iter().flat_map(|s| backends(s, send)).collect();
     let answers = !backend.is_empty() && backend.iter().all(|f| f.status != super::Status::Failure);
     findings.extend(backend);
     let state = state::check(paths);
@@ -42,7 +45,9 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
 /// Returns what the report tells in numbers: how many turns wait, and when the last one was delivered.
 pub fn figures(paths: &Paths) -> (u64, Option<Timestamp>) {
     let waiting = outbox::list(paths).len() + close::list(paths).len();
-    (waiting as u64, Status::load(paths).last_success)
+    let status = Status::load(paths);
+    let all = [&status.health].into_iter().chain(status.rules.values());
+    (waiting as u64, all.filter_map(|health| health.last_success).max())
 }
 
 /// Turns whose Codex is gone are closed here and now, and handed to a process that reports them.
@@ -56,14 +61,29 @@ fn orphans(context: &Context, settings: &Settings) -> Option<Finding> {
     if close::any_closed(paths) {
         delivery::start(context, settings);
     }
-    let text =
-        format!("{} of a Codex that is gone: unfinished turns are told now", counted(count as u64, "thread"));
+    let text = format!(
+        "{} left by a Codex that has ended; reporting their unfinished turns now",
+        counted(count as u64, "thread")
+    );
     Some(Finding::ok("orphans", text))
+}
+
+/// The backend in force, and those of rules, whose lines begin with the rule.
+fn backends(settings: &Settings, send: bool) -> Vec<Finding> {
+    let mut findings = backend(settings, send);
+    for (rule, settings) in settings.backend_rules() {
+        let of_rule = backend(&settings, send).into_iter().map(|mut finding| {
+            finding.text = format!("rule {rule}: {}", finding.text);
+            finding
+        });
+        findings.extend(of_rule);
+    }
+    findings
 }
 
 fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
     let Some(target) = settings.target else {
-        let text = "no backend is chosen; turns are kept on this machine";
+        let text = "no backend is configured; turns are kept on this machine";
         return vec![Finding::failure("backend", text, "run `arize-codex install`")];
     };
     if target == Target::Local {
@@ -76,20 +96,20 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
             let grpc_port = endpoint.as_deref().is_some_and(|e| e.trim_end_matches('/').ends_with(":4317"));
             let advice = match target {
                 Target::Phoenix if grpc_port => {
-                    "4317 is Phoenix's gRPC port: write the port of its page, 6006"
+                    "4317 is Phoenix's gRPC port: use the port of its web page, 6006"
                 }
                 _ => failure.advice(target),
             };
             return vec![Finding::failure("backend", format!("{name}: {failure}"), advice)];
         }
-        Ok(Probe::Takes) => Finding::ok("backend", format!("{name} answers and takes our requests")),
+        Ok(Probe::Takes) => Finding::ok("backend", format!("{name} answers and accepts requests")),
         // A span decides, where one may be sent.
         Ok(Probe::RefusesEmpty(_)) if send => Finding::ok("backend", format!("{name} answers")),
         Ok(Probe::RefusesEmpty(failure)) => Finding::warning(
             "backend",
-            format!("{name} answers, and refuses a request without spans: {failure}"),
+            format!("{name} answers, but refuses an empty request: {failure}"),
             format!(
-                "`arize-codex doctor --send` tries one with a span; if it fails, {}",
+                "run `arize-codex doctor --send` to try a real one; if that fails, {}",
                 failure.advice(target)
             ),
         ),
@@ -100,12 +120,13 @@ fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
             Ok(Test::ReadBack { trace_id }) => {
                 Finding::ok("test", format!("trace {trace_id} arrived in project {project}"))
             }
-            Ok(Test::Accepted { trace_id }) => {
-                Finding::ok("test", format!("trace {trace_id} was taken; look for it in project {project}"))
-            }
+            Ok(Test::Accepted { trace_id }) => Finding::ok(
+                "test",
+                format!("trace {trace_id} was accepted; look for it in project {project}"),
+            ),
             Ok(Test::NotShown { trace_id }) => Finding::warning(
                 "test",
-                format!("trace {trace_id} was taken but is not shown yet"),
+                format!("trace {trace_id} was accepted but is not visible yet"),
                 format!("look for it in project {project} in a moment"),
             ),
             Err(failure) => Finding::failure("test", failure.to_string(), failure.advice(target)),
@@ -120,18 +141,20 @@ fn calls(paths: &Paths) -> Vec<Finding> {
     let ago = |at: Option<SystemTime>| at.and_then(|at| at.elapsed().ok());
     let seen = hook_calls::list(paths);
     let Some(last) = ago(seen.iter().filter_map(|s| s.last).max()) else {
-        return vec![Finding::warning("calls", "Codex has not called yet", "run one turn in `codex`")];
+        return vec![Finding::warning("calls", "Codex has not run a hook yet", "run one turn in `codex`")];
     };
     let now = if running > 0 { format!(", {} open", counted(running, "thread")) } else { String::new() };
-    let mut findings = vec![Finding::ok("calls", format!("Codex last called {} ago{now}", ago_text(last)))];
+    let mut findings =
+        vec![Finding::ok("calls", format!("Codex last ran a hook {} ago{now}", ago_text(last)))];
     let called = seen.iter().filter(|s| s.calls > 0).map(|s| format!("{} {}", s.event, s.calls));
     let never: Vec<&str> = seen.iter().filter(|s| s.calls == 0).map(|s| s.event).collect();
-    let never = if never.is_empty() { String::new() } else { format!("; never {}", never.join(", ")) };
+    let never =
+        if never.is_empty() { String::new() } else { format!("; never called: {}", never.join(", ")) };
     findings.push(Finding::ok("calls", called.collect::<Vec<_>>().join(", ") + &never));
     let failed = hook_calls::failures(paths);
     if let Some(ago) = ago(failed.last).filter(|ago| *ago < FAILURES_TOLD) {
         let calls = counted(failed.calls, "call");
-        let text = format!("{calls} of Codex went wrong, the last {} ago", ago_text(ago));
+        let text = format!("{calls} from Codex failed, the last one {} ago", ago_text(ago));
         findings.push(Finding::warning("failures", text, format!("see {}", paths.log_file().display())));
     }
     findings
@@ -146,7 +169,7 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
     let waiting = outbox::list(paths).len() + close::list(paths).len();
     let mut findings = Vec::new();
     let last = progress(&status, settings.and_then(|s| s.target));
-    findings.push(match &status.last_error {
+    findings.push(match worst_error(&status) {
         Some(error) if waiting > 0 && !answers => Finding::failure(
             "delivery",
             format!(
@@ -159,14 +182,15 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
         _ if waiting > 0 => Finding::warning(
             "delivery",
             format!("{waiting} waiting; {last}"),
-            "`arize-codex flush` delivers now",
+            "run `arize-codex flush` to deliver now",
         ),
         _ => Finding::ok("delivery", format!("nothing waiting; {last}")),
     });
-    if let Some(warning) = &status.last_warning {
+    for warning in healths(&status).filter_map(|health| health.last_warning.as_ref()) {
         let ago = ago_text(time::now().since(warning.at));
         findings.push(Finding::warning("delivery", format!("{ago} ago: {}", warning.text), DROPPED));
     }
+    findings.extend(settings.into_iter().flat_map(|settings| stranded(paths, settings)));
     let aside = outbox::keys_in(&outbox::rejected(paths)).len() as u64;
     if aside > 0 {
         let why = settings.and_then(|s| why_set_aside(s.log.path())).map(|why| format!("; the last: {why}"));
@@ -177,7 +201,7 @@ fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Fin
             folder.display(),
             why.unwrap_or_default()
         );
-        findings.push(Finding::warning("delivery", text, "`arize-codex resend` tries them again"));
+        findings.push(Finding::warning("delivery", text, "run `arize-codex resend` to try them again"));
     }
     let size = size_of(&paths.state());
     findings.push(Finding::ok("disk", format!("{:.1} MB in {}", size as f64 / 1e6, paths.state().display())));
@@ -192,17 +216,45 @@ fn why_set_aside(log: &Path) -> Option<String> {
     Some(line.split_once(" set aside in ")?.1.split_once(": ")?.1.to_owned())
 }
 
-/// Says what was delivered to this backend, and what has become of everything since the state directory was made.
+/// Turns that wait for the backend of a rule that is not there any more.
+fn stranded(paths: &Paths, settings: &Settings) -> Vec<Finding> {
+    let mut rules: BTreeMap<String, usize> = BTreeMap::new();
+    for key in outbox::list(paths) {
+        if let Some((rule, directory)) = entry_reader::backend_rule(&outbox::waiting(paths, &key))
+            && settings.of_rule(&rule, directory.as_deref()).is_none()
+        {
+            *rules.entry(rule).or_default() += 1;
+        }
+    }
+    let told = rules
+        .into_iter()
+        .map(|(rule, count)| Finding::failure("delivery", drain::gone(count, &rule), drain::GONE_ADVICE));
+    told.collect()
+}
+
+fn healths(status: &Status) -> impl Iterator<Item = &Health> {
+    [&status.health].into_iter().chain(status.rules.values())
+}
+
+/// The error that has gone on longest.
+fn worst_error(status: &Status) -> Option<&LastError> {
+    healths(status).filter_map(|health| health.last_error.as_ref()).min_by_key(|error| error.since)
+}
+
+/// What to do about spans that a backend drops.
+const DROPPED: &str = "check the backend's limits; `arize-codex show` still has the complete turns";
+
+/// Returns what was delivered to the backends, and what has become of everything since the state directory was made.
 fn progress(status: &Status, target: Option<Target>) -> String {
-    let last = match status.last_success {
-        _ if target == Some(Target::Local) => "turns stay here".to_owned(),
+    let last = match healths(status).filter_map(|health| health.last_success).max() {
+        _ if target == Some(Target::Local) => "turns stay on this machine".to_owned(),
         Some(at) => format!("last delivered {} ago", ago_text(time::now().since(at))),
         None if status.delivered == 0 => "nothing delivered yet".to_owned(),
         None => "nothing delivered to this backend yet".to_owned(),
     };
     let parts = [
         (status.delivered, "turn", "delivered"),
-        (status.kept, "turn", "kept here alone"),
+        (status.kept, "turn", "kept on this machine only"),
         (status.refused_spans, "span", "refused"),
         (status.dropped_spans, "span", "dropped by the backend"),
         (status.set_aside, "turn", "set aside"),
@@ -210,7 +262,7 @@ fn progress(status: &Status, target: Option<Target>) -> String {
     let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
     let all: Vec<String> =
         parts.map(|(count, what, how)| format!("{} {how}", counted(count, what))).collect();
-    if all.is_empty() { last } else { format!("{last}; in all {}", all.join(", ")) }
+    if all.is_empty() { last } else { format!("{last}; in total {}", all.join(", ")) }
 }
 
 fn size_of(folder: &Path) -> u64 {
@@ -239,4 +291,4 @@ fn ago_text(ago: Duration) -> String {
 }
 
 /// What to do about spans that a backend drops.
-const DROPPED: &str = "see the backend's limits; `arize-codex show` has the turns whole";
+const DROPPED: &str = "check the backend's limits; `arize-codex show` still has the complete turns";

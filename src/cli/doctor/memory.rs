@@ -16,7 +16,7 @@ pub fn check(context: &Context) -> Vec<Finding> {
 
 fn history(context: &Context, settings: &Settings) -> Finding {
     if !settings.history {
-        return Finding::ok("history", "none is kept (history: false)");
+        return Finding::ok("history", "off (history: false)");
     }
     let (mut turns, mut first) = (0u64, None);
     let read = history::read(context.paths(), None, &mut |line| {
@@ -24,13 +24,13 @@ fn history(context: &Context, settings: &Settings) -> Finding {
         first.get_or_insert(line.started_at());
     });
     let since = first.map(|at| format!(" since {}", local(at, "%Y-%m-%d"))).unwrap_or_default();
-    let text = format!("one line for each of {} turns{since}", grouped(turns));
+    let text = format!("one line per turn, {} turns{since}", grouped(turns));
     match read {
         Err(error) => Finding::failure("history", error.to_string(), "make it readable, or move it away"),
         Ok(Passed { torn: 0, newer: 0 }) => Finding::ok("history", text),
         Ok(Passed { torn, newer }) => Finding::warning(
             "history",
-            format!("{text}; passed over: {torn} torn lines, {newer} of a newer version"),
+            format!("{text}; skipped {torn} damaged lines and {newer} written by a newer version"),
             "`arize-codex backfill --again` writes lines that are missing; install the newer version to read its lines",
         ),
     }
@@ -43,11 +43,11 @@ fn archive(settings: &Settings) -> Finding {
         match settings.target {
             Some(Target::Local) => {
                 format!(
-                    "whole turns are kept whatever their age, the oldest beyond {mb} MB deleted (archive_mb)"
+                    "complete turns are kept regardless of age; beyond {mb} MB the oldest are deleted (archive_mb)"
                 )
             }
             _ => format!(
-                "whole turns are deleted after {days} days and beyond {mb} MB (archive_days, archive_mb); the history stays"
+                "complete turns are deleted after {days} days, or beyond {mb} MB (archive_days, archive_mb); the history stays"
             ),
         },
     )
@@ -61,8 +61,8 @@ fn prices(context: &Context, settings: &Settings) -> Finding {
         true => Finding::ok("prices", text),
         false => Finding::warning(
             "prices",
-            format!("{}; in force: {text}", prices.problems.join("; ")),
-            "mend the file, or set ARIZE_PRICES to another",
+            format!("{}; using {text}", prices.problems.join("; ")),
+            "fix the file, or set ARIZE_PRICES to another",
         ),
     }
 }

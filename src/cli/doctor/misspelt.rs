@@ -16,11 +16,13 @@ pub fn check(document: &Document) -> Vec<Finding> {
         }
         let meant = nearest(name.unwrap_or(path), keys::KEYS.iter().map(|k| k.name));
         let fix = match meant {
-            Some(meant) => format!("is {meant} meant? `arize-codex config unset {path}` removes it"),
+            Some(meant) => {
+                format!("did you mean {meant}? remove this one with `arize-codex config unset {path}`")
+            }
             None if name.is_some() => format!("`arize-codex config unset {path}` removes it"),
             None => return None,
         };
-        Some(Finding::warning("settings", format!("no setting is called {path}, so it does nothing"), fix))
+        Some(Finding::warning("settings", format!("unknown setting {path}: it has no effect"), fix))
     });
     unknown.collect()
 }
@@ -44,12 +46,12 @@ mod tests {
         };
         let ours = |yaml: &str| told(&format!("harnesses: {{codex: {{{yaml}}}}}"));
         for (yaml, meant) in [
-            ("loging: {prompts: false}", "is logging.prompts meant"),
-            ("logging: {promts: false}", "is logging.prompts meant"),
-            ("endpiont: x", "is endpoint meant"),
-            ("apikey: x", "is api_key meant"),
-            ("spantree: calls", "is span_tree meant"),
-            ("nope: 1", "no setting is called harnesses.codex.nope"),
+            ("loging: {prompts: false}", "did you mean logging.prompts"),
+            ("logging: {promts: false}", "did you mean logging.prompts"),
+            ("endpiont: x", "did you mean endpoint"),
+            ("apikey: x", "did you mean api_key"),
+            ("spantree: calls", "did you mean span_tree"),
+            ("nope: 1", "unknown setting harnesses.codex.nope"),
             ("backend: phoenix", "harnesses.codex.backend"),
             ("target: {phoenix: 1}", "harnesses.codex.target.phoenix"),
         ] {
@@ -61,6 +63,6 @@ mod tests {
             assert_eq!(ours(yaml), "", "{yaml}");
         }
         assert_eq!(told("user_id: me\nother: 1\nharnesses: {claude-code: {loging: 1}}"), "");
-        assert!(told("loging: {prompts: false}").contains("is logging.prompts meant"));
+        assert!(told("loging: {prompts: false}").contains("did you mean logging.prompts"));
     }
 }

@@ -21,14 +21,14 @@ use crate::context::Context;
 use crate::otel::text_tree::printable;
 use crate::settings::{Settings, Target};
 
-/// Check the setup and say what is wrong and what to do.
+/// Check the setup; name each problem and how to fix it.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "doctor")]
 pub struct Doctor {
     /// print JSON
     #[argh(switch)]
     json: bool,
-    /// send a test trace, and read it back where the backend allows it
+    /// send a test trace and, where the backend allows it, read it back
     #[argh(switch)]
     send: bool,
 }
@@ -142,7 +142,7 @@ fn print(findings: &[Finding], coloured: bool, out: &mut dyn Write) -> std::io::
     }
     let count = |status: Status| findings.iter().filter(|f| f.status == status).count();
     match (count(Status::Failure), count(Status::Warning)) {
-        (0, 0) => writeln!(out, "\nall is well"),
-        (failures, warnings) => writeln!(out, "\n{failures} failed, {warnings} to look at"),
+        (0, 0) => writeln!(out, "\nno problems found"),
+        (failures, warnings) => writeln!(out, "\n{failures} failed, {warnings} to check"),
     }
 }

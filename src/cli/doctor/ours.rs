@@ -44,7 +44,7 @@ fn settings(context: &Context) -> Vec<Finding> {
         Ok(resolver) => resolver,
         Err(error) => {
             let what = match error {
-                DocumentError::Malformed { .. } => "mend the line",
+                DocumentError::Malformed { .. } => "fix the line",
                 DocumentError::Unreadable(_) => "make it a file of your own that you can read",
             };
             let fix = format!("{what}; turns are kept until then and delivered afterwards");
@@ -69,9 +69,9 @@ fn settings(context: &Context) -> Vec<Finding> {
         let fix = match named(problem) {
             None => "write the value itself there".to_owned(),
             Some(key) => match resolver.resolve(key.name) {
-                Some(found) => format!("mend {}", found.source),
+                Some(found) => format!("fix {}", found.source),
                 // A list, or a mapping, has no one value.
-                None => format!("mend {} in config.yaml", key.name),
+                None => format!("fix {} in config.yaml", key.name),
             },
         };
         findings.push(Finding::warning("settings", problem.clone(), fix));
@@ -110,7 +110,7 @@ fn content(settings: &Settings, resolver: &Resolver) -> Option<Finding> {
     Some(Finding::warning(
         "settings",
         text,
-        format!("if that is not meant, mend {source} and the other logging.* switches"),
+        format!("if this is not intended, change {source} and the other logging.* settings"),
     ))
 }
 
@@ -140,8 +140,8 @@ fn environments(context: &Context) -> Vec<Finding> {
         .into_iter()
         .filter_map(differs)
         .map(|(pid, names)| {
-            let text = format!("the Codex that runs as process {pid} was started with another value of {names}");
-            let fix = "settings of that session follow its own environment; end it (`codex app-server daemon stop`) and start anew, or use config.yaml";
+            let text = format!("Codex process {pid} was started with a different value of {names}");
+            let fix = "that session keeps the environment it was started with; stop it (`codex app-server daemon stop`) and start it again, or use config.yaml";
             Finding::warning("settings", text, fix)
         })
         .collect()
@@ -172,10 +172,12 @@ fn secrets(context: &Context) -> Finding {
         held_key |= matches!(done, Ok(Some(_)));
     }
     match (closed, held_key) {
-        (true, true) => {
-            Finding::warning("secrets", text, "closed now; change the key if someone may have seen it")
-        }
-        (true, false) => Finding::warning("secrets", text, "closed now; no key was in it"),
+        (true, true) => Finding::warning(
+            "secrets",
+            text,
+            "permissions fixed now; replace the key if someone may have seen it",
+        ),
+        (true, false) => Finding::warning("secrets", text, "permissions fixed now; it held no key"),
         (false, _) => Finding::failure("secrets", text, fix),
     }
 }

@@ -26,12 +26,12 @@ fn other_home(context: &Context) -> Option<Finding> {
     }
     let home = other.parent().unwrap_or(other).display();
     let text = format!(
-        "install has registered the hooks in {}, and Codex's home is {} here",
+        "install registered the hooks in {}, but CODEX_HOME is {} here",
         home,
         context.paths().codex().display()
     );
     let fix = format!(
-        "set CODEX_HOME={home} for Codex and here, or run `arize-codex install` for this one as well"
+        "set CODEX_HOME={home} in this shell and for Codex, or run `arize-codex install` for this home as well"
     );
     Some(Finding::warning("config", text, fix))
 }
@@ -49,10 +49,10 @@ fn project(context: &Context, here: &Path) -> Option<Finding> {
         return None;
     }
     let text = format!(
-        "{} registers hooks of ours, and Codex does not trust this project",
+        "{} registers our hooks, but Codex does not trust this project",
         root.join(".codex/config.toml").display()
     );
-    let fix = "start `codex` in it and answer that you trust it; or run `arize-codex install`, which serves every project";
+    let fix = "start `codex` in this project and trust it, or run `arize-codex install`, which covers every project";
     Some(Finding::warning("hooks", text, fix))
 }
 
@@ -61,7 +61,6 @@ fn authorities(context: &Context) -> Option<Finding> {
     let path = PathBuf::from(context.var(var::SSL_CERT_FILE)?);
     let error = std::fs::metadata(&path).err()?;
     let text = format!("SSL_CERT_FILE names {}, which cannot be read: {error}", path.display());
-    let fix =
-        "it replaces the system's authorities: unset it, or name a file with all that are to be trusted";
+    let fix = "it replaces the system's certificate authorities: unset it, or name a file that holds all the authorities you trust";
     Some(Finding::warning("backend", text, fix))
 }

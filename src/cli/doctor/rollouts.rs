@@ -17,7 +17,7 @@ pub fn check(context: &Context) -> Option<Finding> {
         return None;
     }
     let names: Vec<&str> = found.iter().map(String::as_str).take(SHOWN).collect();
-    let text = format!("note: Codex writes what this version passes over: {}", names.join(", "));
+    let text = format!("note: Codex writes entries that this version ignores: {}", names.join(", "));
     Some(Finding::ok("rollouts", text))
 }
 

@@ -16,7 +16,7 @@ pub fn check(paths: &Paths) -> Finding {
         let state = paths.state();
         let in_the_way = state.ancestors().take(3).find(|p| p.exists() && !p.is_dir());
         let fix = match in_the_way {
-            Some(path) => format!("move what lies in its place away: {}", path.display()),
+            Some(path) => format!("remove or rename what is in its place: {}", path.display()),
             None => make_own(paths.harness()),
         };
         return Finding::failure("state", format!("hooks do nothing: {error}"), fix);
@@ -37,7 +37,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
         found => found?,
     };
     if !found.is_dir() {
-        return Err(io::Error::new(ErrorKind::NotADirectory, "it is no directory"));
+        return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a directory"));
     }
     if platform::access(folder, &found)?.owner != platform::Owner::User {
         return Err(io::Error::new(ErrorKind::PermissionDenied, "it belongs to another user"));
@@ -62,13 +62,12 @@ fn can_be_made(folder: &Path) -> io::Result<()> {
 fn advice(error: &io::Error, folder: &Path) -> String {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "make room there; turns are lost until then".to_owned()
+            "free some disk space; turns are lost until then".to_owned()
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "mount it so that it can be written, or set ARIZE_HARNESS_HOME to a directory elsewhere"
-                .to_owned()
+            "make it writable, or set ARIZE_HARNESS_HOME to another directory".to_owned()
         }
-        ErrorKind::NotADirectory => "move what lies in its place away".to_owned(),
+        ErrorKind::NotADirectory => "remove or rename what is in its place".to_owned(),
         _ => make_own(folder),
     }
 }

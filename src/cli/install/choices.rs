@@ -121,8 +121,8 @@ impl Choices {
             "Phoenix, on this machine or elsewhere",
             "Arize AX (otlp.arize.com)",
             "Arize AX elsewhere: on-premises or another region",
-            "another OpenTelemetry collector",
-            "nowhere: keep them on this machine, and look at them there",
+            "an OpenTelemetry collector",
+            "nowhere else: keep them on this machine only",
         ];
         let default_arize = default_endpoint(Target::Arize);
         let offered = match self.target {
@@ -157,7 +157,7 @@ impl Choices {
         let offered = self.endpoint.clone().unwrap_or_default();
         let target = self.target;
         let is_address = |text: &str| Endpoint::parse(text, Some(target), 1).is_ok();
-        self.endpoint = Some(needed(|| prompt::line("Its address", &offered), is_address)?);
+        self.endpoint = Some(needed(|| prompt::line("Address of the backend", &offered), is_address)?);
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl Choices {
     /// # Errors
     /// When the terminal is gone or the user interrupts.
     pub fn ask_key_again(&mut self) -> anyhow::Result<bool> {
-        let key = prompt::secret("API key, empty to give up")?;
+        let key = prompt::secret("API key (leave empty to skip)")?;
         if key.is_empty() {
             return Ok(false);
         }
@@ -198,14 +198,17 @@ impl Choices {
     fn ask_content(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let now = settings.profile.logging;
         let all = now.prompts && now.tool_details && now.tool_content;
-        if prompt::yes("Record what is said and done, and not only when and how long?", all)? {
+        if prompt::yes(
+            "Record prompts, answers, commands and their output, and not only names, times and tokens?",
+            all,
+        )? {
             self.logging = (!all).then_some([true; 3]);
             return Ok(());
         }
         self.logging = Some([
-            prompt::yes("  prompts and answers?", now.prompts && !all)?,
-            prompt::yes("  commands, paths and patches?", now.tool_details)?,
-            prompt::yes("  what commands and tools print?", now.tool_content && !all)?,
+            prompt::yes("  Record prompts and answers?", now.prompts && !all)?,
+            prompt::yes("  Record commands, paths and patches?", now.tool_details)?,
+            prompt::yes("  Record what commands and tools print?", now.tool_content && !all)?,
         ]);
         Ok(())
     }
@@ -262,8 +265,8 @@ fn needed(
             return Ok(answer);
         }
         prompt::say(match answer.is_empty() {
-            true => "an answer is needed here; Ctrl-C leaves everything as it is\n",
-            false => "that cannot be used here; please try again\n",
+            true => "please enter a value; Ctrl-C cancels and changes nothing\n",
+            false => "that is not valid here; please try again\n",
         });
     }
 }

@@ -29,47 +29,47 @@ use crate::settings::document::Document;
 use crate::settings::{self, CODEX_PREFIX, Resolver, Settings, Target, load_document};
 use choices::Choices;
 
-/// Set tracing up: place the executable, choose a backend, register the hooks.
+/// Set up tracing: install the program, choose a backend and register the hooks with Codex.
 #[derive(ArgsInfo, FromArgs, Debug, Default)]
 #[argh(subcommand, name = "install")]
 pub struct Install {
-    /// phoenix, arize, otlp or local
+    /// where traces go: phoenix, arize, otlp, or local to keep them on this machine
     #[argh(option)]
     pub target: Option<String>,
-    /// where the backend listens
-    #[argh(option)]
+    /// address of the backend
+    #[argh(option, arg_name = "url")]
     pub endpoint: Option<String>,
-    /// a file that holds the API key; "-" reads it from standard input
-    #[argh(option)]
+    /// read the API key from FILE, or from standard input with "-"
+    #[argh(option, arg_name = "file")]
     pub api_key_file: Option<String>,
-    /// the space in Arize AX
-    #[argh(option)]
+    /// space ID in Arize AX
+    #[argh(option, arg_name = "id")]
     pub space_id: Option<String>,
-    /// a request header of an OpenTelemetry collector; may be given several times
+    /// add a request header for an OpenTelemetry collector; can be repeated
     #[argh(option, arg_name = "name=value")]
     pub header: Vec<String>,
-    /// the project traces go to (default codex)
-    #[argh(option)]
+    /// project that the traces belong to (default codex)
+    #[argh(option, arg_name = "name")]
     pub project: Option<String>,
-    /// user.id on the spans
-    #[argh(option)]
+    /// user ID to put on every span, as user.id
+    #[argh(option, arg_name = "id")]
     pub user_id: Option<String>,
-    /// turn or calls
-    #[argh(option)]
+    /// layout of a trace: turn (one LLM span per turn) or calls (one per model call)
+    #[argh(option, arg_name = "layout")]
     pub span_tree: Option<String>,
-    /// also link the program under all its names into this directory's bin
+    /// also link the program, under all its names, into DIR/bin
     #[argh(option, arg_name = "dir")]
     pub prefix: Option<PathBuf>,
-    /// place the program for all users into this directory's bin, and change nothing of any user
+    /// install the program for all users into DIR/bin; changes no user's settings
     #[argh(option, arg_name = "dir")]
     pub system: Option<PathBuf>,
-    /// also install the skill with which Codex manages its tracing
+    /// also install the skill that lets Codex manage its own tracing
     #[argh(switch)]
     pub with_skills: bool,
-    /// ask nothing
+    /// do not ask any questions
     #[argh(switch)]
     pub yes: bool,
-    /// show what would be done, and do nothing
+    /// show what would change, and change nothing
     #[argh(switch)]
     pub dry_run: bool,
 }
@@ -96,8 +96,8 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
     choices.write(&mut document)?;
     remember_notify(&mut document, &mut record, &prepared)?;
     let reachable = look_at_backend(context, &mut choices, &mut document, asks, out)?;
-    if asks && !reachable && !prompt::yes("Install with these settings all the same?", false)? {
-        writeln!(out, "nothing was written")?;
+    if asks && !reachable && !prompt::yes("Install with these settings anyway?", false)? {
+        writeln!(out, "nothing was changed")?;
         return Ok(FAILED);
     }
     if args.dry_run {

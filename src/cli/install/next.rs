@@ -33,8 +33,8 @@ pub fn report(
     writeln!(out, "program   {}", paths.executable(PROGRAM).display())?;
     writeln!(out, "settings  {}", paths.config_yaml().display())?;
     let changes = match (&prepared.plugin, prepared.installed.changes.is_empty()) {
-        (Some(id), _) => format!("left as it is: the plugin {id} brings the hooks"),
-        (None, true) => "already as it should be".to_owned(),
+        (Some(id), _) => format!("unchanged: the plugin {id} provides the hooks"),
+        (None, true) => "already up to date".to_owned(),
         (None, false) => describe(&prepared.installed.changes).join("; "),
     };
     writeln!(out, "codex     {}: {changes}", prepared.config.path.display())?;
@@ -46,19 +46,19 @@ pub fn report(
     match codex_cli::find(context).as_deref().and_then(codex_cli::version) {
         Some(version) if version < super::FIRST_WITH_HOOKS => {
             let first = super::FIRST_WITH_HOOKS;
-            writeln!(out, "note      Codex {version} calls no hooks; from {first} on it does")?;
+            writeln!(out, "note      Codex {version} does not call hooks; update it to {first} or later")?;
         }
         _ => {}
     }
     let program = program(context);
     if prepared.plugin.is_some() || is_trusted(context, prepared) {
-        writeln!(out, "\nCodex trusts the hooks already. Say something to Codex, then:")?;
+        writeln!(out, "\nCodex already trusts the hooks. Send Codex a prompt, then:")?;
     } else {
         writeln!(
             out,
-            "\nNext, once: start `codex`; at \"Hooks need review\" choose \"Trust all and continue\""
+            "\nNext: start `codex` and, at \"Hooks need review\", choose \"2. Trust all and continue\""
         )?;
-        writeln!(out, "(later: type /hooks, then t). Say something to Codex, then:")?;
+        writeln!(out, "(you can also do this later: type /hooks, then press t). Send Codex a prompt, then:")?;
     }
     writeln!(out, "  {}", look(settings, &program))?;
     Ok(writeln!(out, "No trace? `{program} doctor` names the cause and the fix.")?)
@@ -72,7 +72,7 @@ fn look(settings: &Settings, program: &str) -> String {
         Some(Target::Arize) if endpoint.starts_with("otlp.arize.com") => {
             "open https://app.arize.com".to_owned()
         }
-        Some(Target::Arize | Target::Otlp) => format!("look where {endpoint} hands its traces on to"),
+        Some(Target::Arize | Target::Otlp) => format!("look in the backend behind {endpoint}"),
         Some(Target::Local) | None => {
             format!("`{program} show` in the terminal, `{program} open` in the browser")
         }
@@ -90,8 +90,8 @@ pub fn offer_past(context: &Context, asks: bool, out: &mut dyn Write) -> anyhow:
     }
     let sessions = counted(count, "past session");
     let program = program(context);
-    writeln!(out, "\n{sessions} here: `{program} backfill` brings them in as well.")?;
-    if asks && prompt::yes(&format!("Bring in {sessions} now?"), false)? {
+    writeln!(out, "\nFound {sessions} on this machine; `{program} backfill` adds them.")?;
+    if asks && prompt::yes(&format!("Add {sessions} now?"), false)? {
         backfill::run(&BackfillArgs::default(), &Selectors::default(), context, out)?;
     }
     Ok(())

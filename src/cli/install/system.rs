@@ -22,24 +22,20 @@ pub fn install(
     let directory = std::path::absolute(directory)?;
     let bin = directory.join("bin");
     if dry_run {
-        writeln!(out, "would place {PROGRAM} and its links into {}", bin.display())?;
+        writeln!(out, "would install {PROGRAM} and its links into {}", bin.display())?;
         return Ok(DONE);
     }
     links::place_in(&bin, true)?;
     let machine = context.paths().machine_config();
     writeln!(out, "program   {} and its links, for every user", bin.join(PROGRAM).display())?;
-    writeln!(out, "settings  {}: write what holds for everybody, for instance", machine.display())?;
+    writeln!(out, "settings  {}: put settings for all users there, for example", machine.display())?;
     writeln!(out, "            harnesses: {{codex: {{target: otlp, endpoint: \"http://collector:4318\"}}}}")?;
     writeln!(
         out,
-        "codex     {} registers the hooks for everybody, with managed_dir",
+        "codex     {} registers the hooks for all users, with managed_dir",
         platform::codex_requirements().display()
     )?;
-    writeln!(
-        out,
-        "          and the commands in {}; .github/deploy/requirements.toml is one to",
-        bin.display()
-    )?;
-    writeln!(out, "          start from. Without it, each user runs `{PROGRAM} install`.")?;
+    writeln!(out, "          and the commands in {}; .github/deploy/requirements.toml is an", bin.display())?;
+    writeln!(out, "          example. Without it, each user runs `{PROGRAM} install`.")?;
     Ok(DONE)
 }

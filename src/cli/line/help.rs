@@ -30,8 +30,8 @@ pub fn help(root: &CommandSpec, path: &[&str], columns: usize) -> String {
         rows(options.map(|o| (signature(o), o.about)).collect(), title, &mut out);
     }
     if path.is_empty() {
-        out.push_str(&format!("\n{} COMMAND --help describes a command.\n", root.name));
-        out.push_str("Exit codes: 0 done, 1 failed, 2 the command line was not understood.\n");
+        out.push_str(&format!("\nRun `{} COMMAND --help` for the options of a command.\n", root.name));
+        out.push_str("Exit codes: 0 success, 1 failure, 2 invalid command line.\n");
     }
     out
 }
@@ -97,8 +97,8 @@ fn wrapped(out: &mut String, text: &str, indent: usize, columns: usize) {
 /// The headings of a command's options, in their order.
 pub const TITLES: [(Group, &str); 4] = [
     (Group::Own, "Options"),
-    (Group::Selectors, "Which turns"),
-    (Group::Output, "Form of the output"),
-    (Group::Everywhere, "For every command"),
+    (Group::Selectors, "Select turns"),
+    (Group::Output, "Output format"),
+    (Group::Everywhere, "Global options"),
 ];
 const MAX_LABEL: usize = 26;

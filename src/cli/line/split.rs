@@ -166,7 +166,7 @@ fn colour(value: &str) -> Result<Colour, String> {
 fn no_command(command: &CommandSpec, word: &str) -> String {
     let names = command.commands.iter().map(|c| c.name);
     let meant = nearest(word, names).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
-    format!("no command is called {word}{meant}")
+    format!("unknown command {word}{meant}")
 }
 
 fn no_option(command: &CommandSpec, path: &[&str], given: &str) -> String {
@@ -242,9 +242,9 @@ mod tests {
     #[test]
     fn mistyped_words_are_answered_with_the_nearest() {
         for (words, said) in [
-            (&["shwo"][..], "no command is called shwo; did you mean show?"),
-            (&["frobnicate"], "no command is called frobnicate"),
-            (&["config", "st"], "no command is called st; did you mean set?"),
+            (&["shwo"][..], "unknown command shwo; did you mean show?"),
+            (&["frobnicate"], "unknown command frobnicate"),
+            (&["config", "st"], "unknown command st; did you mean set?"),
             (&["config"], "config needs one of: set"),
             (&["show", "--limt=5"], "show has no option --limt; did you mean --limit?"),
             (&["show", "-x"], "show has no option -x"),

@@ -135,7 +135,7 @@ const EVERYWHERE: [OptionSpec; 2] = [
         name: "color",
         value: Some("WHEN"),
         value_optional: false,
-        about: "auto (default), always or never; NO_COLOR and CLICOLOR_FORCE count too",
+        about: "when to use colours: auto (default), always or never; NO_COLOR and CLICOLOR_FORCE are respected",
         group: Group::Everywhere,
         choices: &["auto", "always", "never"],
     },
@@ -157,7 +157,7 @@ const VERSION: OptionSpec = OptionSpec {
     choices: &[],
 };
 /// Options that may stand without a value, and their commands.
-const OPTIONAL_VALUES: [(&str, &str); 1] = [("show", "html")];
+const OPTIONAL_VALUES: [(&str, &str); 2] = [("show", "html"), ("demo", "html")];
 /// Earlier names of options that select turns.
 const ALIASES: [(&str, &str); 1] = [("thread", "session")];
 /// What the value of an option may be, for completions.

@@ -17,11 +17,11 @@ use crate::delivery;
 use crate::otel::prices::Prices;
 use crate::settings::Settings;
 
-/// List recent sessions and turns, newest first.
+/// List recent turns, newest first.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "list")]
 pub struct ListArgs {
-    /// how many turns (default 30; 0 for all)
+    /// maximum number of turns (default 30; 0 for all)
     #[argh(option, arg_name = "n", default = "30")]
     limit: usize,
 }

@@ -231,6 +231,7 @@ mod tests {
             root_thread: thread.clone(),
             root_turn: turn.clone(),
             project_name: "codex".into(),
+            backend_rule: None,
             started_at: Timestamp::from_millis(1_795_350_336_172),
             ended_at: Timestamp::from_millis(1_795_350_436_172),
             summary,

@@ -17,14 +17,14 @@ use super::{exit, selection};
 use crate::context::Context;
 use crate::otel::ids::hex;
 
-/// Open all sessions of this machine as a page in the browser, or one turn of them.
+/// Open all recorded sessions, or one turn, in the browser.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand, name = "open")]
 pub struct OpenArgs {
-    /// last, a turn's number in list, or the beginning of a session's or a turn's id
+    /// last, a number from `list`, or the start of a session or turn ID
     #[argh(positional, arg_name = "turn")]
     what: Option<String>,
-    /// print the address instead, and serve until Ctrl-C
+    /// print the address and serve until Ctrl-C
     #[argh(switch)]
     no_browser: bool,
 }
@@ -45,7 +45,7 @@ pub fn run(args: &OpenArgs, context: &Context, out: &mut dyn Write) -> anyhow::R
         out.flush()?;
         return server.run(context, None).map(|()| exit::DONE);
     }
-    writeln!(out, "{address}\nCtrl-C ends it, and so do ten minutes in which nobody looks")?;
+    writeln!(out, "{address}\nPress Ctrl-C to stop; it stops by itself after ten minutes without use")?;
     out.flush()?;
     browser::open(context, &address);
     server.run(context, Some(server::IDLE)).map(|()| exit::DONE)
@@ -55,7 +55,7 @@ pub fn run(args: &OpenArgs, context: &Context, out: &mut dyn Write) -> anyhow::R
 fn token() -> anyhow::Result<String> {
     let mut random = [0; 16];
     let source = rustls::crypto::ring::default_provider().secure_random;
-    source.fill(&mut random).map_err(|_| anyhow::anyhow!("this system gives no random numbers"))?;
+    source.fill(&mut random).map_err(|_| anyhow::anyhow!("no source of random numbers is available"))?;
     Ok(hex(&random))
 }
 

@@ -34,23 +34,23 @@ use crate::otel::resource::Decoration;
 use crate::otel::text_tree::printable;
 use crate::settings::{Settings, SpanTree, Target};
 
-/// Show exactly what is sent for a turn: after redaction, scrubbing and cutting, for the backend in force.
+/// Show exactly what is sent for a turn, after redaction and truncation.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "preview")]
 pub struct PreviewArgs {
-    /// last (default), a turn's number in list, or the beginning of a session's or a turn's id
+    /// last (default), a number from `list`, or the start of a session or turn ID
     #[argh(positional, arg_name = "turn")]
     what: Option<String>,
-    /// build the turn anew, from its rollout, as this tree: turn or calls
-    #[argh(option, from_str_fn(span_tree))]
+    /// rebuild the turn from Codex's session file in this layout: turn or calls
+    #[argh(option, arg_name = "layout", from_str_fn(span_tree))]
     span_tree: Option<SpanTree>,
-    /// for another backend: phoenix, arize, otlp or local
+    /// show what another backend would get: phoenix, arize, otlp or local
     #[argh(option, from_str_fn(target))]
     target: Option<Target>,
-    /// show a text file as it would be sent instead, to try redact_patterns; - reads standard input
-    #[argh(option)]
+    /// show this text file after redaction instead, to try redact_patterns; "-" for standard input
+    #[argh(option, arg_name = "file")]
     text: Option<String>,
-    /// print JSON; "request" is the OTLP document
+    /// print JSON; "request" holds the OTLP request
     #[argh(switch)]
     json: bool,
 }
@@ -73,32 +73,24 @@ pub fn run(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let mut settings = Settings::load(context)?;
+    let settings = Settings::load(context)?;
     if let Some(name) = &args.text {
         return preview_text(name, &settings, out);
-    }
-    let before = settings.clone();
-    if let Some(target) = args.target {
-        // The endpoint and key in force belong to the backend in force.
-        if settings.target != Some(target) {
-            settings.endpoint = None;
-        }
-        settings.target = Some(target);
     }
     let traces = selection::wanted(context, selectors, args.what.as_deref())?;
     let mut previews = Vec::new();
     for item in traces.iter().flat_map(|t: &Trace| &t.items) {
-        previews.push(Preview::of(item, args, context, &before, &settings)?);
+        previews.push(Preview::of(item, args, context, &settings)?);
     }
     if args.json {
-        let list: Vec<Value> = previews.iter().map(|p| p.as_json(&settings)).collect();
+        let list: Vec<Value> = previews.iter().map(Preview::as_json).collect();
         write_json(&list, out)?;
         return Ok(exit::DONE);
     }
     let terminal = Terminal::of(context);
     let mut text = String::new();
     for preview in &previews {
-        preview.write(&mut text, &settings, terminal);
+        preview.write(&mut text, terminal);
     }
     let all = previews.iter().fold(Marks::default(), |mut all, p| {
         all.merge(&p.marks);
@@ -143,6 +135,8 @@ const MAX_TEXT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// One entry as its request.
 struct Preview {
+    /// Those by which it is delivered.
+    settings: Settings,
     name: String,
     project: String,
     request: ExportTraceServiceRequest,
@@ -157,10 +151,11 @@ impl Preview {
         item: &Item,
         args: &PreviewArgs,
         context: &Context,
-        before: &Settings,
         settings: &Settings,
     ) -> anyhow::Result<Preview> {
         let stored = selection::read(item)?;
+        let before = &settings_of(&stored, settings);
+        let settings = &for_target(before, args.target);
         let entry = match args.span_tree {
             None => stored.clone(),
             Some(tree) => rebuild(item, tree, context, settings)?,
@@ -169,6 +164,7 @@ impl Preview {
         let other = args.span_tree.is_some() || args.target.is_some();
         let differences = other.then(|| differences(&request_of(&stored, before), &request));
         Ok(Preview {
+            settings: settings.clone(),
             name: entry.head.summary.name.clone(),
             project: entry.head.project_name.clone(),
             marks: redaction_marks::count(&request),
@@ -186,7 +182,8 @@ impl Preview {
         self.request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans)
     }
 
-    fn as_json(&self, settings: &Settings) -> Value {
+    fn as_json(&self) -> Value {
+        let settings = &self.settings;
         json!({
             "target": settings.target.map(Target::name),
             "endpoint": endpoint(settings),
@@ -200,7 +197,8 @@ impl Preview {
         })
     }
 
-    fn write(&self, out: &mut String, settings: &Settings, terminal: Terminal) {
+    fn write(&self, out: &mut String, terminal: Terminal) {
+        let settings = &self.settings;
         let target = settings.target.map_or("no backend", Target::name);
         let at = endpoint(settings).map(|e| format!(" at {e}")).unwrap_or_default();
         terminal.paint_into(out, Style::Strong, &printable(&self.name));
@@ -231,6 +229,27 @@ impl Preview {
             out.push('\n');
         }
     }
+}
+
+/// The settings by which a turn is delivered: those of its rule, where it remembers one.
+fn settings_of(entry: &Entry, settings: &Settings) -> Settings {
+    let Some(rule) = &entry.head.backend_rule else { return settings.clone() };
+    let of_rule = settings.of_rule(rule, entry.head.summary.cwd.as_deref());
+    of_rule.unwrap_or_else(|| {
+        let mut nowhere = settings.clone();
+        (nowhere.target, nowhere.endpoint) = (None, None);
+        nowhere
+    })
+}
+
+/// The settings with another backend. The endpoint and key in force belong to the backend in force.
+fn for_target(settings: &Settings, target: Option<Target>) -> Settings {
+    let mut settings = settings.clone();
+    if target.is_some_and(|target| settings.target != Some(target)) {
+        settings.endpoint = None;
+    }
+    settings.target = target.or(settings.target);
+    settings
 }
 
 fn endpoint(settings: &Settings) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use super::pattern::Pattern;
+use super::pattern::{Excerpt, Pattern};
 use super::{EXCERPTS, Match};
 use crate::cli::selection::selectors::Selectors;
 use crate::cli::selection::{self, Trace};
@@ -21,14 +21,52 @@ pub fn search(
     limit: usize,
     context: &Context,
 ) -> Vec<Match> {
-    let found = selection::selected(context, selectors)
-        .filter_map(|(number, trace)| search_trace(number, &trace, pattern, redactor));
+    let found = selection::selected(context, selectors).filter_map(|(number, trace)| {
+        search_trace(number, &trace, pattern, &mut |span, hits| {
+            for (place, text) in texts(span) {
+                if let Some(excerpt) = pattern.excerpt(text.as_bytes(), redactor) {
+                    hits.note(place, excerpt);
+                }
+            }
+        })
+    });
     found.take(limit).collect()
 }
 
-fn search_trace(number: usize, trace: &Trace, pattern: &Pattern, redactor: &Redactor) -> Option<Match> {
+/// What was found in a turn.
+#[derive(Default)]
+pub struct Hits {
+    count: usize,
+    excerpts: Vec<(String, Excerpt)>,
+}
+
+impl Hits {
+    /// Notes a text that was found, unless it is known: an LLM span repeats what its turn was asked and what it answered.
+    pub fn note(&mut self, place: String, excerpt: Excerpt) {
+        let repeated = self.excerpts.iter().any(|(_, known)| known.text == excerpt.text);
+        self.count += usize::from(!repeated);
+        if !repeated && self.excerpts.len() < EXCERPTS {
+            self.excerpts.push((place, excerpt));
+        }
+    }
+}
+
+/// Looks into each span of a turn whose files may hold `pattern` at all.
+pub fn search_trace(
+    number: usize,
+    trace: &Trace,
+    pattern: &Pattern,
+    look: &mut dyn FnMut(&Span, &mut Hits),
+) -> Option<Match> {
+    let mut hits = Hits::default();
+    for item in trace.items.iter().filter(|item| may_hold(item, pattern)) {
+        let Ok(mut reader) = EntryReader::open(&item.path) else { continue };
+        while let Ok(Some(span)) = reader.next_span() {
+            look(&span, &mut hits);
+        }
+    }
     let head = trace.head();
-    let mut hit = Match {
+    (hits.count > 0).then(|| Match {
         number: Some(number),
         thread: trace.thread.to_string(),
         turn: Some(trace.turn.to_string()),
@@ -38,24 +76,9 @@ fn search_trace(number: usize, trace: &Trace, pattern: &Pattern, redactor: &Reda
         } else {
             head.summary.prompt.clone()
         },
-        count: 0,
-        excerpts: Vec::new(),
-    };
-    for item in trace.items.iter().filter(|item| may_hold(item, pattern)) {
-        let Ok(mut reader) = EntryReader::open(&item.path) else { continue };
-        while let Ok(Some(span)) = reader.next_span() {
-            for (place, text) in texts(&span) {
-                let Some(excerpt) = pattern.excerpt(text.as_bytes(), redactor) else { continue };
-                // An LLM span repeats what its turn was asked and what it answered.
-                let repeated = hit.excerpts.iter().any(|(_, known)| known.text == excerpt.text);
-                hit.count += usize::from(!repeated);
-                if !repeated && hit.excerpts.len() < EXCERPTS {
-                    hit.excerpts.push((place, excerpt));
-                }
-            }
-        }
-    }
-    (hit.count > 0).then_some(hit)
+        count: hits.count,
+        excerpts: hits.excerpts,
+    })
 }
 
 /// Looks at the whole file at once: most files hold nothing of what is searched for.

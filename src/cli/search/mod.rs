@@ -3,6 +3,7 @@
 mod archive;
 mod pattern;
 mod rollouts;
+mod touched;
 
 use argh::{ArgsInfo, FromArgs};
 use serde_json::Value;
@@ -19,17 +20,20 @@ use crate::otel::redact::Redactor;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
-/// Find turns whose prompt, answer, commands or output hold a text.
+/// Find turns by a text in their prompt, answer, commands or output.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "search")]
 pub struct SearchArgs {
-    /// the text; capital letters count when it has any
+    /// text to find; case-sensitive if it contains a capital letter
     #[argh(positional)]
-    text: String,
-    /// search Codex's own rollouts instead of the turns kept here
+    text: Option<String>,
+    /// find turns that changed this file, or named it in a command, instead of a text
+    #[argh(option, arg_name = "path")]
+    file: Option<String>,
+    /// search Codex's own session files instead of the recorded turns
     #[argh(switch)]
     rollouts: bool,
-    /// how many turns or sessions (default 20; 0 for all)
+    /// maximum number of results (default 20; 0 for all)
     #[argh(option, arg_name = "n", default = "20")]
     limit: usize,
 }
@@ -60,20 +64,40 @@ pub fn run(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let pattern =
-        Pattern::new(&args.text).ok_or_else(|| super::usage("search for what? the text is empty"))?;
     let settings = Settings::load(context).unwrap_or_else(|_| Settings::without_config(context));
     // Excerpts of rollouts have never passed the redactor.
     let redactor = Redactor::new(&settings.profile);
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
-    let found = match args.rollouts {
-        true => rollouts::search(&pattern, &redactor, selectors, limit, context)?,
-        false => archive::search(&pattern, &redactor, selectors, limit, context),
+    let (found, pattern) = match (&args.text, &args.file) {
+        (Some(_), Some(_)) => return Err(super::usage("search takes TEXT or --file PATH, not both")),
+        (None, Some(_)) if args.rollouts => {
+            return Err(super::usage("--file searches recorded turns; leave --rollouts out"));
+        }
+        (None, Some(path)) => {
+            let found = touched::search(path, &redactor, selectors, limit, context);
+            let name = path.rsplit('/').next().and_then(Pattern::new);
+            found.zip(name).ok_or_else(|| super::usage("--file needs the path of a file"))?
+        }
+        (text, None) => {
+            let pattern = text.as_deref().and_then(Pattern::new);
+            let pattern = pattern.ok_or_else(|| super::usage("search needs a TEXT, or --file PATH"))?;
+            let found = match args.rollouts {
+                true => rollouts::search(&pattern, &redactor, selectors, limit, context)?,
+                false => archive::search(&pattern, &redactor, selectors, limit, context),
+            };
+            (found, pattern)
+        }
     };
     match form {
         Form::Text if found.is_empty() => {
-            let elsewhere = if args.rollouts { "" } else { "; --rollouts searches Codex's own files" };
-            writeln!(out, "nothing holds that text{elsewhere}")?;
+            let elsewhere = match (args.rollouts, &args.file) {
+                (_, Some(_)) => "no recorded turn touched that file",
+                (true, None) => "no match",
+                (false, None) => {
+                    "no match in the recorded turns; --rollouts searches Codex's own session files"
+                }
+            };
+            writeln!(out, "{elsewhere}")?;
         }
         Form::Text => {
             let terminal = Terminal::of(context);

@@ -105,6 +105,7 @@ mod tests {
         let context = crate::context::Context::given(Vec::new(), Default::default());
         let settings = Settings::without_config(&context);
         let profile = crate::settings::Profile {
+            backend_rule: None,
             redact_secrets: true,
             logging: crate::settings::Logging { prompts: true, tool_details: true, tool_content: true },
             ..settings.profile

@@ -205,7 +205,7 @@ pub fn wanted(context: &Context, selectors: &Selectors, wanted: Option<&str>) ->
         let found = selected.find(|(n, _)| *n >= number).filter(|(n, _)| *n == number);
         return match found {
             Some((_, trace)) => Ok(vec![trace]),
-            None => bail!("no turn has the number {wanted}; `arize-codex list` shows what there is"),
+            None => bail!("there is no turn number {wanted}; see `arize-codex list`"),
         };
     }
     let is_turn = |t: &Trace| t.turn.as_str().starts_with(wanted);
@@ -219,7 +219,7 @@ pub fn wanted(context: &Context, selectors: &Selectors, wanted: Option<&str>) ->
     if found.iter().any(is_session) {
         found.retain(is_session);
     }
-    let nothing = format!("no session or turn begins with {wanted}; `arize-codex list` shows what there is");
+    let nothing = format!("no session or turn ID starts with {wanted}; see `arize-codex list`");
     of_one_session(found, wanted, &nothing)
 }
 
@@ -233,7 +233,7 @@ fn of_one_session(mut found: Vec<Trace>, wanted: &str, nothing: &str) -> anyhow:
         1 => {}
         _ => {
             let names: Vec<&str> = threads.iter().take(5).map(|t| t.as_str()).collect();
-            bail!("{wanted} fits {} sessions: {}", threads.len(), names.join(", "));
+            bail!("{wanted} matches {} sessions: {}", threads.len(), names.join(", "));
         }
     }
     found.reverse();

@@ -12,25 +12,25 @@ use crate::time::Timestamp;
 /// Options that select turns. Each one given narrows the selection.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, Default)]
 pub struct Selectors {
-    /// only turns of this project, or of this directory's name or path
+    /// only turns of this project, or in a directory of this name or path
     #[argh(option, arg_name = "name")]
     pub project: Option<String>,
-    /// only turns of a model whose name contains this
+    /// only turns of models whose name contains NAME
     #[argh(option, arg_name = "name")]
     pub model: Option<String>,
     /// only turns on this git branch
     #[argh(option, arg_name = "name")]
     pub branch: Option<String>,
-    /// only turns that failed, or in which a tool failed
+    /// only turns that failed or had a failed tool call
     #[argh(switch)]
     pub failed: bool,
-    /// only this session and its subagents; the beginning of its id is enough
+    /// only this session and its subagents; the start of the ID is enough
     #[argh(option, arg_name = "id")]
     pub session: Option<String>,
-    /// only turns since then: 30m, 24h, 7d, 2026-11-26, today, yesterday, "this week", "this month"
+    /// only turns after TIME: 30m, 24h, 7d, 2026-11-26, today, yesterday, "this week", "this month"
     #[argh(option, arg_name = "time", from_str_fn(Moment::parse))]
     pub since: Option<Moment>,
-    /// only turns until then; a day, a week or a month counts whole
+    /// only turns before TIME; a day, week or month is included whole
     #[argh(option, arg_name = "time", from_str_fn(Moment::parse))]
     pub until: Option<Moment>,
 }

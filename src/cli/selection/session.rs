@@ -15,12 +15,12 @@ pub fn meant(beginning: &str, known: impl Iterator<Item = ThreadId>) -> anyhow::
     // The shortest stands first: an id that is given whole is meant, whatever begins with it.
     let whole = found.first().is_some_and(|first| first.as_str() == beginning);
     match found.len() {
-        0 => bail!("no session begins with {beginning}"),
+        0 => bail!("no session ID starts with {beginning}"),
         1 => {}
         _ if whole => {}
         count => {
             let names: Vec<&str> = found.iter().take(5).map(ThreadId::as_str).collect();
-            bail!("{beginning} fits {count} sessions: {}", names.join(", "));
+            bail!("{beginning} matches {count} sessions: {}", names.join(", "));
         }
     }
     Ok(found.swap_remove(0))
@@ -36,7 +36,7 @@ mod tests {
         let meant = |text: &str| meant(text, known.iter().cloned()).map_err(|e| e.to_string());
         assert_eq!(meant("cd"), Ok(known[2].clone()));
         assert_eq!(meant("ab-1"), Ok(known[0].clone()));
-        assert_eq!(meant("ab"), Err("ab fits 2 sessions: ab-1, ab-12".to_owned()));
+        assert_eq!(meant("ab"), Err("ab matches 2 sessions: ab-1, ab-12".to_owned()));
         assert_eq!(meant("x"), Err("no session begins with x".to_owned()));
     }
 }

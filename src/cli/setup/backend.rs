@@ -101,6 +101,7 @@ fn test_span(settings: &Settings) -> Result<(Head, Span), Failure> {
         root_thread: thread,
         root_turn: turn,
         project_name: settings.profile.project_name.clone(),
+        backend_rule: None,
         started_at: now,
         ended_at: now,
         summary: Summary::default(),

@@ -72,11 +72,11 @@ fn problems_in(text: &str) -> Vec<String> {
     let Ok(document) = Document::parse(text) else { return vec!["it is not valid TOML".to_owned()] };
     let mut problems = Vec::new();
     if hooks_switched_off(document.as_item()) {
-        problems.push("it switches hooks off (features.hooks = false)".to_owned());
+        problems.push("it turns hooks off (features.hooks = false)".to_owned());
     }
     let notify = document.get("notify").and_then(|n| n.get(0)).and_then(Item::as_str);
     if notify.is_some_and(|program| !crate::codex::hooks_config::is_notify(program)) {
-        problems.push("it has a notify program of its own, so ours is not called".to_owned());
+        problems.push("it sets its own notify program, so ours is not called".to_owned());
     }
     problems
 }

@@ -98,7 +98,7 @@ pub fn problems(paths: &Paths) -> Vec<String> {
     }
     let leads = |at: &Path| platform::is_same_file(at, &program) || platform::is_linked(&program, at);
     let wrong = |name: &&&str| !leads(&paths.bin().join(exe(name)));
-    LINKS.iter().filter(wrong).map(|name| format!("{name} does not lead to {PROGRAM}")).collect()
+    LINKS.iter().filter(wrong).map(|name| format!("{name} does not point to {PROGRAM}")).collect()
 }
 
 fn link(target: &Path, at: &Path) -> std::io::Result<()> {

@@ -24,26 +24,24 @@ pub fn describe(changes: &[Change]) -> Vec<String> {
         }
     };
     say(named(|c| if let Change::Added(e) = c { Some(e) } else { None }), "hooks registered");
-    say(named(|c| if let Change::Rewritten(e) = c { Some(e) } else { None }), "entries of before rewritten");
-    say(named(|c| if let Change::TakenOut(e) = c { Some(e) } else { None }), "hooks taken out");
+    say(named(|c| if let Change::Rewritten(e) = c { Some(e) } else { None }), "earlier entries rewritten");
+    say(named(|c| if let Change::TakenOut(e) = c { Some(e) } else { None }), "hooks removed");
     say(
         named(|c| if let Change::PlaceKept(e) = c { Some(e) } else { None }),
         "empty groups kept, so that the hooks after them stay trusted",
     );
     say(
         named(|c| if let Change::Moved(e) = c { Some(e) } else { None }),
-        "hooks of others that Codex will ask to review again",
+        "other tools' hooks that Codex will ask you to review again",
     );
     for change in changes {
         lines.extend(match change {
             Change::NotifySet => Some("notify set".to_owned()),
             Change::NotifyReplaced => Some("notify set; the other program is called after ours".to_owned()),
-            Change::NotifyRestored => Some("notify is the other program's again".to_owned()),
-            Change::NotifyTakenOut => Some("notify taken out".to_owned()),
-            Change::NotifyLeft => {
-                Some("notify left as it is: the other program calls ours already".to_owned())
-            }
-            Change::TrustTakenOut(count) => Some(format!("{count} trust entries of ours taken out")),
+            Change::NotifyRestored => Some("notify belongs to the other program again".to_owned()),
+            Change::NotifyTakenOut => Some("notify removed".to_owned()),
+            Change::NotifyLeft => Some("notify unchanged: the other program already calls ours".to_owned()),
+            Change::TrustTakenOut(count) => Some(format!("{count} trust entries removed")),
             _ => None,
         });
     }

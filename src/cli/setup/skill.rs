@@ -14,7 +14,7 @@ pub fn install(home: &Path) -> anyhow::Result<PathBuf> {
     let folder = folder(home);
     let path = folder.join("SKILL.md");
     if path.exists() && !is_ours(&path) {
-        anyhow::bail!("{} is another skill of that name", path.display());
+        anyhow::bail!("{} is a different skill of the same name", path.display());
     }
     fs::create_dir_all(&folder)?;
     replace::write(&path, SKILL.as_bytes())?;

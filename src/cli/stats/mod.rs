@@ -30,20 +30,20 @@ use crate::otel::prices::Prices;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
-/// Count tokens, cost, time, turns and failures.
+/// Sum up cost, tokens, time, turns and failures.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "stats")]
 pub struct StatsArgs {
-    /// day (default), week, month, model, project, branch, commit, tool or session
+    /// group by day (default), week, month, model, project, branch, commit, tool or session
     #[argh(option, arg_name = "what", from_str_fn(By::parse), default = "By::Day")]
     by: By,
-    /// compare with the period of the same length before --since
+    /// compare with the equally long period before --since
     #[argh(switch)]
     compare: bool,
-    /// print a receipt in Markdown, for a pull request; with --branch or --commits
+    /// print a Markdown receipt for a pull request; needs --branch or --commits
     #[argh(switch)]
     receipt: bool,
-    /// only turns that began on these commits: main..HEAD, in the repository of this directory
+    /// only turns that started on these commits of the current repository, such as main..HEAD
     #[argh(option, arg_name = "range")]
     commits: Option<String>,
 }
@@ -146,7 +146,7 @@ impl Counting<'_> {
         let about = match (&self.selectors.branch, &args.commits) {
             (Some(branch), None) => branch.clone(),
             (_, Some(range)) => range.clone(),
-            (None, None) => return Err(usage("--receipt is for --branch NAME or --commits RANGE")),
+            (None, None) => return Err(usage("--receipt needs --branch NAME or --commits RANGE")),
         };
         let filter = self.selectors.at(self.context);
         let mut tally = Tally::new(By::Model, self.prices);
@@ -177,7 +177,7 @@ fn takes(filter: &Filter, commits: Option<&BTreeSet<String>>, line: &Line) -> bo
 fn selectors_before(selectors: &Selectors, context: &Context) -> anyhow::Result<Selectors> {
     let now = context.now();
     let Some(since) = selectors.since.map(|moment| moment.start(now)) else {
-        return Err(usage("--compare needs --since: 7d, \"this month\""));
+        return Err(usage("--compare needs --since, such as 7d or \"this month\""));
     };
     let until = selectors.until.map_or(now, |moment| moment.end(now)).min(now);
     let earlier: Timestamp = since.minus(until.since(since));

@@ -68,7 +68,7 @@ impl Stamp {
         Some(Stamp { len: metadata.len(), written: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) })
     }
 
-    /// Returns true if nothing was written for a while. A clock that was set back makes nothing of it.
+    /// Returns true if nothing was changed for a while. A clock that was set back makes nothing of it.
     fn is_settled(self) -> bool {
         crate::time::now().since(Timestamp::from_nanos(self.written)) > SETTLED
     }

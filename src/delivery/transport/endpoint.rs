@@ -21,9 +21,9 @@ pub struct Endpoint {
 pub enum EndpointError {
     #[error("no endpoint is set")]
     Missing,
-    #[error("endpoint is no URL of the form http(s)://host:port or host:port")]
+    #[error("endpoint is not a URL of the form http(s)://host:port or host:port")]
     Malformed,
-    #[error("endpoint holds a user or password, which belongs in api_key or headers")]
+    #[error("endpoint contains a user name or password; use api_key or headers instead")]
     Credentials,
 }
 

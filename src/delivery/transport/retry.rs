@@ -35,7 +35,7 @@ pub enum Cause {
     Unreadable,
     /// An answer in HTTP/1 to a question in gRPC.
     NotGrpc,
-    /// The server refuses every turn that was tried, with this answer.
+    /// The server refuses every turn, with this answer.
     NotOtlp(String),
     /// The settings do not allow a request.
     Settings(String),
@@ -86,38 +86,42 @@ impl Failure {
                 Target::Phoenix => "check PHOENIX_API_KEY or harnesses.codex.api_key",
                 Target::Arize => "check ARIZE_API_KEY and ARIZE_SPACE_ID, or api_key and space_id",
                 Target::Otlp | Target::Local => {
-                    "check OTEL_EXPORTER_OTLP_HEADERS or headers, as Authorization or x-honeycomb-team"
+                    "check OTEL_EXPORTER_OTLP_HEADERS or headers, such as Authorization or x-honeycomb-team"
                 }
             },
             Cause::Tls(why) if why.contains(NO_TLS) => {
-                "the port speaks plain http: write http:// in the endpoint"
+                "the port speaks plain HTTP: write http:// in the endpoint"
             }
             Cause::Tls(why) if why.contains("CaUsedAsEndEntity") => {
-                "the server's certificate is its own authority: give the server one that a private authority issued \
+                "the server's certificate is also its own authority: use one that a private authority issued \
                  (basicConstraints CA:FALSE), and name that authority's file in SSL_CERT_FILE"
             }
             Cause::Http(400 | 422) | Cause::NotOtlp(_) if target == Target::Otlp => {
-                "it may miss a header, as x-mlflow-experiment-id, x-honeycomb-team or Authorization: set headers"
+                "a header may be missing, such as x-mlflow-experiment-id, x-honeycomb-team or Authorization: set headers"
             }
             Cause::Tls(_) => {
-                "check the endpoint's certificate; SSL_CERT_FILE names the authorities to trust, and replaces the \
-                 system's: a private one goes into a file with all others"
+                "check the endpoint's certificate; SSL_CERT_FILE names the authorities to trust and replaces the \
+                 system's: put a private authority into a file together with all others"
             }
             Cause::Proxy(_) | Cause::Http(407) => "check HTTPS_PROXY and NO_PROXY",
-            Cause::Settings(_) => "run `arize-codex install`, or mend it where doctor says that it is set",
+            Cause::Settings(_) => {
+                "run `arize-codex install`, or fix the setting where doctor says it comes from"
+            }
             Cause::NotGrpc => "set protocol to http/protobuf, or end the endpoint with /v1/traces",
             Cause::Connection(_) | Cause::Timeout if target == Target::Otlp => {
-                "is it running, and are endpoint and protocol right"
+                "check that it is running and that endpoint and protocol are right"
             }
             Cause::Connection(_) | Cause::Timeout if target == Target::Phoenix => {
-                "start it with `phoenix serve`, or mend the endpoint"
+                "start it with `phoenix serve`, or fix the endpoint"
             }
-            Cause::Connection(_) | Cause::Timeout => "is it running, and is the endpoint right",
+            Cause::Connection(_) | Cause::Timeout => {
+                "check that it is running and that the endpoint is right"
+            }
             Cause::TooLarge => "lower max_request_bytes",
             _ => match self.class() {
                 Class::Permanent => "check the endpoint and the protocol",
                 Class::Retry => "it will be tried again",
-                Class::Poison | Class::TooLarge => "see the turns set aside",
+                Class::Poison | Class::TooLarge => "look at the turns set aside",
             },
         }
     }
@@ -138,8 +142,8 @@ impl fmt::Display for Failure {
             Cause::Proxy(why) => write!(f, "proxy: {why}"),
             Cause::WebPage => f.write_str("answered with a web page"),
             Cause::Unreadable => f.write_str("answered with a body that is not OTLP"),
-            Cause::NotGrpc => f.write_str("answers in HTTP/1, not in gRPC"),
-            Cause::NotOtlp(answer) => write!(f, "refuses every turn that was tried: {answer}"),
+            Cause::NotGrpc => f.write_str("answers in HTTP/1, not gRPC"),
+            Cause::NotOtlp(answer) => write!(f, "refuses every turn: {answer}"),
             Cause::Settings(why) => f.write_str(why),
         }
     }

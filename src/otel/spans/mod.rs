@@ -196,6 +196,7 @@ impl<'a> Builder<'a> {
             root_thread: turn.root_thread.clone(),
             root_turn: turn.root_turn.clone(),
             project_name: self.short(&self.profile.project_name),
+            backend_rule: self.profile.backend_rule.clone(),
             started_at: turn.started,
             ended_at: turn.ended,
             summary: Summary {

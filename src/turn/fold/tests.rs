@@ -17,6 +17,7 @@ fn closing() -> Closing {
     let mut state = State::new(ThreadId::parse("thread").unwrap());
     state.begin_turn(TurnId::parse(TURN).unwrap(), at(0));
     let profile = Profile {
+        backend_rule: None,
         project_name: "codex".into(),
         user_id: None,
         attributes: Vec::new(),
