@@ -94,7 +94,7 @@ fn settings_of(map: &Mapping) -> Document {
 fn withholding(value: &Value) -> Option<Rule> {
     let map = value.as_mapping()?;
     let has = |name: &&str| map.contains_key(*name);
-    let (content, backend) = (["logging", "trace_enabled"].iter().any(has), BACKEND.iter().any(|k| has(k)));
+    let (content, backend) = (["logging", "trace_enabled"].iter().any(has), BACKEND.iter().any(has));
     let off = content.then(|| (Value::from("logging"), Value::from(false)));
     let settings = Document::of(off.into_iter().collect());
     let backend = backend.then(Document::default);
