@@ -289,6 +289,3 @@ fn ago_text(ago: Duration) -> String {
         s => format!("{} days", s / 86_400),
     }
 }
-
-/// What to do about spans that a backend drops.
-const DROPPED: &str = "check the backend's limits; `arize-codex show` still has the complete turns";
