@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs arize-codex: builds it in a checkout that Rust is there for, downloads the release otherwise, then runs
-# `arize-codex install`. Options are checked before anything is built or downloaded. Nothing needs root. The whole script is one function called on the
-# last line, so that a download cut off half-way does nothing.
+# Installs arize-codex: builds it in a checkout if Rust is installed, downloads a release otherwise, then runs
+# `arize-codex install`. Options are checked before anything is built or downloaded. Nothing needs root. The whole script
+# is one function called on the last line, so that a download that is cut off does nothing.
 #
 #   ./install.sh [--prefix DIR] [--version VERSION] [--uninstall] [options of `arize-codex install`]
 #   curl -fsSL URL/install.sh | sh -s -- [the same]
@@ -24,11 +24,11 @@ usage() {
     cat <<'TEXT'
 Usage: install.sh [--prefix DIR] [--version VERSION] [--uninstall] [OPTIONS]
 
-  --prefix DIR       also link arize-codex and its other names into DIR/bin
+  --prefix DIR       also link arize-codex and its aliases into DIR/bin
   --version VERSION  download this release instead of the newest
-  --from-source      build the published sources (cargo install), outside of a checkout
-  --uninstall        take out what was installed; --purge removes settings and turns as well
-  --help             this text
+  --from-source      build from source; outside of a checkout, with cargo install
+  --uninstall        remove what was installed; with --purge also settings and recorded turns
+  --help             print this text
 
 These go to `arize-codex install`:
   --target phoenix|arize|otlp|local  --endpoint URL  --api-key-file FILE|-  --space-id ID
@@ -47,7 +47,7 @@ platform() {
     esac
 }
 
-# Whether the folder of this script is a checkout. Piped into a shell, the script has no folder.
+# Succeeds if the directory of this script is a checkout. Piped into a shell, the script has no directory.
 checkout() {
     case "$0" in
         *install.sh) ;;
@@ -57,34 +57,42 @@ checkout() {
     [ -f "$here/Cargo.toml" ] && grep -q '^name = "arize-codex"' "$here/Cargo.toml"
 }
 
-# Sees that there is Rust; on a terminal, offers to let its own installer bring it.
+# Makes sure that Rust is installed; on a terminal, offers to run its own installer.
 need_cargo() {
     has cargo && return
     if [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH
         return
     fi
-    say "building needs Rust, which is not on this machine"
+    say "building needs Rust, which is not installed"
     if [ -t 2 ] && has curl && (: </dev/tty) 2>/dev/null; then
         printf '%s' "Install it now with rustup, from https://sh.rustup.rs, into $HOME/.cargo? (y/N): " >&2
         read -r answer </dev/tty || answer=
         case "$answer" in
             y | Y | yes)
                 curl --proto '=https' --tlsv1.2 -fsSL https://sh.rustup.rs >"$scratch/rustup.sh" ||
-                    fail "rustup could not be downloaded"
+                    fail "rustup cannot be downloaded; install Rust in another way, then run this command again"
                 sh "$scratch/rustup.sh" -y --profile minimal --no-modify-path >&2 || fail "Rust could not be installed"
                 PATH=$HOME/.cargo/bin:$PATH
                 return
                 ;;
         esac
     fi
-    fail "install Rust from https://rustup.rs, then run this again"
+    fail "install Rust from https://rustup.rs, then run this command again"
+}
+
+# Makes sure that there is a C compiler: Rust links with it, and some dependencies contain C.
+need_compiler() {
+    if ! has cc && ! has gcc && ! has clang; then
+        fail "building needs a C compiler: \`apt install gcc\`, \`dnf install gcc\` or, on macOS, \`xcode-select --install\`"
+    fi
 }
 
 # Builds in the checkout; sets $program.
 build() {
+    need_compiler
     need_cargo
-    # A person sees cargo's own progress; a log gets only what goes wrong.
+    # At a terminal the user sees cargo's own progress; a log gets only errors.
     quiet=--quiet
     [ ! -t 2 ] || quiet=
     target_dir=${CARGO_TARGET_DIR:-$here/target}
@@ -109,7 +117,7 @@ build() {
         fi
         say "the static build failed; building for this system instead"
     else
-        say "building for this system; on Linux a static executable starts faster (rustup target add ${target:-…-musl})"
+        say "building; this takes some minutes (on Linux, hooks of a static build start faster: rustup target add ${target:-…-musl})"
     fi
     (cd "$here" && CARGO_TARGET_DIR=$target_dir cargo build --release --locked $quiet >&2) || fail "the build failed"
     program=$target_dir/release/arize-codex
@@ -118,13 +126,13 @@ build() {
 fetch() { # fetch URL FILE
     if has curl; then
         case "$1" in
-            https://*) curl --proto '=https' --tlsv1.2 -fsSL --retry 2 -o "$2" "$1" ;;
-            *) curl -fsSL -o "$2" "$1" ;;
+            https://*) curl --proto '=https' --tlsv1.2 -fsSL --retry 2 -o "$2" "$1" 2>"$scratch/why" ;;
+            *) curl -fsSL -o "$2" "$1" 2>"$scratch/why" ;;
         esac
     elif has wget; then
-        wget -q -O "$2" "$1"
+        wget -nv -O "$2" "$1" 2>"$scratch/why"
     else
-        fail "neither curl nor wget is here to download with"
+        fail "downloading needs curl or wget"
     fi
 }
 
@@ -136,16 +144,16 @@ sha256() {
     elif has openssl; then
         openssl dgst -sha256 "$1" | sed 's/.* //'
     else
-        fail "no sha256sum, shasum or openssl is here to check the download with"
+        fail "verifying the download needs sha256sum, shasum or openssl"
     fi
 }
 
-# Downloads the release for this system and checks it; sets $program. Returns 1 when there is none to be had; a
-# wrong checksum ends everything.
+# Downloads the release for this system and verifies it; sets $program. Returns 1 if there is none; a wrong checksum is
+# an error.
 download() {
     target=$(platform)
     if [ -z "$target" ]; then
-        say "there is no release for $(uname -s) on $(uname -m)"
+        say "there are no releases for $(uname -s) on $(uname -m)"
         return 1
     fi
     archive=arize-codex-$target.tar.gz
@@ -156,23 +164,24 @@ download() {
     fi
     say "downloading $archive"
     if ! fetch "$from/$archive" "$scratch/$archive" || ! fetch "$from/SHA256SUMS" "$scratch/SHA256SUMS"; then
-        say "$from/$archive or its checksum cannot be downloaded"
+        say "cannot download it from $from: $(tail -n 1 "$scratch/why")"
         return 1
     fi
     wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$archive\$/\1/p" "$scratch/SHA256SUMS" | head -n 1)
-    [ -n "$wanted" ] || fail "SHA256SUMS does not name $archive"
+    [ -n "$wanted" ] || fail "SHA256SUMS does not list $archive"
     found=$(sha256 "$scratch/$archive")
-    [ "$wanted" = "$found" ] || fail "$archive is damaged or not the one released: SHA-256 is $found, not $wanted"
-    tar -xzf "$scratch/$archive" -C "$scratch" arize-codex || fail "$archive holds no arize-codex"
+    [ "$wanted" = "$found" ] || fail "$archive is damaged or was replaced: its SHA-256 is $found, not $wanted"
+    tar -xzf "$scratch/$archive" -C "$scratch" arize-codex || fail "$archive does not contain arize-codex"
     program=$scratch/arize-codex
     "$program" --version >/dev/null 2>&1 || {
-        say "the released executable does not run here"
+        say "the released executable does not run on this system"
         return 1
     }
 }
 
 # Builds the published sources, when the user asks for it by name; sets $program.
 cargo_install() {
+    need_compiler
     need_cargo
     say "building with cargo install; this takes some minutes"
     quiet=--quiet
@@ -188,7 +197,7 @@ cargo_install() {
 # refuse WHAT: ends with the code of a command line that was not understood.
 refuse() {
     say "install.sh: $*"
-    say "install.sh --help names the options"
+    say "install.sh --help lists the options"
     exit 2
 }
 
@@ -199,7 +208,7 @@ one_of() {
     for choice in "$@"; do
         [ "$value" != "$choice" ] || return 0
     done
-    refuse "$option $value is none of: $*"
+    refuse "$option must be one of: $*, not $value"
 }
 
 # Checks the options of `arize-codex install`, so that a slip is not found out after a build of some minutes.
@@ -216,7 +225,7 @@ check_options() {
                 shift 2
                 ;;
             --with-skills | --yes | --dry-run) shift ;;
-            *) refuse "there is no option $1" ;;
+            *) refuse "unknown option $1" ;;
         esac
     done
 }
@@ -239,7 +248,7 @@ without_prefix() {
 
 uninstall() {
     program=${ARIZE_HARNESS_HOME:-$HOME/.arize/harness}/bin/arize-codex
-    [ -x "$program" ] || fail "$program is not there: nothing to uninstall"
+    [ -x "$program" ] || fail "arize-codex is not installed in ${program%/bin/arize-codex}"
     without_prefix "$@"
 }
 
@@ -295,7 +304,7 @@ main() {
         esac
     done
     case "$version" in
-        *[!A-Za-z0-9.+-]*) fail "--version $version is no version" ;;
+        *[!A-Za-z0-9.+-]*) fail "--version $version is not a version" ;;
     esac
     if [ "$mode" = uninstall ]; then
         uninstall "$@"
@@ -307,7 +316,7 @@ main() {
         *) system='' ;;
     esac
     if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ] && [ -z "$system" ]; then
-        fail "run this as yourself, not with sudo: it writes into your own home"
+        fail "run this without sudo: it installs into your own home"
     fi
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
@@ -316,11 +325,14 @@ main() {
         if checkout && [ -z "$version" ]; then build; else cargo_install; fi
     elif checkout && [ -z "$version" ] && { has cargo || [ -x "$HOME/.cargo/bin/cargo" ]; }; then
         build
-    elif ! download; then
-        if checkout && [ -z "$version" ]; then
+    else
+        if checkout && [ -z "$version" ]; then say "Rust is not installed, so looking for a release to download"; fi
+        if download; then
+            :
+        elif checkout && [ -z "$version" ]; then
             build
         else
-            fail "build it instead: git clone the repository, install Rust from https://rustup.rs, then ./install.sh"
+            fail "build it instead: install Rust from https://rustup.rs, git clone the repository and run ./install.sh there"
         fi
     fi
     run_program install "$@"

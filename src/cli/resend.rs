@@ -25,7 +25,7 @@ use crate::ids::ThreadId;
 pub struct ResendArgs {
     /// rebuild the turns from Codex's own files, also those no longer recorded here
     #[argh(switch)]
-    again: bool,
+    pub again: bool,
 }
 
 /// Moves the turns back into the outbox and delivers it.
@@ -58,7 +58,11 @@ pub fn run(
     {
         moved += u64::from(outbox::move_back(paths, &item.head.key)?);
     }
-    writeln!(out, "{moved} to be delivered again")?;
+    writeln!(
+        out,
+        "{} queued for delivery",
+        if moved == 1 { "1 turn".to_owned() } else { format!("{moved} turns") }
+    )?;
     if moved == 0 {
         writeln!(out, "no recorded turn ended in that time; try --since 7d")?;
         return Ok(exit::DONE);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::context::Paths;
 use crate::delivery::transport::retry::LONGEST_ASKED;
 use crate::file;
+use crate::git::without_credentials;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -43,6 +44,8 @@ pub struct Status {
 pub struct Health {
     /// Which backend and key the rest is about, as a digest.
     backend: String,
+    /// The same backend in words, for whoever looks with other settings.
+    pub used: Option<Used>,
     pub last_success: Option<Timestamp>,
     pub consecutive_failures: u64,
     pub last_error: Option<LastError>,
@@ -50,6 +53,16 @@ pub struct Health {
     pub next_attempt_at: Option<Timestamp>,
     /// What this backend last said about a request that it accepted.
     pub last_warning: Option<Warning>,
+}
+
+/// A backend that deliveries went to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Used {
+    pub target: String,
+    /// Without a user name and password.
+    pub endpoint: Option<String>,
+    /// The variable of the hooks' environment that named it.
+    pub variable: Option<String>,
 }
 
 /// The state that delivery is in since its last success.
@@ -113,11 +126,24 @@ impl Status {
     }
 }
 
+impl Used {
+    fn of(settings: &Settings) -> Option<Used> {
+        let endpoint = settings.endpoint.as_deref().map(without_credentials);
+        let variable = settings.backend_variable.map(str::to_owned);
+        Some(Used { target: settings.target?.name().to_owned(), endpoint, variable })
+    }
+}
+
 impl Health {
+    /// Returns the backend that the hooks' deliveries went to, if it is another than that of these settings.
+    pub fn used_elsewhere(&self, settings: &Settings) -> Option<&Used> {
+        self.used.as_ref().filter(|_| self.backend != digest(settings))
+    }
+
     fn turn_to(&mut self, settings: &Settings) {
         let backend = digest(settings);
         if self.backend != backend {
-            *self = Health { backend, ..Health::default() };
+            *self = Health { backend, used: Used::of(settings), ..Health::default() };
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Settings {
     pub protocol: Protocol,
     /// Lets a key travel over plain http to a host that is not loopback.
     pub allow_insecure: bool,
+    /// The variable of the environment that names the backend here, and perhaps in no other shell.
+    pub backend_variable: Option<&'static str>,
     /// Settings that shape the spans, fixed when a turn is closed.
     pub profile: Profile,
     /// Whose attribute names the backend is sent.
@@ -206,6 +208,7 @@ impl Settings {
             headers: resolver.headers(target),
             protocol: resolver.protocol(target, &mut problems),
             allow_insecure,
+            backend_variable: resolver.backend_variable(target),
             profile,
             semantic_conventions: resolver.choice(
                 "semantic_conventions",

@@ -8,7 +8,7 @@ use super::document::scalar_text;
 use super::keys;
 use super::pairs;
 use super::patterns::{self, Pattern};
-use super::resolve::{LOGGING, Layer, Resolved, Resolver, paths_of};
+use super::resolve::{LOGGING, Layer, Resolved, Resolver, Source, paths_of};
 use super::values::{Protocol, Secret, Target};
 use crate::context::var;
 
@@ -87,6 +87,18 @@ impl Resolver {
             }
         }
         parsed
+    }
+
+    /// Returns the variable of this process's environment from which the backend's address or key is taken.
+    pub(super) fn backend_variable(&self, target: Option<Target>) -> Option<&'static str> {
+        if self.backend_layer("target").is_some() {
+            return None;
+        }
+        let of = |name: &str| self.in_variables(keys::find(name)?, target);
+        match of("endpoint").or_else(|| of("api_key"))?.source {
+            Source::Environment(name) => Some(name),
+            _ => None,
+        }
     }
 
     pub(super) fn project_name(&self, target: Option<Target>) -> String {

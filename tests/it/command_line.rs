@@ -100,7 +100,7 @@ fn selectors_mean_the_same_in_every_command() {
     };
     assert_eq!(turn_of(&["3"]).0, 0);
     assert!(turn_of(&["4"]).2.contains("there is no turn number 4"));
-    assert!(turn_of(&["--branch", "nowhere"]).2.contains("that these options select"));
+    assert!(turn_of(&["--branch", "nowhere"]).2.contains("no recorded turn matches these options"));
     let stats: Value = serde_json::from_str(&run(&home, &["stats", "--json", "--branch", "main"]).1).unwrap();
     assert_eq!(stats[0]["turns"], 2);
     assert!(run(&home, &["resend", "--failed", "--since", "5200w"]).1.starts_with("0 to be delivered"));

@@ -111,6 +111,26 @@ fn errors_belong_to_one_backend() {
     assert!(told[0].contains("nothing delivered to this backend yet; in total 1 turn delivered"), "{told:?}");
 }
 
+/// A variable that only the hooks have: doctor, called without it, says what they use.
+#[test]
+fn doctor_names_backend_of_the_hooks() {
+    let collector = HttpCollector::start(|_| Answer::Accept);
+    let lab = Lab::new("target: local");
+    Session::start(&lab, 1).turn(0, 1);
+    let mut flush = std::process::Command::new(env!("CARGO_BIN_EXE_arize-codex"));
+    flush.arg("flush").env_clear().env("HOME", lab.folder()).env("PHOENIX_ENDPOINT", collector.url());
+    assert!(flush.status().unwrap().success());
+    let told = of(&lab, "settings").join("\n");
+    let expected = format!("the hooks last used phoenix at {}, named by PHOENIX_ENDPOINT", collector.url());
+    assert!(told.contains(&expected), "{told}");
+    assert!(told.contains("set PHOENIX_ENDPOINT alike here"), "{told}");
+    // A change of config.yaml is no such thing.
+    lab.run(&["flush"]);
+    lab.configure("target: otlp, endpoint: 'http://127.0.0.1:9'");
+    let told = of(&lab, "settings").join("\n");
+    assert!(told.contains("ok ") && told.contains("have changed since"), "{told}");
+}
+
 #[test]
 fn local_turns_count_as_kept() {
     let lab = installed();

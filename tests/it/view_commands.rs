@@ -122,7 +122,7 @@ fn session_prefix_selects_session() {
     outbox::move_to_sent(home.paths(), &key).unwrap();
     let beginning = &key.thread.as_str()[..4];
     let (code, said) = run(&home, &["resend", "--thread", beginning, "--since", "5200w"]);
-    assert!(code == 0 && said.starts_with("1 to be delivered again"), "{said}");
+    assert!(code == 0 && said.starts_with("1 turn queued for delivery"), "{said}");
     let (code, said) = run(&home, &["resend", "--thread", beginning, "--since", "0s"]);
     assert!(code == 0 && said.contains("--since 7d looks further back"), "{said}");
     let (code, said) = run(&home, &["resend", "--thread", "nobody"]);

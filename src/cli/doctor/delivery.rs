@@ -26,6 +26,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     let settings = Settings::load(context).ok();
     let paths = context.paths();
     let mut findings: Vec<Finding> = settings.iter().flat_map(|s| orphans(context, s)).collect();
+    findings.extend(settings.iter().flat_map(|s| other_shell(paths, s)));
     let backend: Vec<Finding> = settings.iter().flat_map(|s| backends(s, send)).collect();
     let answers = !backend.is_empty() && backend.iter().all(|f| f.status != super::Status::Failure);
     findings.extend(backend);
@@ -66,6 +67,28 @@ fn orphans(context: &Context, settings: &Settings) -> Option<Finding> {
         counted(count as u64, "thread")
     );
     Some(Finding::ok("orphans", text))
+}
+
+/// Deliveries of hooks went to another backend than this shell would use, because a variable is set there or here.
+fn other_shell(paths: &Paths, settings: &Settings) -> Option<Finding> {
+    let status = Status::load(paths);
+    let used = status.health.used_elsewhere(settings)?;
+    let endpoint = used.endpoint.as_deref().map(|e| format!(" at {e}")).unwrap_or_default();
+    let theirs = used.variable.as_ref().map(|v| format!(", named by {v}")).unwrap_or_default();
+    let text = format!(
+        "the hooks last used {}{endpoint}{theirs}; this shell would use another backend",
+        used.target
+    );
+    match (&used.variable, settings.backend_variable) {
+        (None, None) => Some(Finding::ok("settings", format!("{text}, as the settings have changed since"))),
+        (theirs, ours) => {
+            let name = theirs.as_deref().or(ours).unwrap_or_default();
+            let fix = format!(
+                "set {name} alike here and where Codex starts, or write the backend into config.yaml"
+            );
+            Some(Finding::warning("settings", text, fix))
+        }
+    }
 }
 
 /// The backend in force, and those of rules, whose lines begin with the rule.

@@ -24,7 +24,8 @@ fn history(context: &Context, settings: &Settings) -> Finding {
         first.get_or_insert(line.started_at());
     });
     let since = first.map(|at| format!(" since {}", local(at, "%Y-%m-%d"))).unwrap_or_default();
-    let text = format!("one line per turn, {} turns{since}", grouped(turns));
+    let text =
+        format!("one line per turn, {} {}{since}", grouped(turns), if turns == 1 { "turn" } else { "turns" });
     match read {
         Err(error) => Finding::failure("history", error.to_string(), "make it readable, or move it away"),
         Ok(Passed { torn: 0, newer: 0 }) => Finding::ok("history", text),

@@ -67,6 +67,11 @@ impl Choices {
         })
     }
 
+    /// Returns true if turns went to another backend until now, and are to go to one that has none of them.
+    pub fn moves_elsewhere(&self) -> bool {
+        self.target != Target::Local && self.was.is_some_and(|was| was != self.target)
+    }
+
     /// Refuses choices with which nothing could be delivered.
     ///
     /// # Errors

@@ -122,7 +122,7 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
     record.save(paths)?;
     prepared.write(context)?;
     next::report(context, &settings_of(context, &document), &prepared, out)?;
-    next::offer_past(context, asks && reachable, out)?;
+    next::offer_past(context, asks && reachable, choices.moves_elsewhere(), out)?;
     Ok(DONE)
 }
 

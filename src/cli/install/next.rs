@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use super::Prepared;
 use crate::cli::PROGRAM;
 use crate::cli::backfill::{self, BackfillArgs};
+use crate::cli::resend::{self, ResendArgs};
+use crate::cli::selection::moment::Moment;
 use crate::cli::selection::selectors::Selectors;
 use crate::cli::setup::codex_config;
 use crate::cli::setup::{codex_cli, describe, links, prompt};
@@ -18,6 +20,7 @@ use crate::delivery::past_turns;
 use crate::git::without_credentials;
 use crate::platform;
 use crate::settings::{Settings, Target};
+use crate::time::Timestamp;
 
 /// Says what was done and what comes next.
 ///
@@ -52,46 +55,61 @@ pub fn report(
     }
     let program = program(context);
     if prepared.plugin.is_some() || is_trusted(context, prepared) {
-        writeln!(out, "\nCodex already trusts the hooks. Send Codex a prompt, then:")?;
+        writeln!(out, "\nCodex already trusts the hooks. Next: send Codex a prompt, then")?;
     } else {
         writeln!(
             out,
             "\nNext: start `codex` and, at \"Hooks need review\", choose \"2. Trust all and continue\""
         )?;
-        writeln!(out, "(you can also do this later: type /hooks, then press t). Send Codex a prompt, then:")?;
+        writeln!(out, "(you can also do this later: type /hooks, then press t). Send Codex a prompt, then")?;
     }
-    writeln!(out, "  {}", look(settings, &program))?;
+    for line in look(settings, &program) {
+        writeln!(out, "  {line}")?;
+    }
     Ok(writeln!(out, "No trace? `{program} doctor` names the cause and the fix.")?)
 }
 
 /// Returns where the traces can be seen.
-fn look(settings: &Settings, program: &str) -> String {
+fn look(settings: &Settings, program: &str) -> Vec<String> {
     let endpoint = without_credentials(settings.endpoint.as_deref().unwrap_or_default());
     match settings.target {
-        Some(Target::Phoenix) => format!("open {endpoint}"),
+        Some(Target::Phoenix) => vec![format!("open {endpoint}")],
         Some(Target::Arize) if endpoint.starts_with("otlp.arize.com") => {
-            "open https://app.arize.com".to_owned()
+            vec!["open https://app.arize.com".to_owned()]
         }
-        Some(Target::Arize | Target::Otlp) => format!("look in the backend behind {endpoint}"),
+        Some(Target::Arize | Target::Otlp) => vec![format!("look in the backend behind {endpoint}")],
         Some(Target::Local) | None => {
-            format!("`{program} show` in the terminal, `{program} open` in the browser")
+            vec![
+                format!("{program} show    in the terminal, or"),
+                format!("{program} open    in the browser"),
+            ]
         }
     }
 }
 
-/// Says how many past sessions are here and, where there is somebody to ask, offers to send them.
+/// Says how many past sessions are here and, where there is somebody to ask, offers to send them. To another backend than
+/// before (`moved`) go those as well that were traced already.
 ///
 /// # Errors
 /// When they cannot be sent, or nothing can be printed.
-pub fn offer_past(context: &Context, asks: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn offer_past(context: &Context, asks: bool, moved: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let count = past_turns::rollouts(context.paths().codex(), &[]).map_or(0, |found| found.len() as u64);
     if count == 0 {
         return Ok(());
     }
-    let sessions = counted(count, "past session");
+    let (sessions, them) = match count {
+        1 => ("1 past session".to_owned(), "it"),
+        n => (format!("{} past sessions", grouped(n)), "them"),
+    };
     let program = program(context);
-    writeln!(out, "\nFound {sessions} on this machine; `{program} backfill` adds them.")?;
-    if asks && prompt::yes(&format!("Add {sessions} now?"), false)? {
+    let command = if moved { "backfill --again" } else { "backfill" };
+    writeln!(out, "\nFound {sessions} on this machine; `{program} {command}` sends {them} as well.")?;
+    if asks && prompt::yes(&format!("Send {sessions} now?"), false)? {
+        if moved {
+            // What hooks alone have seen is in the recorded turns, and not in Codex's files.
+            let all = Selectors { since: Some(Moment::At(Timestamp::default())), ..Selectors::default() };
+            resend::run(&ResendArgs { again: false }, &all, context, out)?;
+        }
         backfill::run(&BackfillArgs::default(), &Selectors::default(), context, out)?;
     }
     Ok(())
@@ -112,5 +130,15 @@ fn program(context: &Context) -> String {
     let leads =
         |folder: PathBuf| platform::is_same_file(&folder.join(links::exe(PROGRAM)), Path::new(&program));
     let on_path = context.var("PATH").is_some_and(|path| std::env::split_paths(&path).any(leads));
-    if on_path { PROGRAM.to_owned() } else { quoted(&program.to_string_lossy()) }
+    if on_path {
+        return PROGRAM.to_owned();
+    }
+    let at_home = home::home_dir().and_then(|home| Some(program.strip_prefix(home).ok()?.to_owned()));
+    match at_home {
+        // A shell takes ~ for the home only outside of quotes.
+        Some(rest) if cfg!(unix) && quoted(&rest.to_string_lossy()) == rest.to_string_lossy() => {
+            format!("~/{}", rest.display())
+        }
+        _ => quoted(&program.to_string_lossy()),
+    }
 }

@@ -60,7 +60,7 @@ impl Selectors {
         match (self.is_empty(), self.since.is_some() || self.until.is_some()) {
             (true, _) => "no turn has been recorded yet",
             (_, true) => "no turn has been recorded in that time",
-            _ => "no turn has been recorded that these options select",
+            _ => "no recorded turn matches these options",
         }
     }
 }
