@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Why a text is no id.
 #[derive(Debug, thiserror::Error)]
-#[error("{kind} id that is empty, too long or holds other characters than letters, digits, - and _")]
+#[error("{kind} ID is empty, too long, or contains characters other than letters, digits, - and _")]
 pub struct IdError {
     kind: &'static str,
 }

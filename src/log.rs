@@ -72,7 +72,7 @@ impl Log {
         let out = file::private_options().create(true).append(true).open(&self.path)?;
         let access = platform::access_of(&out)?;
         if !out.metadata()?.is_file() || access.owner != platform::Owner::User {
-            return Err(std::io::Error::other("the log is no file of this user"));
+            return Err(std::io::Error::other("the log file belongs to another user"));
         }
         if !access.is_private() {
             platform::close_file(&out)?;

@@ -103,7 +103,7 @@ fn selectors_mean_the_same_in_every_command() {
     assert!(turn_of(&["--branch", "nowhere"]).2.contains("no recorded turn matches these options"));
     let stats: Value = serde_json::from_str(&run(&home, &["stats", "--json", "--branch", "main"]).1).unwrap();
     assert_eq!(stats[0]["turns"], 2);
-    assert!(run(&home, &["resend", "--failed", "--since", "5200w"]).1.starts_with("0 to be delivered"));
+    assert!(run(&home, &["resend", "--failed", "--since", "5200w"]).1.starts_with("0 turns queued"));
 }
 
 #[test]

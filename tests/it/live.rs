@@ -285,6 +285,23 @@ fn plugin_runs_the_same_hooks() {
     );
 }
 
+/// The plugin beside the entries that `install` has made: Codex runs each hook twice, and the turn is told once.
+#[test]
+#[ignore = "needs Codex"]
+fn plugin_and_own_hooks_report_once() {
+    let tools = scenario("tools");
+    let codex = Codex::new(LATEST, &tools, "target: local");
+    let repository = env!("CARGO_MANIFEST_DIR");
+    assert!(codex.manage(&["plugin", "marketplace", "add", repository]).status.success());
+    assert!(codex.manage(&["plugin", "add", "arize-codex@arize-codex"]).status.success());
+    codex.run_scenario(&tools);
+    let entries = codex.delivered();
+    assert_eq!((entries.len(), entries[0].head.summary.prompt_tokens), (1, Some(5010)));
+    assert_eq!(entries[0].spans.len(), 6);
+    let stops = std::fs::read_to_string(codex.path(".arize/harness/state/codex/seen/Stop")).unwrap();
+    assert_eq!(stops.trim(), "2", "both Stop hooks ran");
+}
+
 pub fn phoenix() -> String {
     std::env::var("ARIZE_CODEX_TEST_PHOENIX").expect("ARIZE_CODEX_TEST_PHOENIX is unset: run tests/run")
 }

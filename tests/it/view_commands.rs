@@ -91,11 +91,11 @@ fn backfill_resumes_where_it_stopped() {
     let (_, as_listed) = run(&home, &["backfill", "--dry-run", "--thread", "01a20338-2c12"]);
     assert_eq!(as_listed, counted, "the beginning of the id is enough");
     assert!(
-        counted.contains(" rollouts of other sessions") && !counted.contains("outside the selection"),
+        counted.contains(" session files of other sessions") && !counted.contains("outside the selection"),
         "{counted}"
     );
     let (code, none) = run(&home, &["backfill", "--dry-run", "--thread", "ffff"]);
-    assert!(code == 1 && none.contains("no session begins with ffff"), "{none}");
+    assert!(code == 1 && none.contains("no session ID starts with ffff"), "{none}");
     let (_, counted) = run(&home, &["backfill", "--dry-run", "--since", "1s"]);
     assert!(counted.starts_with("0 turns to send"), "{counted}");
     let path = rollouts.iter().find(|p| p.to_str().unwrap().contains(root)).unwrap();
@@ -124,9 +124,9 @@ fn session_prefix_selects_session() {
     let (code, said) = run(&home, &["resend", "--thread", beginning, "--since", "5200w"]);
     assert!(code == 0 && said.starts_with("1 turn queued for delivery"), "{said}");
     let (code, said) = run(&home, &["resend", "--thread", beginning, "--since", "0s"]);
-    assert!(code == 0 && said.contains("--since 7d looks further back"), "{said}");
+    assert!(code == 0 && said.contains("try --since 7d"), "{said}");
     let (code, said) = run(&home, &["resend", "--thread", "nobody"]);
-    assert!(code == 1 && said.contains("no session begins with nobody"), "{said}");
+    assert!(code == 1 && said.contains("no session ID starts with nobody"), "{said}");
     assert!(run(&home, &["stats", "--since", "0s"]).1.contains("no turn has been recorded in that time"));
     assert_eq!(run(&home, &["stats", "--json", "--csv"]).0, 2);
 }

@@ -42,7 +42,7 @@ def ansi_to_html(text):
 
 
 port, grpc = free_port(), free_port()
-env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm-256color", "MOCK_KEY": "x", "CODEX_HOME": str(home / ".codex"), "ARIZE_SPAN_TREE": "calls"}
+env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm-256color", "MOCK_KEY": "x", "CODEX_HOME": str(home / ".codex")}
 served = subprocess.Popen([phoenix, "serve"], env={**env, "PHOENIX_HOST": "127.0.0.1", "PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(grpc), "PHOENIX_TELEMETRY_ENABLED": "false", "PHOENIX_ALLOW_EXTERNAL_RESOURCES": "false", "PHOENIX_WORKING_DIR": str(home / "phoenix")}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 model = None
 try:

@@ -56,7 +56,7 @@ def installs(home, collector):
     done = home.run("arize-codex", "install", "--yes", "--target", "phoenix", "--endpoint", collector.url, program=home.exe)
     check("install", done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace"))
     again = home.run("arize-codex", "install", "--yes", "--target", "phoenix", "--endpoint", collector.url)
-    check("install again, from the installed executable", again.returncode == 0 and b"already as it should be" in again.stdout, again.stdout + again.stderr)
+    check("install again, from the installed executable", again.returncode == 0 and b"already up to date" in again.stdout, again.stdout + again.stderr)
     names = sorted(path.name for path in home.bin.iterdir() if path.suffix == home.exe.suffix)
     check("executable and five links", len(names) == 6, names)
 

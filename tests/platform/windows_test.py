@@ -104,7 +104,7 @@ def takes_long_paths(lab, exe):
     text = (lab.codex_home / "config.toml").read_text()
     check("install with paths in their long form", done.returncode == 0 and "arize-hook" in text and "?" not in text, (done.stderr, text))
     again = lab.run(exe, "install", "--yes", "--target", "local")
-    check("which are the same paths", b"already as it should be" in again.stdout, again.stdout + again.stderr)
+    check("which are the same paths", b"already up to date" in again.stdout, again.stdout + again.stderr)
 
 
 def prefers_commands_for_windows(lab):

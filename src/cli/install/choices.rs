@@ -322,7 +322,7 @@ fn read_key(file: &str) -> anyhow::Result<String> {
     }
     let key = text.trim();
     if key.is_empty() || key.contains(char::is_whitespace) {
-        bail!("{file} holds no key on one line");
+        bail!("{file} must contain one key, on one line");
     }
     Ok(key.to_owned())
 }

@@ -114,7 +114,7 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
         record.links.extend(links::link_into(&folder, paths)?);
     }
     if args.with_skills {
-        let home = home::home_dir().context("there is no home folder")?;
+        let home = home::home_dir().context("there is no home directory")?;
         record.note_missing(&skill::folder(&home));
         record.skills.insert(skill::install(&home)?);
     }

@@ -11,7 +11,7 @@ use crate::cli::selection::moment::Moment;
 use crate::cli::selection::selectors::Selectors;
 use crate::cli::setup::codex_config;
 use crate::cli::setup::{codex_cli, describe, links, prompt};
-use crate::cli::view::text::counted;
+use crate::cli::view::text::grouped;
 use crate::codex::hooks_config::survey::Survey;
 use crate::codex::hooks_config::trust::{self, HookState};
 use crate::codex::hooks_config::{Executables, quoted};

@@ -223,7 +223,7 @@ impl Preview {
             }
             if self.rebuilt {
                 out.push_str(
-                    "  built anew from the rollout: what only hooks see, as who allowed what, is not in it\n",
+                    "  rebuilt from Codex's session file: what only hooks see, such as approvals, is missing\n",
                 );
             }
             out.push('\n');
@@ -276,7 +276,7 @@ fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) 
     })?;
     match entry {
         Some(entry) => Ok(entry),
-        None if key.part > 0 => bail!("a continued turn cannot be built anew on its own"),
-        None => bail!("{} holds no finished turn {}", path.display(), key.turn),
+        None if key.part > 0 => bail!("a continued turn cannot be rebuilt on its own"),
+        None => bail!("{} does not contain a finished turn {}", path.display(), key.turn),
     }
 }

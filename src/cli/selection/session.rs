@@ -37,6 +37,6 @@ mod tests {
         assert_eq!(meant("cd"), Ok(known[2].clone()));
         assert_eq!(meant("ab-1"), Ok(known[0].clone()));
         assert_eq!(meant("ab"), Err("ab matches 2 sessions: ab-1, ab-12".to_owned()));
-        assert_eq!(meant("x"), Err("no session begins with x".to_owned()));
+        assert_eq!(meant("x"), Err("no session ID starts with x".to_owned()));
     }
 }

@@ -64,7 +64,7 @@ impl Window {
         let resets = Timestamp::from_millis(i64::try_from(limit.resets_at).unwrap_or(0).saturating_mul(1000));
         let has_reset = limit.resets_at > 0;
         if has_reset && resets <= now {
-            return format!("{name} limit: {:.0}% used when it began anew", limit.percent());
+            return format!("{name} limit: {:.0}% used before it was reset", limit.percent());
         }
         let mut out = format!("{name} limit: {:.0}% used", limit.percent());
         let (began, first) = self.first;
@@ -79,7 +79,7 @@ impl Window {
         if has_reset {
             let form =
                 if resets.since(now) > Duration::from_secs(20 * 3600) { "%a %d %b %H:%M" } else { "%H:%M" };
-            out.push_str(&format!("; begins anew {}", local(resets, form)));
+            out.push_str(&format!("; resets {}", local(resets, form)));
         }
         out
     }
@@ -111,10 +111,10 @@ mod tests {
         assert_eq!(lines.len(), 1);
         let text = &lines[0];
         // 20 points an hour: the other 70 take longer than the window has left.
-        assert!(text.starts_with("5 h limit: 30% used, 20 points in 1h 00m; begins anew "), "{text}");
+        assert!(text.starts_with("5 h limit: 30% used, 20 points in 1h 00m; resets "), "{text}");
         limits.add(&line(40_100, 900, 50_000));
         let text = &limits.lines(at(41_000))[0];
         assert!(text.contains("90% used, 80 points in 1h 01m, used up in 7m 42s at this pace"), "{text}");
-        assert_eq!(limits.lines(at(60_000)), ["5 h limit: 90% used when it began anew"]);
+        assert_eq!(limits.lines(at(60_000)), ["5 h limit: 90% used before it was reset"]);
     }
 }

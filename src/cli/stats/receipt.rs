@@ -87,7 +87,7 @@ pub fn commits(range: &str) -> anyhow::Result<BTreeSet<String>> {
 
 fn git(args: &[&str]) -> anyhow::Result<String> {
     if args.iter().skip(1).any(|arg| arg.starts_with('-')) {
-        bail!("{} is no commit", args[1]);
+        bail!("{} is not a commit", args[1]);
     }
     let run = Command::new("git").args(args).stdin(Stdio::null()).output().context("git cannot be run")?;
     if !run.status.success() {
