@@ -211,7 +211,24 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
         "logging",
     ),
     ("bad pattern", |h| h.yaml("target: local, redact_patterns: ['ok', '(']"), "redact_patterns", "fix"),
-    ("bad rule", |h| h.yaml("target: local, rules: [{tags: [x]}]"), "rule 1 of rules is not used", ""),
+    (
+        "bad rule",
+        |h| h.yaml("target: local, rules: [{tags: [x]}]"),
+        "rule 1 of rules is not used",
+        "fix rules",
+    ),
+    (
+        "rule without target",
+        |h| h.yaml("target: local, rules: [{path: /x, endpoint: 'http://y'}]"),
+        "rule 1 of rules: endpoint needs target beside it",
+        "fix rules",
+    ),
+    (
+        "backend of a rule down",
+        |h| h.yaml("target: local, rules: [{path: /x, target: otlp, endpoint: 'http://127.0.0.1:9'}]"),
+        "rule path /x: otlp at http://127.0.0.1:9: no connection",
+        "it is running",
+    ),
     (
         "relative log",
         |h| h.yaml("target: local, log_file: here.log"),

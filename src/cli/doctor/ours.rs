@@ -67,6 +67,7 @@ fn settings(context: &Context) -> Vec<Finding> {
     let named = |problem: &str| problem.split([' ', ':']).next().and_then(keys::find);
     for problem in &settings.problems {
         let fix = match named(problem) {
+            None if problem.starts_with("rule ") => "fix rules in config.yaml".to_owned(),
             None => "write the value itself there".to_owned(),
             Some(key) => match resolver.resolve(key.name) {
                 Some(found) => format!("fix {}", found.source),
