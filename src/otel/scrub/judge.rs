@@ -1,6 +1,8 @@
 //! Telling a secret from a stand-in, an identifier or a word: by the pairs of letters it is made of, never by a
 //! list of the values themselves.
 
+use crate::otel::scrub::words::{FLAGS, PARTS, STAND_INS};
+
 /// Tells whether the body of a token of known form could have been issued: varied, and no count up or repetition.
 pub(super) fn issued(body: &[u8]) -> bool {
     let s = Shape::of(body);
@@ -37,126 +39,122 @@ pub(super) fn fragment(part: &[u8]) -> bool {
         && s.lower + s.upper + s.digits > 0
 }
 
-/// Tells whether a value can be a password that a user chose. `loose` where nothing else but a password can
-/// stand (an environment assignment, a flag): there a plain word counts too.
-pub(super) fn password(value: &[u8], loose: bool) -> bool {
-    let least = if loose { 4 } else { 6 };
-    if value.len() < least || stand_in(value) || value.iter().any(u8::is_ascii_whitespace) {
+/// How much speaks for a password that a user chose, besides the name it is assigned to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Nothing but a value can stand there: any is one.
+    Sure,
+    /// A field of data: a plain word as well, in lower case.
+    Field,
+    /// Between quotes: something that words and names have not.
+    Quoted,
+    /// Programs write other things in the same way.
+    Doubtful,
+}
+
+/// Tells whether a value can be a password that a user chose.
+pub(super) fn password(value: &[u8], trust: Trust) -> bool {
+    let sure = trust == Trust::Sure;
+    let least = match trust {
+        Trust::Sure => 3,
+        Trust::Field => 4,
+        Trust::Quoted | Trust::Doubtful => 6,
+    };
+    let blank = |b: &u8| b.is_ascii_whitespace();
+    if value.len() < least || is_flag(value) || (!sure && value.iter().any(blank)) {
         return false;
     }
-    if value.starts_with(b"/") || value.starts_with(b"./") || value.starts_with(b"~/") || has(value, b"://") {
+    if [&b"/"[..], b"./", b"~/"].iter().any(|p| value.starts_with(p)) || has(value, b"://") {
         return false;
     }
+    let hex = value.strip_prefix(b"0x").is_some_and(|n| n.iter().all(u8::is_ascii_hexdigit));
     let s = Shape::of(value);
-    let symbols = value
-        .iter()
-        .filter(|b| matches!(b, b'!' | b'@' | b'#' | b'%' | b'^' | b'&' | b'*' | b'+' | b'?' | b'~'))
-        .count();
+    let symbols = value.iter().any(|b| b.is_ascii_punctuation() && !b"_-./:,;()[]{}<>".contains(b));
     let letters = s.lower + s.upper;
-    if letters == 0 {
-        return s.digits == value.len() && (s.digits >= 6 || loose);
+    if hex {
+        return false;
     }
-    s.digits > 0 || symbols > 0 || (loose && letters >= 6) || (s.upper > 0 && s.lower > 0 && !s.wordy())
+    if letters == 0 {
+        return s.digits > 0 && !value.contains(&b'.') && (s.digits >= 6 || sure && s.digits >= 4 || symbols);
+    }
+    sure || s.digits > 0
+        || symbols
+        || (s.upper > 0 && s.lower > 0 && !s.wordy())
+        || (trust == Trust::Field && s.lower == value.len())
+}
+
+/// Tells whether a value switches something, or counts.
+pub(super) fn is_flag(value: &[u8]) -> bool {
+    let typed = |kind: &[u8]| value.strip_suffix(kind).is_some_and(|n| n.iter().all(u8::is_ascii_digit));
+    FLAGS.iter().any(|w| value.eq_ignore_ascii_case(w.as_bytes()))
+        || [&b"i32"[..], b"u32", b"i64", b"u64", b"u16", b"u8", b"usize"].into_iter().any(typed)
+        || value.len() < 4 && value.iter().all(u8::is_ascii_digit)
 }
 
 /// Tells whether a value only stands in for a secret: a variable, a template, a mask, an ellipsis, a type, or one
-/// of the words that documentation puts there.
-pub(super) fn stand_in(value: &[u8]) -> bool {
-    let first = value.first().copied().unwrap_or(0);
-    if matches!(first, b'<' | b'$' | b'{' | b'[' | b'(' | b'&' | b'\\')
-        || (matches!(first, b'@' | b'%' | b'*') && value.len() < 8)
-        || value.starts_with(b"%(")
-    {
-        return true;
-    }
+/// of the words that documentation puts there. A piece of a program as well, unless `data` is known to stand there.
+pub(super) fn stands_in(value: &[u8], data: bool) -> bool {
+    let (first, last) = match value {
+        [] => return true,
+        [first, .., last] => (*first, *last),
+        [only] => (*only, *only),
+    };
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let closed =
+        matches!((first, last), (b'<', b'>') | (b'{', b'}') | (b'[', b']') | (b'(', b')') | (b'%', b'%'))
+            || first == b'$'
+                && value.len() > 1
+                && value[1..].iter().all(word)
+                && value[1].is_ascii_alphabetic()
+            || first == b'*' && value.len() < 8;
+    let code = !data
+        && (matches!(first, b'<' | b'$' | b'{' | b'[' | b'(' | b'&' | b'\\')
+            || (matches!(first, b'@' | b'%') && value.len() < 8)
+            || value.starts_with(b"%("));
     // Nearly no value has any of these, and one look tells.
-    let marked =
-        value.iter().any(|b| matches!(b, b'.' | b'$' | b'{' | b'<' | b'*' | b'(' | b':' | b'@' | 0xe2));
-    marked && MARKS.iter().any(|mark| has(value, mark.as_bytes()))
+    let marked = value
+        .iter()
+        .any(|b| matches!(b, b'.' | b'$' | b'{' | b'<' | b'*' | b'(' | b':' | b'@' | b'%' | 0xe2));
+    // The name of a constant: words in capitals.
+    let constant = {
+        let mut parts = value.split(|b| *b == b'_').take(3);
+        let mut word = || parts.next().is_some_and(|p| p.len() > 2 && p.iter().all(u8::is_ascii_uppercase));
+        word() && word() && word()
+    };
+    closed
+        || constant
+        || code
+        || marked && MARKS.iter().any(|mark| has(value, mark.as_bytes()))
+        || marked && !data && CODE_MARKS.iter().any(|mark| has(value, mark.as_bytes()))
         || Shape::of(value).regular()
         || stand_in_word(value)
 }
 
-const MARKS: &[&str] = &["...", "…", "${", "{{", "<secret:", "***", "(", "process.env", "@env", "env.", "::"];
+/// Tells whether a value that may stand in a program only stands in for a secret.
+pub(super) fn stand_in(value: &[u8]) -> bool {
+    stands_in(value, false)
+}
+
+const MARKS: &[&str] =
+    &["...", "…", "${", "{{", "<secret:", "_{", "***", "$(", "%(", "<%", "process.env", "@env"];
+const CODE_MARKS: &[&str] = &["(", "env.", "::"];
+
+const NAMED: &[&str] = &["secret", "token", "password", "key"];
 
 fn stand_in_word(value: &[u8]) -> bool {
     let mut small = [0u8; 32];
     let small = &mut small[..value.len().min(32)];
     small.copy_from_slice(&value[..small.len()]);
     small.make_ascii_lowercase();
-    WORDS.iter().any(|w| w.as_bytes() == small)
+    // Documentation fills in the name of what belongs there.
+    let named = !value.iter().any(u8::is_ascii_digit)
+        && NAMED.iter().any(|tail| {
+            small.strip_suffix(tail.as_bytes()).is_some_and(|head| matches!(head.last(), Some(b'_' | b'-')))
+        });
+    named
+        || STAND_INS.iter().any(|w| w.as_bytes() == small)
         || (PARTS.iter().any(|p| has(small, p.as_bytes())) && !random(value, 16))
 }
-
-const PARTS: &[&str] = &[
-    "your",
-    "xxxx",
-    "changeme",
-    "change_me",
-    "change-me",
-    "placeholder",
-    "redacted",
-    "replace",
-    "insert",
-    "dummy",
-    "_here",
-    "-here",
-    "goes",
-];
-const WORDS: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "string",
-    "none",
-    "null",
-    "nil",
-    "true",
-    "false",
-    "undefined",
-    "required",
-    "optional",
-    "example",
-    "default",
-    "value",
-    "prompt",
-    "stdin",
-    "test",
-    "todo",
-    "hidden",
-    "masked",
-    "unset",
-    "empty",
-    "enabled",
-    "disabled",
-    "username",
-    "user",
-    "base64",
-    "sha256",
-    "sha512",
-    "utf8",
-    "utf-8",
-    "mypassword",
-    "my-password",
-    "my_password",
-    "mysecret",
-    "my-secret",
-    "p@ssword",
-    "secretkey",
-    "apikey",
-    "api_key",
-    "api-key",
-    "pass123",
-    "bearer",
-    "basic",
-    "string?",
-    "secret_key",
-    "md5",
-];
 
 struct Shape {
     digits: usize,

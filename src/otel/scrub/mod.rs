@@ -4,41 +4,42 @@
 //! Text comes as it was recorded: plain, inside JSON, escaped once or twice, coloured, or broken over lines by a
 //! terminal. Every byte outside a secret stays what it was.
 //!
-//! Two searches share the work. Forms that identify themselves (`table`) and places that carry secrets (`carrier`)
-//! are rows of tables, looked for in a decoded `view` of the text by one automaton and regular expressions (`form`).
-//! Names, headers, URLs and private keys need judgement of what is around them: small readers do that on the text as
-//! it stands, where a prefilter built by the compiler (`filter`) sends them. What both find is joined.
+//! One search does it (`scan`), in a decoded `view` of the text: `keys` finds the keys of all tables in one pass, which
+//! sends each place to the row or reader it belongs to. Forms that identify themselves (`table`) and places that
+//! carry secrets (`carrier`) are rows with a regular expression. What is assigned to a name (`name`, `sibling`), URLs,
+//! headers, keys in armour and encoded files need small readers. `value` finds where a value ends, `judge` tells a
+//! secret from what only stands in its place.
 //!
 //! No crate does this: the kept scanners (gitleaks, Nosey Parker, kingfisher) are programs that search repositories,
 //! and none of them reads escaped or wrapped text.
 //!
-//! Every reader looks at a bounded stretch, or consumes what it read: the work grows with the text, no faster.
+//! Every reader looks at a bounded stretch, or remembers how far it read: the work grows with the text, no faster.
 
+mod armour;
 mod carrier;
-mod command;
-mod filter;
-mod form;
+mod encoded;
 mod header;
 mod judge;
+mod keys;
 mod name;
 mod pattern;
-mod pem;
 mod personal;
-mod rules;
+mod place;
+mod scan;
+mod sibling;
 mod table;
 #[cfg(test)]
 mod tests;
-mod text;
-mod token;
 mod url;
+mod value;
 mod view;
-mod wrap;
+mod words;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use filter::Special;
 use pattern::Patterns;
+use scan::Rank;
 
 use crate::settings::Pattern;
 
@@ -85,8 +86,10 @@ impl Scrubber {
     /// Returns the secrets of `text`, in order and apart from each other. What an earlier scrubbing left there is
     /// none.
     pub fn findings(&self, text: &str) -> Vec<Finding> {
-        let mut list = scan(text.as_bytes());
-        form::detect(text.as_bytes(), &mut list);
+        let mut list: Vec<(Rank, Finding)> = scan::detect(text.as_bytes(), 0)
+            .into_iter()
+            .map(|f| (f.rank, Finding { range: f.range, kind: Cow::Borrowed(f.kind) }))
+            .collect();
         self.patterns.find(text, &mut list);
         if self.personal {
             personal::detect(text, &mut list);
@@ -101,73 +104,12 @@ const ROUNDS: usize = 8;
 /// How much is read of a short text all the same, so that one made for it comes to rest as well.
 const ROOM_BYTES: usize = 128 * 1024;
 
-/// The findings of one stretch of text. Nothing starts before `floor`, the end of the last one.
-struct Finds {
-    list: Vec<Finding>,
-    floor: usize,
-}
-
-impl Finds {
-    fn add(&mut self, range: Range<usize>, kind: &'static str) {
-        if range.start >= self.floor && !range.is_empty() {
-            self.floor = range.end;
-            self.list.push(Finding { range, kind: Cow::Borrowed(kind) });
-        }
-    }
-}
-
-/// Searches a text for all known forms.
-fn scan(t: &[u8]) -> Vec<Finding> {
-    let mut finds = Finds { list: Vec::new(), floor: 0 };
-    let mut lines = pem::Lines::new(t);
-    let mut at = 0;
-    while let Some((hit, entry)) = filter::next(t, at) {
-        let before = finds.floor;
-        if entry.token {
-            token::detect(t, hit, &mut finds);
-        }
-        if entry.special == Special::Pem {
-            pem::detect(t, hit, &mut lines, &mut finds);
-        } else if finds.floor == before {
-            special(t, hit, entry.special, &mut finds);
-        }
-        at = (hit + 1).max(finds.floor);
-    }
-    wrap::detect(t, &mut finds.list);
-    finds.list
-}
-
-fn special(t: &[u8], at: usize, special: Special, finds: &mut Finds) {
-    match special {
-        Special::None | Special::Pem => {}
-        Special::Name => name::detect(t, at, finds),
-        Special::Url => {
-            let colon = if t[at] == b':' { at } else { at + 1 };
-            let slashes = t[colon + 1..].iter().take(16).take_while(|b| matches!(b, b'/' | b'\\')).count();
-            url::detect(t, colon, colon + 1 + slashes, finds);
-        }
-        Special::Authorization => header::authorization(t, at, finds),
-        Special::Bearer => header::bearer(t, at, finds),
-        Special::Cookie => header::cookie(t, at, finds),
-        Special::Jwt => token::jwt(t, at, finds),
-        Special::Telegram => token::telegram(t, at, finds),
-        Special::Discord => token::discord(t, at, finds),
-        Special::AzureClient => token::azure_client(t, at, finds),
-        Special::Twilio => token::twilio(t, at, finds),
-        Special::Command => command::detect(t, at, finds),
-        Special::UserFlag => command::user(t, at, finds),
-        Special::Signature => token::signature(t, at, finds),
-        Special::Webhook => token::webhook(t, at, finds),
-        Special::Inner => token::inner(t, at, &t[at..], finds),
-        Special::EncodedPem => token::encoded_pem(t, at, finds),
-    }
-}
-
 /// Sorts findings, joins those that overlap, and leaves out what is already scrubbed.
-fn settle(text: &str, mut list: Vec<Finding>) -> Vec<Finding> {
-    list.sort_by_key(|f| (f.range.start, std::cmp::Reverse(f.range.end)));
+fn settle(text: &str, mut list: Vec<(Rank, Finding)>) -> Vec<Finding> {
+    list.sort_by_key(|(_, f)| (f.range.start, std::cmp::Reverse(f.range.end)));
     let mut out: Vec<Finding> = Vec::new();
-    for mut f in list {
+    let mut surest = Rank::Place;
+    for (rank, mut f) in list {
         while !text.is_char_boundary(f.range.start) {
             f.range.start -= 1;
         }
@@ -175,8 +117,16 @@ fn settle(text: &str, mut list: Vec<Finding>) -> Vec<Finding> {
             f.range.end += 1;
         }
         match out.last_mut() {
-            Some(last) if f.range.start < last.range.end => last.range.end = last.range.end.max(f.range.end),
-            _ => out.push(f),
+            Some(last) if f.range.start < last.range.end => {
+                last.range.end = last.range.end.max(f.range.end);
+                if rank > surest {
+                    (last.kind, surest) = (f.kind, rank);
+                }
+            }
+            _ => {
+                out.push(f);
+                surest = rank;
+            }
         }
     }
     let marks: Vec<Range<usize>> = marks(text);

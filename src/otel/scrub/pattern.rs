@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use crate::otel::scrub::Finding;
+use crate::otel::scrub::scan::Rank;
 use crate::settings::Pattern;
 
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Patterns {
     }
 
     /// Adds the matches of all patterns.
-    pub(super) fn find(&self, text: &str, list: &mut Vec<Finding>) {
+    pub(super) fn find(&self, text: &str, list: &mut Vec<(Rank, Finding)>) {
         for (kind, regex) in &self.0 {
             let secret = regex.capture_names().flatten().any(|n| n == "secret");
             let mut from = 0;
@@ -44,7 +45,7 @@ impl Patterns {
                     };
                     let Some((whole, part)) = found.filter(|(m, _)| m.start() < to) else { break };
                     if !part.is_empty() {
-                        list.push(Finding { range: part.range(), kind: kind.clone() });
+                        list.push((Rank::Form, Finding { range: part.range(), kind: kind.clone() }));
                     }
                     at = boundary(text, whole.end().max(whole.start() + 1));
                 }

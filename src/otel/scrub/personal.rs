@@ -7,12 +7,13 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::otel::scrub::Finding;
+use crate::otel::scrub::scan::Rank;
 
 /// Adds the personal data of a text.
-pub(super) fn detect(text: &str, list: &mut Vec<Finding>) {
+pub(super) fn detect(text: &str, list: &mut Vec<(Rank, Finding)>) {
     for (kind, regex, holds) in SHAPES.iter() {
         let found = regex.find_iter(text).filter(|m| holds(text, m.start(), m.end()));
-        list.extend(found.map(|m| Finding { range: m.range(), kind: Cow::Borrowed(kind) }));
+        list.extend(found.map(|m| (Rank::Place, Finding { range: m.range(), kind: Cow::Borrowed(kind) })));
     }
 }
 

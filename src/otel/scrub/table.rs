@@ -1,8 +1,8 @@
 //! The forms that identify themselves, one row each. Written from what vendors publish about their tokens; the rules of
 //! gitleaks, Nosey Parker and kingfisher told which forms there are.
 
-/// A form: the kind its mark names, the part that is looked for first (in any case), how many bytes may stand before
-/// it, and the whole as a regular expression.
+/// A form: the kind its mark names, the parts that are looked for first (in any case, `|` between them; as they stand
+/// here to be looked at), how many bytes may stand before them, and the whole as a regular expression.
 pub(super) struct Rule {
     pub(super) kind: &'static str,
     pub(super) key: &'static str,
@@ -18,7 +18,7 @@ const fn rule(kind: &'static str, key: &'static str, back: usize, pattern: &'sta
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
     rule("google-refresh-token", "1//0", 0, r"1//0[\w-]{40,}"),
-    rule("1password", "A3-", 0, r"A3-[\w-]{30,}"),
+    rule("1password", "A3-", 0, "A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}"),
     rule("aws-access-key-id", "A3T", 0, "A3T[A-Z0-9]{17}"),
     rule("aws-access-key-id", "ABIA", 0, "ABIA[A-Z0-9]{16}"),
     rule("aws-bedrock-key", "ABSK", 0, "ABSK[A-Za-z0-9+/=]{100,}"),
@@ -200,8 +200,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("azure", "+ASt", 96, r"[A-Za-z0-9+/]{60,}\+ASt[A-Za-z0-9+/=]{4,}"),
     rule("azure", "ACDb", 96, "[A-Za-z0-9+/]{60,}ACDb[A-Za-z0-9+/=]{4,}"),
     rule("azure", "+AMt", 96, r"[A-Za-z0-9+/]{60,}\+AMt[A-Za-z0-9+/=]{4,}"),
-    rule("azure", "ACRA", 80, r"[A-Za-z0-9+/]{38,}\+?ACRA[A-Za-z0-9]{4,}"),
-    rule("azure", "Q~", 4, r"[\w.~-]{3}\dQ~[\w.~-]{31,34}"),
+    rule("azure", "+ACR", 80, r"[A-Za-z0-9+/]{42}\+ACR[A-D][A-Za-z0-9+/]{5}"),
+    rule("azure", "0Q~|1Q~|2Q~|3Q~|4Q~|5Q~|6Q~|7Q~|8Q~|9Q~", 3, r"[\w.~-]{3}\dQ~[\w.~-]{31,34}"),
     rule("terraform", ".atlasv1.", 16, r"[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,}"),
     rule("telegram", ":AA", 12, r"\b\d{8,10}:AA[\w-]{32,34}"),
     rule("maxmind", "_mmk", 40, "[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"),
@@ -224,7 +224,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("octopus", "API-", 0, "API-[A-Z0-9]{25,32}"),
     rule("harness", "pat.", 0, r"pat\.[\w-]{22}\.[A-Za-z0-9]{24}\.[A-Za-z0-9]{20}"),
     rule("harness", "sat.", 0, r"sat\.[\w-]{22}\.[A-Za-z0-9]{24}\.[A-Za-z0-9]{20}"),
-    rule("vault", "s.", 0, r"s\.[A-Za-z0-9]{24}"),
+    rule("vault", "s.0|s.1|s.2|s.3|s.4|s.5|s.6|s.7|s.8|s.9|s.a|s.b|s.c|s.d|s.e|s.f|s.g|s.h|s.i|s.j|s.k|s.l|s.m|s.n|s.o|s.p|s.q|s.r|s.s|s.t|s.u|s.v|s.w|s.x|s.y|s.z|s.A|s.B|s.C|s.D|s.E|s.F|s.G|s.H|s.I|s.J|s.K|s.L|s.M|s.N|s.O|s.P|s.Q|s.R|s.S|s.T|s.U|s.V|s.W|s.X|s.Y|s.Z", 0, r"s\.[A-Za-z0-9]{24}"),
     rule("vault", "b.AAAAAQ", 0, r"b\.AAAAAQ[\w-]{100,}"),
     rule("mailchimp", "-us", 40, "[0-9a-f]{32}-us[0-9]{1,2}"),
     rule("new-relic", "NRJS-", 0, "NRJS-[a-f0-9]{19}"),
@@ -288,8 +288,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("fleetbase", "flb_live_", 0, "flb_live_[0-9a-zA-Z]{20}"),
     rule("flexport", "shltm_", 0, r"shltm_[\w-]{40}"),
     rule("fullstory", "na1.", 0, r"na1\.[A-Za-z0-9+/]{100}"),
-    rule("huggingface", "hf_", 0, "hf_[A-Za-z]{30,}"),
-    rule("huggingface", "api_org_", 0, "api_org_[A-Za-z]{30,}"),
+    rule("huggingface", "hf_", 0, "hf_[A-Za-z0-9]{30,}"),
+    rule("huggingface", "api_org_", 0, "api_org_[A-Za-z0-9]{30,}"),
     rule("infracost", "ico-", 0, "ico-[A-Za-z0-9]{32}"),
     rule("intra42", "s-s4t2", 0, "s-s4t2(?:ud|af)-[a-f0-9]{64}"),
     rule("ionic", "ion_", 0, "ion_[a-z0-9]{42}"),
@@ -333,10 +333,13 @@ pub(super) const RULES: &[Rule] = &[
     rule("convex", "prod:", 0, r"prod:[a-z]+-[a-z]+-\d+\|[A-Za-z0-9=]{40,}"),
     rule("expo", "expo_", 0, "expo_[A-Za-z0-9_-]{36,}"),
     rule("grafana", "eyJrIjoi", 0, "eyJrIjoi[A-Za-z0-9+/=_-]{60,}"),
-    rule("twilio", "SK", 0, "SK[0-9a-f]{32}"),
+    rule("twilio", "SK0|SK1|SK2|SK3|SK4|SK5|SK6|SK7|SK8|SK9|SKa|SKb|SKc|SKd|SKe|SKf", 0, "SK[0-9a-f]{32}"),
     rule("private-key", "LS0tLS1CRUdJTi", 0, "LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,60}(?:UFJJVkFURSBLRVk|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW)[A-Za-z0-9+/=]{60,}"),
     rule("private-key", "AGE-PLUGIN-", 0, "AGE-PLUGIN-[A-Z0-9]+-1[A-Z0-9]{30,}"),
     rule("jwt", "eyJ", 0, r"eyJ[\w+/=-]{8,}\.eyJ[\w+/=-]{4,}(?:\.[\w+/=-]*){0,4}"),
     rule("jwt", "eyJ", 0, r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w.-]{30,}"),
     rule("jwt", "ZXlK", 0, "ZXlK[A-Za-z0-9+/=]{100,}"),
+    rule("discord", "MDA|MDE|MDI|MDM|MDQ|MDU|MDY|MDc|MDg|MDk|MTA|MTE|MTI|MTM|MTQ|MTU|MTY|MTc|MTg|MTk|MjA|MjE|MjI|MjM|MjQ|MjU|MjY|Mjc|Mjg|Mjk|MzA|MzE|MzI|MzM|MzQ|MzU|MzY|Mzc|Mzg|Mzk|NDA|NDE|NDI|NDM|NDQ|NDU|NDY|NDc|NDg|NDk|NTA|NTE|NTI|NTM|NTQ|NTU|NTY|NTc|NTg|NTk|NjA|NjE|NjI|NjM|NjQ|NjU|NjY|Njc|Njg|Njk|NzA|NzE|NzI|NzM|NzQ|NzU|NzY|Nzc|Nzg|Nzk|ODA|ODE|ODI|ODM|ODQ|ODU|ODY|ODc|ODg|ODk|OTA|OTE|OTI|OTM|OTQ|OTU|OTY|OTc|OTg|OTk", 0, r"[MNO][DTjz][AEIMQUYcgk][\w-]{20,25}\.[\w-]{5,7}\.[\w-]{25,45}"),
+    rule("password-hash", "{SHA}", 0, r"\{SHA\}[\w+/]{27}="),
+    rule("teams", "webhook.office.com/", 0, r"webhook\.office\.com/[\w@/+-]{60,}"),
 ];

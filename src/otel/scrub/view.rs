@@ -32,7 +32,7 @@ impl View {
         };
         let mut at = 0;
         while at < original.len() {
-            let dress = memchr::memchr3(b'\\', 0x1b, b'&', &original[at..]);
+            let dress = original[at..].iter().position(|b| DRESS[usize::from(*b)]);
             let end = dress.map_or(original.len(), |n| at + n);
             view.copy(original, at..end);
             at = end;
@@ -73,8 +73,34 @@ impl View {
                 Some((name, byte)) => self.put(*byte, at, name.len()),
                 None => self.put(b'&', at, 1),
             },
+            b'%' => self.percent(t, at),
+            // Where a value was cut, all that was in it ends.
+            0xe2 if t[at..].starts_with(CUT) => self.put(b'\n', at, '…'.len_utf8()),
+            0xe2 => {
+                self.copy(t, at..at + 1);
+                1
+            }
             _ => self.unescape(t, at),
         }
+    }
+
+    /// Reads the percent escapes that stand between a name and its value in a URL within a URL.
+    fn percent(&mut self, t: &[u8], at: usize) -> usize {
+        let code = t.get(at + 1..at + 3).unwrap_or_default().to_ascii_lowercase();
+        let byte = match &code[..] {
+            b"3d" => b'=',
+            b"3a" => b':',
+            b"2f" => b'/',
+            b"2b" => b'+',
+            b"5f" => b'_',
+            b"2d" => b'-',
+            b"22" => {
+                self.quotes.push((self.text.len(), CODED));
+                b'"'
+            }
+            _ => return self.put(b'%', at, 1),
+        };
+        self.put(byte, at, 3)
     }
 
     fn unescape(&mut self, t: &[u8], at: usize) -> usize {
@@ -90,12 +116,23 @@ impl View {
             Some(b't') => self.put(b'\t', at, raw),
             Some(b'/') => self.put(b'/', at, raw),
             Some(b @ (b'"' | b'\'' | b'`')) => {
-                self.quotes.push((self.text.len(), slashes as u8));
-                self.put(*b, at, raw)
+                // What is escaped twice has three backslashes; two are one backslash, before a quote that is none.
+                let depth = slashes - (slashes & (slashes + 1));
+                if depth < slashes {
+                    self.put(b'\\', at, slashes - depth);
+                }
+                if depth > 0 {
+                    self.quotes.push((self.text.len(), depth as u8));
+                }
+                self.put(*b, end - depth, depth + 1);
+                raw
             }
             // A shell joins what it continues.
             Some(b'\n') if slashes == 1 => raw,
             Some(b'u' | b'x' | b'0' | b'e') => self.coded(t, at, end),
+            // Half an escape is nothing.
+            None => raw - 1,
+            Some(0xe2) if t[end..].starts_with(CUT) => raw - 1,
             _ => self.put(b'\\', at, slashes),
         }
     }
@@ -243,6 +280,24 @@ fn colour(t: &[u8]) -> usize {
         t[1..].iter().take(16).take_while(|b| b.is_ascii_digit() || matches!(b, b';' | b':' | b'?')).count();
     t.get(1 + n).map_or(0, |b| if b.is_ascii_alphabetic() { n + 2 } else { 0 })
 }
+
+/// The bytes at which something other than plain text can begin.
+const DRESS: [bool; 256] = {
+    let mut set = [false; 256];
+    set[b'\\' as usize] = true;
+    set[0x1b] = true;
+    set[b'&' as usize] = true;
+    set[b'%' as usize] = true;
+    set[0xe2] = true;
+    set
+};
+
+/// The beginning of the mark that a value bears which was cut, and what is left of it in a view.
+const CUT: &[u8] = "… [cut: ".as_bytes();
+pub(super) const CUT_HERE: &[u8] = b"\n [cut: ";
+
+/// How deep a quote counts as escaped that a URL encodes.
+pub(super) const CODED: u8 = 40;
 
 const ENTITIES: &[(&[u8], u8)] =
     &[(b"&quot;", b'"'), (b"&#34;", b'"'), (b"&#39;", b'\''), (b"&apos;", b'\''), (b"&amp;", b'&')];

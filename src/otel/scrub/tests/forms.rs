@@ -39,9 +39,46 @@ fn fill(template: &str, r: &mut Random) -> String {
     let mut out = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
-        let (slot, tail) = after.split_once('}').expect("a closed slot");
         out.push_str(before);
-        out.push_str(&match slot {
+        let closed = after.split_once('}').filter(|(slot, _)| {
+            !slot.is_empty() && slot.len() < 10 && slot.bytes().all(|b| b.is_ascii_alphanumeric())
+        });
+        let Some((slot, tail)) = closed else {
+            out.push('{');
+            rest = after;
+            continue;
+        };
+        out.push_str(&match if slot.starts_with(['o', 'j']) || slot.starts_with("word") {
+            slot.trim_end_matches(|c: char| c.is_ascii_digit())
+        } else {
+            slot
+        } {
+            "weak" => (*r.pick(&["dragon", "letmein", "sunshine", "princess", "football"])).to_owned(),
+            // What a syntax may take for an end: all of it, and what XML and URLs leave of it.
+            "odd" => odd(
+                if slot == "odd4" {
+                    "$&;(!~"
+                } else if slot == "odd3" {
+                    "$;>({["
+                } else {
+                    "$&;<>({["
+                },
+                r,
+            ),
+            "b64word" => base64(format!("{}{}!", r.text(LOWER, 6), r.below(9000)).as_bytes()),
+            "b64url" => base64(format!("postgres://app:{}@db/main", r.text(&alphabet('a'), 12)).as_bytes()),
+            "b64pem" => {
+                let line = r.text(&alphabet('b'), 64);
+                base64(
+                    ["-----BEGIN RSA ", "PRIVATE KEY-----\n", &format!("{line}\n{line}\n")]
+                        .concat()
+                        .as_bytes(),
+                )
+            }
+            "b64env" => {
+                base64(format!("HOST=db\nDB_PASSWORD={}\nPORT=5432\n", r.text(&alphabet('a'), 14)).as_bytes())
+            }
+            "pemline" => r.text(&alphabet('b'), 64),
             "uuid" => {
                 let mut h = |n| r.text(&alphabet('h'), n);
                 format!("{}-{}-4{}-a{}-{}", h(8), h(4), h(3), h(3), h(12))
@@ -72,6 +109,26 @@ fn fill(template: &str, r: &mut Random) -> String {
         rest = tail;
     }
     out + rest
+}
+
+/// A password with signs in it.
+fn odd(signs: &str, r: &mut Random) -> String {
+    let part = |r: &mut Random| r.text(&alphabet('a'), 2);
+    signs.chars().map(|sign| part(r) + &sign.to_string()).collect::<String>() + &part(r)
+}
+
+/// Fills a text with several secrets; returns it without the brackets, and the secrets.
+pub(super) fn fill_all(template: &str, r: &mut Random) -> (String, Vec<String>) {
+    let filled = fill(template, r);
+    let (mut text, mut cores, mut rest) = (String::new(), Vec::new(), &filled[..]);
+    while let Some((before, after)) = rest.split_once("[[") {
+        let (core, tail) = after.split_once("]]").expect("a closed core");
+        text += before;
+        text += core;
+        cores.push(core.to_owned());
+        rest = tail;
+    }
+    (text + rest, cores)
 }
 
 /// One secret of a form. In a template `[[…]]` is the part that must go; without it all of the text must.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use crate::otel::scrub::Finding;
 use crate::otel::scrub::tests::carriers::CARRIERS;
@@ -60,6 +59,16 @@ fn at_least_99_of_100_secrets_of_every_form_in_every_carrier_are_found() {
 
 const ROUNDS: usize = 12;
 
+/// Returns the time this thread has spent on a processor, whatever else the machine does; elsewhere than on Linux, the
+/// time of day.
+pub(super) fn cpu_seconds() -> f64 {
+    let spent = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    match spent.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()) {
+        Some(ns) => ns / 1e9,
+        None => std::time::UNIX_EPOCH.elapsed().map_or(0.0, |t| t.as_secs_f64()),
+    }
+}
+
 /// Tells whether eight bytes in a row of a secret are still there, however the text is escaped or broken.
 pub(super) fn survives(core: &str, out: &str) -> bool {
     let plain = |text: &str| {
@@ -79,9 +88,9 @@ fn ordinary_sources_and_logs_have_at_most_one_false_hit_a_mebibyte() {
     let scrubber = scrubber();
     let (mut bytes, mut hits, mut seconds) = (0, 0, 0.0);
     for (path, text) in ordinary(48 << 20) {
-        let start = Instant::now();
+        let start = cpu_seconds();
         let findings = scrubber.findings(&text);
-        seconds += start.elapsed().as_secs_f64();
+        seconds += cpu_seconds() - start;
         bytes += text.len();
         for Finding { range, kind } in findings {
             hits += 1;
@@ -97,7 +106,7 @@ fn ordinary_sources_and_logs_have_at_most_one_false_hit_a_mebibyte() {
         "precision: {hits} hits in {mib:.1} MiB, {:.2} a MiB, all of them counted as false",
         f64::from(hits) / mib
     );
-    println!("speed: {:.0} MB/s", bytes as f64 / 1e6 / seconds);
+    println!("speed: {:.1} ms of CPU a MiB", seconds * 1e3 / mib);
     assert!(f64::from(hits) <= mib.max(1.0));
 }
 
@@ -117,7 +126,12 @@ pub(super) fn ordinary(most: usize) -> Vec<(PathBuf, String)> {
         let mut open = vec![root];
         while let Some(path) = open.pop().filter(|_| total < until) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_symlink() || ["target", ".git", "ripsecrets"].iter().any(|n| name.starts_with(n)) {
+            // What is there to be found is not ordinary.
+            let made = ["fixtures/secrets", "otel/scrub"].iter().any(|n| path.ends_with(n));
+            if made
+                || path.is_symlink()
+                || ["target", ".git", "ripsecrets"].iter().any(|n| name.starts_with(n))
+            {
                 continue;
             }
             if let Ok(list) = fs::read_dir(&path) {

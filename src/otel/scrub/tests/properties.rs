@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use crate::otel::scrub::tests::carriers::CARRIERS;
 use crate::otel::scrub::tests::forms::{FORMS, generate};
-use crate::otel::scrub::tests::measure::survives;
+use crate::otel::scrub::tests::measure::{cpu_seconds, survives};
 use crate::otel::scrub::tests::{Random, scrubber};
-use crate::otel::scrub::text::STEPS;
 
 /// Pieces that detectors react to, to be strung together at random.
 const PIECES: &[&str] = &[
@@ -106,6 +105,31 @@ fn secrets_side_by_side_are_all_gone_and_the_text_between_them_is_not() {
     }
 }
 
+/// Hooks cut what they keep between words, before anything is scrubbed.
+#[test]
+fn no_cut_leaves_a_part_of_a_secret() {
+    let scrubber = scrubber();
+    let mut r = Random(41);
+    let mut left = Vec::new();
+    for (kind, template, names) in FORMS {
+        for n in [0, 2, 4, 7, 9, 10, 11, 13, 16] {
+            let name = if names.is_empty() { None } else { Some(r.pick(names)) };
+            let secret = generate(template, name, &mut r);
+            let (place, carry) = CARRIERS[n];
+            let Some(text) = carry(&secret, &mut r) else { continue };
+            for limit in 1..text.len() {
+                let cut = crate::truncate::cut_at_word(&text, limit);
+                let out = scrubber.scrub(&cut);
+                if survives(&secret.core, &out) {
+                    left.push(format!("{kind} in {place}, cut at {limit}: {out:?}"));
+                    break;
+                }
+            }
+        }
+    }
+    assert!(left.is_empty(), "{} cuts: {:#?}", left.len(), &left[..left.len().min(30)]);
+}
+
 #[test]
 fn findings_are_in_order_apart_and_on_character_boundaries() {
     let scrubber = scrubber();
@@ -175,30 +199,19 @@ fn adversaries() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn scrubbing_time_is_linear() {
+#[ignore = "prints times: run it with --release -- --ignored --nocapture"]
+fn worst_texts_take_a_tenth_of_a_second() {
     let scrubber = scrubber();
-    let steps = |text: &str| {
-        STEPS.with(|s| s.set(0));
-        scrubber.findings(text);
-        STEPS.with(std::cell::Cell::get)
-    };
-    let mut worst = (0.0, String::new());
+    let mut times: Vec<(f64, &str)> = Vec::new();
     for (name, unit) in adversaries() {
-        let small = unit.repeat((32 << 10) / unit.len());
-        let large = unit.repeat((256 << 10) / unit.len());
-        let (few, many) = (steps(&small), steps(&large));
-        assert!(many <= few * 10 + (256 << 10), "{name:?}: {few} steps for 32 KiB, {many} for 256 KiB");
-        let each = many as f64 / large.len() as f64;
-        if each > worst.0 {
-            worst = (each, name.to_owned());
-        }
+        let text = unit.repeat((1 << 20) / unit.len());
+        let start = cpu_seconds();
+        std::hint::black_box(scrubber.findings(&text));
+        times.push((cpu_seconds() - start, name));
     }
-    println!("worst: {:.0} steps a byte, on {:?} repeated", worst.0, worst.1);
-    let start = Instant::now();
-    for unit in ["token=\"", "sk-proj-a1B2", "-----BEGIN PRIVATE KEY----- "] {
-        scrubber.scrub(&unit.repeat((1 << 20) / unit.len()));
-    }
-    assert!(start.elapsed().as_secs() < 60, "three adversarial mebibytes took {:?}", start.elapsed());
+    times.sort_by(|a, b| b.0.total_cmp(&a.0));
+    times.iter().take(25).for_each(|(time, name)| println!("{:7.1} ms for 1 MiB of {name:?}", time * 1e3));
+    assert!(times[0].0 < 0.1, "{:?}", times[0]);
 }
 
 #[test]
