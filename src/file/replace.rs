@@ -28,6 +28,66 @@ pub fn put(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Resul
     })
 }
 
+/// Replaces `path` by `content` if it still holds `expected` (`None`: if it is not there yet), whoever else replaces it at
+/// the same time; returns whether it did. What another program has put there in the meantime stays.
+///
+/// # Errors
+/// When it cannot be read or written; `path` is then as it was.
+pub fn write_if_unchanged(
+    path: &Path,
+    expected: Option<&[u8]>,
+    content: &[u8],
+    rights: Option<&fs::Permissions>,
+) -> io::Result<bool> {
+    write_between(path, expected, content, rights, || ())
+}
+
+/// Does the work; `between` happens at the last moment at which another program can come first.
+fn write_between(
+    path: &Path,
+    expected: Option<&[u8]>,
+    content: &[u8],
+    rights: Option<&fs::Permissions>,
+    between: impl FnOnce(),
+) -> io::Result<bool> {
+    let temporary = temporary_beside(path);
+    let made = file::private_options().create_new(true).write(true).open(&temporary);
+    let made = made.and_then(|mut file| file.write_all(content));
+    let made = made.and_then(|()| rights.map_or(Ok(()), |r| fs::set_permissions(&temporary, r.clone())));
+    let done = made.and_then(|()| {
+        between();
+        match expected {
+            Some(expected) => swap(&temporary, path, expected, content),
+            None => match fs::hard_link(&temporary, path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                Err(_) if !path.exists() => fs::rename(&temporary, path).map(|()| true),
+                linked => linked.map(|()| true),
+            },
+        }
+    });
+    let _ = fs::remove_file(&temporary);
+    done
+}
+
+fn swap(temporary: &Path, path: &Path, expected: &[u8], content: &[u8]) -> io::Result<bool> {
+    match platform::exchange(temporary, path) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            let same = fs::read(path)? == expected;
+            return if same { platform::replace(temporary, path).map(|()| true) } else { Ok(false) };
+        }
+        done => done?,
+    }
+    if fs::read(temporary)? == expected {
+        return Ok(true);
+    }
+    // Another program was first: its file goes back, unless there is a newer one yet.
+    platform::exchange(temporary, path)?;
+    if fs::read(temporary)? != content {
+        platform::exchange(temporary, path)?;
+    }
+    Ok(false)
+}
+
 /// The same for a program, which may be running in the old file.
 ///
 /// # Errors
@@ -48,6 +108,28 @@ fn temporary_beside(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_program_wrote_last_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let write = |expected: Option<&str>, between: &dyn Fn()| {
+            write_between(&path, expected.map(str::as_bytes), b"ours", None, between).unwrap()
+        };
+        assert!(write(None, &|| ()));
+        assert!(!write(None, &|| ()), "it is there already");
+        fs::write(&path, "old").unwrap();
+        let other = || {
+            let own = folder.path().join("own");
+            fs::write(&own, "theirs").unwrap();
+            fs::rename(&own, &path).unwrap();
+        };
+        assert!(!write(Some("old"), &other));
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert!(write(Some("theirs"), &|| ()));
+        assert_eq!(fs::read(&path).unwrap(), b"ours");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn replace_leaves_nothing_beside_the_file() {

@@ -11,7 +11,7 @@
 //! | work that outlives a hook | [`run_detached`], [`begin_detached`], [`apart`] |
 //! | processes | [`process`], [`parent_id`], [`exists`], [`is_shell`], [`place`], [`environment`] |
 //! | who may use a file | [`access`], [`access_of`], [`close`], [`close_file`], [`close_to_writers`], [`can_write_into`], [`is_read_only`] |
-//! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`is_deleted`], [`read_at`], [`write_all_at`] |
+//! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`exchange`], [`is_deleted`], [`read_at`], [`write_all_at`] |
 //! | programs | [`EXE_SUFFIX`], [`link`], [`is_linked`], [`is_same_file`], [`replace_program`], [`remove_program`], [`make_executable`], [`is_executable`], [`strip_quarantine`], [`short_path`], [`plain`] |
 //! | the terminal | [`terminal_size`], [`host_name`], [`Silence`], [`forget_typed`], [`shell`], [`DEFAULT_PAGER`] |
 //! | advice | [`command_to_own`], [`command_to_close`], [`command_to_allow_writing`] |
@@ -39,9 +39,9 @@ use windows as system;
 pub use system::{
     BROWSERS, CODEX_NAMES, DEFAULT_PAGER, EXE_SUFFIX, LINKS_MAY_BE_FILES, LONGEST_ARGUMENT, Silence, access,
     access_of, apart, begin_detached, can_write_into, close, close_file, close_to_writers, codex_preferences,
-    codex_requirements, command_to_allow_writing, command_to_close, command_to_own, environment, exists,
-    exit_quietly, forget_typed, git_kind, host_name, is_closed_pipe, is_deleted, is_executable, is_linked,
-    is_read_only, is_same_file, is_shell, let_stdin_wait, link, machine_config, make_executable,
+    codex_requirements, command_to_allow_writing, command_to_close, command_to_own, environment, exchange,
+    exists, exit_quietly, forget_typed, git_kind, host_name, is_closed_pipe, is_deleted, is_executable,
+    is_linked, is_read_only, is_same_file, is_shell, let_stdin_wait, link, machine_config, make_executable,
     make_private_dir, parent_id, path_of_bytes, place, plain, private_options, process, random, read_at,
     reading_options, refuse_foreign, refuse_link, remove_program, replace, replace_program, run_detached,
     set_deadline, shell, short_path, strip_quarantine, terminal_size, write_all_at,

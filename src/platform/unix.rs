@@ -241,6 +241,19 @@ pub fn replace_program(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Exchanges two files in one step, so that neither is lost.
+///
+/// # Errors
+/// `Unsupported` where the file system cannot do that.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(io::ErrorKind::Unsupported.into()),
+        done => Ok(done?),
+    }
+}
+
 /// Returns the path as it is: it needs no other form here.
 pub fn plain(path: PathBuf) -> PathBuf {
     path

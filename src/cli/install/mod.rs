@@ -170,6 +170,14 @@ impl Prepared {
                     std::thread::sleep(BETWEEN_ATTEMPTS * attempt);
                     *self = Prepared::read(context)?;
                 }
+                // Another program may have written what it read before ours was there.
+                Ok(()) if attempt < ATTEMPTS => {
+                    let again = Prepared::read(context)?;
+                    if again.installed.text == again.config.text() {
+                        return Ok(());
+                    }
+                    *self = again;
+                }
                 other => return other,
             }
         }

@@ -78,11 +78,11 @@ impl CodexConfig {
         if let Some(folder) = real.parent().filter(|f| !f.exists()) {
             file::create_private_dir(folder).with_context(name)?;
         }
-        file::write_atomic(&real, text.as_bytes()).with_context(name)?;
-        if let Some(rights) = &self.rights {
-            fs::set_permissions(&real, rights.clone()).with_context(name)?;
-        }
-        Ok(())
+        let old = self.text.as_ref().map(String::as_bytes);
+        let rights = self.rights.as_ref();
+        let done =
+            file::replace::write_if_unchanged(&real, old, text.as_bytes(), rights).with_context(name)?;
+        if done { Ok(()) } else { Err(ChangedMeanwhile(self.path.clone()).into()) }
     }
 }
 
@@ -146,6 +146,39 @@ mod tests {
         let copy = fs::read_dir(&backups).unwrap().next().unwrap().unwrap();
         assert_eq!(fs::read_to_string(copy.path()).unwrap(), "a = 1\n");
         assert!(config.write("a = 3\n", &backups).unwrap_err().to_string().contains("try again"));
+    }
+
+    /// The other program adds its entries as Codex does: reads, writes a file beside, renames it.
+    #[test]
+    fn racing_writer_loses_no_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backups) = (folder.path().join("config.toml"), folder.path().join("state/backups"));
+        fs::write(&path, "# start\n").unwrap();
+        let rounds = 300;
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                for n in 0..rounds {
+                    let text = fs::read_to_string(&path).unwrap();
+                    let own = folder.path().join("own");
+                    fs::write(&own, format!("{text}theirs_{n} = 1\n")).unwrap();
+                    fs::rename(&own, &path).unwrap();
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+            });
+            let mut n = 0;
+            while !other.is_finished() {
+                let config = CodexConfig::read(&path).unwrap();
+                let text = format!("{}ours_{n} = 1\n", config.text());
+                match config.write(&text, &backups) {
+                    Err(error) => assert!(error.is::<ChangedMeanwhile>(), "{error:#}"),
+                    Ok(()) => n += 1,
+                }
+            }
+            assert!(n > 10, "{n} writes of ours");
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        let lost: Vec<_> = (0..rounds).filter(|n| !text.contains(&format!("theirs_{n} ="))).collect();
+        assert!(lost.is_empty(), "{lost:?}");
     }
 
     #[test]

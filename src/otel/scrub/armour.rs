@@ -3,6 +3,7 @@
 
 use crate::otel::scrub::scan::{Rank, Scan};
 use crate::otel::scrub::value::blanks;
+use crate::otel::scrub::words::ARMOUR_HEADERS;
 
 impl Scan<'_> {
     /// Looks at `BEGIN`: a heading of a private key with the key below it.
@@ -196,11 +197,9 @@ fn is_armour(line: &[u8]) -> bool {
     text.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=-'\\,".contains(b))
         || is_spaced(text)
         || is_decorated(line)
-        || HEADERS.iter().any(|h| text.starts_with(h))
+        || ARMOUR_HEADERS.iter().any(|h| text.starts_with(h))
 }
 
-const HEADERS: &[&[u8]] =
-    &[b"Proc-Type:", b"DEK-Info:", b"Version:", b"Comment:", b"Charset:", b"Subject:", b"Private-MAC:"];
 /// Lines of armour have 64 or 76 bytes, but for the last.
 const LONG: usize = 40;
 /// More than a file's name, a line's number and an author take.

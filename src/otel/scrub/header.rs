@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use crate::otel::scrub::judge;
 use crate::otel::scrub::scan::{JUDGED, Rank, Scan};
 use crate::otel::scrub::value::{blanks, line_break, word_at};
+use crate::otel::scrub::words::SCHEMES;
 
 impl Scan<'_> {
     /// Looks at an `Authorization` header, also under a name that ends so.
@@ -139,22 +140,3 @@ pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// A cookie's name and value are no longer, together.
 const MOST_PAIR: usize = 4096;
-
-const SCHEMES: &[&[u8]] = &[
-    b"bearer",
-    b"basic",
-    b"token",
-    b"digest",
-    b"apikey",
-    b"api-key",
-    b"negotiate",
-    b"geniekey",
-    b"ssws",
-    b"bot",
-    b"key",
-    b"oauth",
-    b"splunk",
-    b"discogs",
-    b"deepl-auth-key",
-    b"sharedkey",
-];

@@ -1,7 +1,7 @@
 //! Telling a secret from a stand-in, an identifier or a word: by the pairs of letters it is made of, never by a
 //! list of the values themselves.
 
-use crate::otel::scrub::words::{FLAGS, PARTS, STAND_INS};
+use crate::otel::scrub::words::{FLAGS, FOLLOWS, PARTS, STAND_INS};
 
 /// Tells whether the body of a token of known form could have been issued: varied, and no count up or repetition.
 pub(super) fn issued(body: &[u8]) -> bool {
@@ -218,48 +218,6 @@ fn common(a: u8, b: u8) -> bool {
     let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
     a.is_ascii_lowercase() && b.is_ascii_lowercase() && FOLLOWS[(a - b'a') as usize] >> (b - b'a') & 1 == 1
 }
-
-const FOLLOWS: [u32; 26] = {
-    let rows: [&[u8]; 26] = [
-        b"bcdgilmnprstuvy",
-        b"aeijloruy",
-        b"acehikloprtuy",
-        b"adeiorsuy",
-        b"acdefglmnprstvwxy",
-        b"aefiortu",
-        b"aeghilnorsu",
-        b"aeiortu",
-        b"abcdefglmnoprstvz",
-        b"aeous",
-        b"einsy",
-        b"adefiklmopstuy",
-        b"abeimopsu",
-        b"acdegiknostuvy",
-        b"abcdfgiklmnoprstuvw",
-        b"aehiloprstu",
-        b"u",
-        b"acdegiklmnoprstuvy",
-        b"acehiklmopstuwy",
-        b"acehilorstuwy",
-        b"abcdegilmnprst",
-        b"aeio",
-        b"aehinors",
-        b"aceipt",
-        b"eiopst",
-        b"aeio",
-    ];
-    let mut bits = [0; 26];
-    let mut i = 0;
-    while i < 26 {
-        let mut j = 0;
-        while j < rows[i].len() {
-            bits[i] |= 1 << (rows[i][j] - b'a');
-            j += 1;
-        }
-        i += 1;
-    }
-    bits
-};
 
 /// Tells whether `text` has `part` in it.
 pub(super) fn has(text: &[u8], part: &[u8]) -> bool {

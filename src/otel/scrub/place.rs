@@ -37,67 +37,19 @@ impl Scan<'_> {
     /// Finds the value: past the name's own quote, the separator, a type, a literal's prefix or a constructor's name.
     pub(super) fn locate(&mut self, start: usize, end: usize, name: Name) -> Option<Spot> {
         let t = self.t;
-        let own = self.view.quote(end);
-        let mut at = end + usize::from(own.is_some());
-        let bracket = t.get(at) == Some(&b']') && (own.is_some() || t[..start].ends_with(b"["));
+        let own = self.view.quote(end).is_some();
+        let mut at = end + usize::from(own);
+        let bracket = t.get(at) == Some(&b']') && (own || t[..start].ends_with(b"["));
         at += usize::from(bracket);
         let gap = blanks(t, at, MOST_BLANKS);
-        let flag = t[..start].ends_with(b"-") && !t[..start].ends_with(b"---");
-        let next = t.get(gap + 1).copied();
-        let place = match t.get(gap)? {
-            b':' if next == Some(b':') => return None,
-            b':' | b'=' => {
-                at = gap + 1 + usize::from(matches!(next, Some(b'=' | b'>')));
-                let tight = t[gap] == b'=' && gap == end && !matches!(t.get(at), Some(b' ' | b'\t'));
-                match (tight, name.upper, flag) {
-                    (true, true, _) => Place::Sure,
-                    (true, _, true) => Place::Flag,
-                    (true, ..) => Place::Tight,
-                    // As Go prints the fields of a struct.
-                    _ if t[gap] == b':'
-                        && t.get(at).is_some_and(u8::is_ascii_graphic)
-                        && t[start].is_ascii_uppercase()
-                        && !name.upper =>
-                    {
-                        Place::Tight
-                    }
-                    _ => Place::Line,
-                }
-            }
-            b'>' if own.is_some() || t[..start].ends_with(b"<") => return self.element(start, gap),
-            b',' if own.is_some()
-                && matches!(t[..start.saturating_sub(1)].trim_ascii_end().last(), Some(b'(' | b'[')) =>
-            {
-                at = gap + 1;
-                Place::Quoted
-            }
-            b'|' if own.is_none() && gap > end => {
-                at = gap + 1;
-                Place::Column
-            }
-            _ if own.is_none() && gap > end && (setter(t, start) || netrc(t, start, name)) => {
-                at = gap;
-                Place::Sure
-            }
-            _ if own.is_none() && gap > end && flag => {
-                at = gap;
-                Place::Flag
-            }
-            b'"' | b'\'' if own.is_none() && gap > end && !name.short => {
-                at = gap;
-                Place::Quoted
-            }
-            _ if own.is_none()
-                && gap > end + 1
-                && (line_start(t, start, NAME) == start || t[gap..].starts_with(b"REG_")) =>
-            {
-                let type_of = t[gap..].starts_with(b"REG_SZ ");
-                at = if type_of { blanks(t, gap + 6, MOST_BLANKS) } else { gap };
-                Place::Column
-            }
-            _ => return None,
+        let (place, at) = match t.get(gap)? {
+            b':' | b'=' => assigns(t, start, end, gap, name)?,
+            b'>' if own || t[..start].ends_with(b"<") => return self.element(start, gap),
+            b',' if own && is_argument(t, start) => (Place::Quoted, gap + 1),
+            _ if own => return None,
+            _ => follows(t, start, end, gap, name)?,
         };
-        self.past_dress(start, at, place, bracket, own.is_some() && place != Place::Quoted)
+        self.past_dress(start, at, place, bracket, own && place != Place::Quoted)
     }
 
     /// Finds the value of `<password>…</password>`, or of `<entry key="password">…</entry>`.
@@ -122,6 +74,7 @@ impl Scan<'_> {
         data: bool,
     ) -> Option<Spot> {
         let t = self.t;
+        let colon = t.get(at.saturating_sub(1)) == Some(&b':');
         let mut from = blanks(t, at, MOST_BLANKS);
         if dumped && matches!(t.get(from), Some(b'\n' | b'\r')) {
             from = blanks(t, line_break(t, from), MOST_BLANKS);
@@ -129,52 +82,39 @@ impl Scan<'_> {
         if t[from..].starts_with(b"string(") {
             from += memchr::memchr(b' ', &t[from..t.len().min(from + 20)])? + 1;
         }
-        let after = t.get(at.saturating_sub(1)).copied();
-        if after == Some(b':') {
-            if let Some(body) = block(t, from) {
-                return Some(Spot { place: Place::Block, from: body, quote: None, data: true });
-            }
-            if matches!(t.get(from), Some(b'&' | b'!')) {
-                let word = t[from..].iter().take(NAME).take_while(|b| !b.is_ascii_whitespace()).count();
-                if t.get(from + word) == Some(&b' ') {
-                    from += word + 1;
-                }
-            }
+        if let Some(body) = block(t, from).filter(|_| colon) {
+            return Some(Spot { place: Place::Block, from: body, quote: None, data: true });
         }
-        let quoted = |from: usize, quote, direct: bool| {
-            let more = t[from..].iter().take(2).take_while(|b| **b == t[from - 1]).count();
-            let from = if more == 2 { from + 2 } else { from };
-            let data = data || direct && after == Some(b':') || self.is_setting(start);
-            Some(Spot { place: Place::Quoted, from, quote: Some(quote), data })
-        };
+        from += if colon { anchor(&t[from..]) } else { 0 };
         if let Some(quote) = self.view.quote(from) {
-            return quoted(from + 1, quote, true);
+            return Some(self.quoted(start, from, quote, data || colon));
         }
-        let ahead = &t[from..t.len().min(from + 48)];
-        if after == Some(b':')
-            && let Some(n) =
-                ahead.iter().position(|b| !b.is_ascii_alphanumeric() && !b"_&'<>[] .:|?".contains(b))
-            && ahead[n] == b'='
-        {
-            from = blanks(t, from + n + 1, MOST_BLANKS);
-        }
-        let head =
-            t[from..].iter().take(40).take_while(|b| b.is_ascii_alphanumeric() || b"_:@$&#(!".contains(b));
-        let head = head.count();
+        from = if colon { past_type(t, from) } else { from };
+        let head = t[from..]
+            .iter()
+            .take(40)
+            .take_while(|b| b.is_ascii_alphanumeric() || b"_:@$&#(!".contains(b))
+            .count();
         if let Some(quote) = self.view.quote(from + head)
             && (head < 2 || t[from + head - 1] == b'(' || (head == 2 && t[from..].starts_with(b"r#")))
         {
-            return quoted(from + head + 1, quote, false);
+            return Some(self.quoted(start, from + head, quote, data));
         }
-        // Who writes a comma between a quoted name and the value writes the value between quotes too.
         if t.get(from) == Some(&b'{') {
             // What belongs to the name may stand inside, as a value.
             self.title = (from + 1, Name::read(&t[start..at.min(start + NAME)]));
         }
-        let data = data
-            || place == Place::Column
-            || (matches!(place, Place::Line | Place::Tight) && self.is_setting(start));
+        let line = matches!(place, Place::Line | Place::Tight) && self.is_setting(start);
+        // Who writes a comma between a quoted name and the value writes the value between quotes too.
+        let data = data || place == Place::Column || line;
         (place != Place::Quoted).then_some(Spot { place, from, quote: None, data })
+    }
+
+    /// Returns the value behind the quote at `at`, or behind three of them.
+    fn quoted(&self, start: usize, at: usize, quote: (u8, u8), data: bool) -> Spot {
+        let more = self.t[at + 1..].iter().take(2).take_while(|b| **b == quote.0).count();
+        let from = at + if more == 2 { 3 } else { 1 };
+        Spot { place: Place::Quoted, from, quote: Some(quote), data: data || self.is_setting(start) }
     }
 
     /// Tells whether what follows a value without quotes lets it be a value rather than a piece of a program.
@@ -233,6 +173,63 @@ impl Scan<'_> {
             at = stop + 1;
         }
         end
+    }
+}
+
+/// Returns the place behind the sign of an assignment at `gap`, and where it begins.
+fn assigns(t: &[u8], start: usize, end: usize, gap: usize, name: Name) -> Option<(Place, usize)> {
+    let next = t.get(gap + 1).copied();
+    if t[gap] == b':' && next == Some(b':') {
+        return None;
+    }
+    let at = gap + 1 + usize::from(matches!(next, Some(b'=' | b'>')));
+    let blank = matches!(t.get(at), Some(b' ' | b'\t'));
+    let flag = t[..start].ends_with(b"-") && !t[..start].ends_with(b"---");
+    // As Go prints the fields of a struct.
+    let field = t[start].is_ascii_uppercase() && !name.upper && t.get(at).is_some_and(u8::is_ascii_graphic);
+    let place = match t[gap] {
+        b'=' if gap == end && !blank && name.upper => Place::Sure,
+        b'=' if gap == end && !blank && flag => Place::Flag,
+        b'=' if gap == end && !blank => Place::Tight,
+        b':' if field => Place::Tight,
+        _ => Place::Line,
+    };
+    Some((place, at))
+}
+
+/// Returns the place of a value that follows its name behind blanks, or in the next column, and where it begins.
+fn follows(t: &[u8], start: usize, end: usize, gap: usize, name: Name) -> Option<(Place, usize)> {
+    let typed = t[gap..].starts_with(b"REG_");
+    match t[gap] {
+        _ if gap == end => None,
+        b'|' => Some((Place::Column, gap + 1)),
+        _ if setter(t, start) || netrc(t, start, name) => Some((Place::Sure, gap)),
+        _ if t[..start].ends_with(b"-") && !t[..start].ends_with(b"---") => Some((Place::Flag, gap)),
+        b'"' | b'\'' if !name.short => Some((Place::Quoted, gap)),
+        _ if typed => Some((Place::Column, blanks(t, gap + 6, MOST_BLANKS))),
+        _ if gap > end + 1 && line_start(t, start, NAME) == start => Some((Place::Column, gap)),
+        _ => None,
+    }
+}
+
+/// Tells whether the quoted name at `start` is the first argument of a call, or the first of a list.
+fn is_argument(t: &[u8], start: usize) -> bool {
+    matches!(t[..start.saturating_sub(1)].trim_ascii_end().last(), Some(b'(' | b'['))
+}
+
+/// Returns the length of an anchor or a tag of YAML.
+fn anchor(t: &[u8]) -> usize {
+    let word = t.iter().take(NAME).take_while(|b| !b.is_ascii_whitespace()).count();
+    if matches!(t.first(), Some(b'&' | b'!')) && t.get(word) == Some(&b' ') { word + 1 } else { 0 }
+}
+
+/// Steps over `String = `.
+fn past_type(t: &[u8], from: usize) -> usize {
+    let ahead = &t[from..t.len().min(from + 48)];
+    let end = ahead.iter().position(|b| !b.is_ascii_alphanumeric() && !b"_&'<>[] .:|?".contains(b));
+    match end.filter(|n| ahead[*n] == b'=') {
+        Some(n) => blanks(t, from + n + 1, MOST_BLANKS),
+        None => from,
     }
 }
 

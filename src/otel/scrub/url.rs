@@ -2,6 +2,7 @@
 
 use crate::otel::scrub::judge;
 use crate::otel::scrub::scan::{Rank, Scan};
+use crate::otel::scrub::words::DATABASES;
 
 impl Scan<'_> {
     /// Looks at the authority behind the `://` at `at`.
@@ -30,20 +31,6 @@ impl Scan<'_> {
         }
     }
 }
-
-const DATABASES: &[&str] = &[
-    "postgres",
-    "mysql",
-    "maria",
-    "mongo",
-    "redis",
-    "amqp",
-    "mssql",
-    "sqlserver",
-    "jdbc",
-    "clickhouse",
-    "oracle",
-];
 
 fn is_secret(user: &[u8], password: &[u8]) -> bool {
     let default = password == user && password.len() < 9;

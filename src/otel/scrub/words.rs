@@ -269,3 +269,85 @@ pub(super) const STAND_INS: &[&str] = &[
 /// Values of switches.
 pub(super) const FLAGS: &[&str] =
     &["yes", "no", "on", "off", "y", "n", "true", "false", "ok", "no-op", "null", "nil"];
+
+/// Schemes of `Authorization`.
+pub(super) const SCHEMES: &[&[u8]] = &[
+    b"bearer",
+    b"basic",
+    b"token",
+    b"digest",
+    b"apikey",
+    b"api-key",
+    b"negotiate",
+    b"geniekey",
+    b"ssws",
+    b"bot",
+    b"key",
+    b"oauth",
+    b"splunk",
+    b"discogs",
+    b"deepl-auth-key",
+    b"sharedkey",
+];
+
+/// Schemes of URLs of databases.
+pub(super) const DATABASES: &[&str] = &[
+    "postgres",
+    "mysql",
+    "maria",
+    "mongo",
+    "redis",
+    "amqp",
+    "mssql",
+    "sqlserver",
+    "jdbc",
+    "clickhouse",
+    "oracle",
+];
+
+/// Which letters often follow each letter in English words.
+pub(super) const FOLLOWS: [u32; 26] = {
+    let rows: [&[u8]; 26] = [
+        b"bcdgilmnprstuvy",
+        b"aeijloruy",
+        b"acehikloprtuy",
+        b"adeiorsuy",
+        b"acdefglmnprstvwxy",
+        b"aefiortu",
+        b"aeghilnorsu",
+        b"aeiortu",
+        b"abcdefglmnoprstvz",
+        b"aeous",
+        b"einsy",
+        b"adefiklmopstuy",
+        b"abeimopsu",
+        b"acdegiknostuvy",
+        b"abcdfgiklmnoprstuvw",
+        b"aehiloprstu",
+        b"u",
+        b"acdegiklmnoprstuvy",
+        b"acehiklmopstuwy",
+        b"acehilorstuwy",
+        b"abcdegilmnprst",
+        b"aeio",
+        b"aehinors",
+        b"aceipt",
+        b"eiopst",
+        b"aeio",
+    ];
+    let mut bits = [0; 26];
+    let mut i = 0;
+    while i < 26 {
+        let mut j = 0;
+        while j < rows[i].len() {
+            bits[i] |= 1 << (rows[i][j] - b'a');
+            j += 1;
+        }
+        i += 1;
+    }
+    bits
+};
+
+/// Headers inside the armour of a key.
+pub(super) const ARMOUR_HEADERS: &[&[u8]] =
+    &[b"Proc-Type:", b"DEK-Info:", b"Version:", b"Comment:", b"Charset:", b"Subject:", b"Private-MAC:"];

@@ -219,6 +219,11 @@ pub fn replace_program(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Exchanges two files in one step: no such thing here.
+pub fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Renames `from` to `to`, replacing it. A reader that does not share the file, as a virus scanner, is waited for.
 pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
     let mut pause = std::time::Duration::from_millis(1);
