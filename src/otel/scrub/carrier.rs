@@ -23,13 +23,15 @@ pub(super) enum Stands {
     Pairs,
     /// The rest of the line.
     Rest,
+    /// As `Word`, but the expression goes on behind the value, which is its group.
+    Group,
 }
 
 const fn carrier(kind: &'static str, key: &'static str, lead: &'static str, stands: Stands) -> Carrier {
     Carrier { kind, key, lead, stands }
 }
 
-use Stands::{Login, Pairs, Random, Rest, Word};
+use Stands::{Group, Login, Pairs, Random, Rest, Word};
 
 #[rustfmt::skip]
 pub(super) const CARRIERS: &[Carrier] = &[
@@ -137,4 +139,6 @@ pub(super) const CARRIERS: &[Carrier] = &[
     carrier("password", "lftp", r"lftp [^\n|;]{0,120}-u [\w.@-]+,", Word),
     carrier("password", "net use", r"net use [^|;]{0,80}?/user:\S+ ", Word),
     carrier("password", "insecure-password", r"insecure-password ", Word),
+    carrier("password", "echo |printf ", r"(?:echo|printf) (?:-\w+ )*[\x27\x22]?(?:[\w.-]+:)?([^\x27\x22\s|]{3,80})[\x27\x22]?\s*\|\s*(?:sudo )?(?:chpasswd|sudo -S|[\w-]+ [^\n|;]{0,200}(?:password-stdin|with-token))", Group),
+    carrier("password", "insert into", r"insert into \S+ ?\([^()]{0,200}(?:password|passwd|pwd|secret|token)[\x60\x22]?\)\s*values\s*\([^()]{0,300}\x27([^\x27]{3,120})\x27\)", Group),
 ];

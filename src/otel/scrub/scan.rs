@@ -240,6 +240,14 @@ impl<'a> Scan<'a> {
         let Some(lead) = regex(n).and_then(|r| r.find(window)).map(|m| m.end()) else {
             return Asked::Refused(window.len().min(self.ends.line(t, at) - at + 1));
         };
+        if carrier.stands == Stands::Group {
+            let group =
+                regex(n).and_then(|r| r.captures(window)?.get(1)).map(|m| at + m.start()..at + m.end());
+            let Some(range) = group.filter(|range| stands(Stands::Word, &t[range.clone()], true)) else {
+                return Asked::Refused(lead);
+            };
+            return Asked::Found(at, range, carrier.kind, Rank::Place);
+        }
         let mut from = at + lead;
         let quoted = t[at..from].iter().any(|b| matches!(b, b'"' | b'\''));
         let opened = self.view.quote(from - 1).or_else(|| {
@@ -251,7 +259,7 @@ impl<'a> Scan<'a> {
         let end = match (carrier.stands, closing) {
             (Stands::Random(_), _) => self.ends.token(t, from),
             (_, Some(end)) => end,
-            (Stands::Word, None) => self.ends.word(self.view, from),
+            (Stands::Word | Stands::Group, None) => self.ends.word(self.view, from),
             (Stands::Login, None) => {
                 let word = self.ends.word(self.view, from);
                 memchr::memchr(b'@', &t[from..word.min(from + WINDOW)]).map_or(word, |n| from + n)
@@ -305,7 +313,7 @@ enum Asked {
 fn stands(stands: Stands, value: &[u8], quoted: bool) -> bool {
     let judged = &value[..value.len().min(JUDGED)];
     match stands {
-        Stands::Word | Stands::Login | Stands::Rest => {
+        Stands::Word | Stands::Login | Stands::Rest | Stands::Group => {
             (stands != Stands::Rest || !value.contains(&b' '))
                 && value.len() >= 3
                 && !value.starts_with(b"-")

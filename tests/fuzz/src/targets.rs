@@ -196,12 +196,22 @@ fn answer(data: &[u8]) {
     assert!(stripped.len() <= text.len());
 }
 
-/// Secrets: what was scrubbed once stays as it is, and cutting and withholding may be repeated.
+/// Secrets: findings are apart and on character boundaries, what was scrubbed once stays as it is, the text grows by no
+/// more than the marks, nothing that was hidden is in what is left, and cutting and withholding may be repeated.
 fn scrub(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let scrubber = Scrubber::new(&[]);
+    let scrubber = Scrubber::new(&[]).with_personal_data(data.len() % 2 == 1);
+    let findings = scrubber.findings(&text);
+    let mut end = 0;
+    for finding in &findings {
+        assert!(finding.range.start >= end && text.get(finding.range.clone()).is_some_and(|part| !part.is_empty()));
+        end = finding.range.end;
+    }
     let once = scrubber.scrub(&text).into_owned();
     assert_eq!(scrubber.scrub(&once), once, "scrubbing twice is scrubbing once");
+    let marks = once.matches("<secret:").count();
+    assert!(once.len() <= text.len() + marks * MOST_MARK_BYTES, "grows by marks alone");
+    hidden_stays_hidden(&text, &findings, &once);
     for limit in [64, 300] {
         for cut in [cut, cut_at_word] {
             let once = cut(&text, limit).into_owned();
@@ -223,6 +233,18 @@ fn scrub(data: &[u8]) {
         }
     }
 }
+
+/// A secret that stood in the text once, and was long enough to be no accident, is nowhere in what is left.
+fn hidden_stays_hidden(text: &str, findings: &[arize_codex::otel::scrub::Finding], once: &str) {
+    for finding in findings {
+        let secret = &text[finding.range.clone()];
+        let single = secret.len() >= 16 && text.matches(secret).count() == 1;
+        assert!(!single || !once.contains(secret), "{secret:?} is still in {once:?}");
+    }
+}
+
+/// `<secret:KIND>` is no longer.
+const MOST_MARK_BYTES: usize = 48;
 
 /// A file of this process that holds the input.
 fn scratch(name: &str, data: &[u8]) -> std::path::PathBuf {
