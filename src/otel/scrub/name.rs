@@ -123,6 +123,10 @@ impl Scan<'_> {
         while start < at && matches!(t[start], b'-' | b'.') {
             start += 1;
         }
+        if t[end] == b':' && t[..start].ends_with(b"<") {
+            // A mark of ours.
+            return;
+        }
         if at + 3 == end && t[at..end].eq_ignore_ascii_case(b"key") {
             self.titled(at, end);
         }
@@ -215,6 +219,9 @@ impl Scan<'_> {
     /// Tells whether `key` at `start` stands under a section, or in an object, that has the name of a vendor.
     fn is_of_vendor(&self, start: usize) -> bool {
         let t = self.t;
+        if start > 0 && !matches!(t[start - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'{') {
+            return false;
+        }
         let mut line = line_start(t, start, WINDOW);
         let depth = start - line - t[line..start].iter().filter(|b| matches!(b, b'"' | b'\'')).count();
         if let Some(brace) = memchr::memrchr(b'{', &t[line..start]) {
@@ -228,6 +235,9 @@ impl Scan<'_> {
             line = line_start(t, end - 1, WINDOW);
             let text = t[line..end].trim_ascii_end();
             let indent = text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+            if text.len() > 2 * NAME {
+                continue;
+            }
             if let [b'[', name @ .., b']'] = text {
                 return is_vendor(name);
             }
@@ -240,8 +250,9 @@ impl Scan<'_> {
 }
 
 fn is_vendor(text: &[u8]) -> bool {
-    text.split(|b| !b.is_ascii_alphanumeric())
-        .any(|word| VENDORS.iter().any(|v| word.eq_ignore_ascii_case(v.as_bytes())))
+    let text = &text[text.len().saturating_sub(NAME)..];
+    let known = |word: &[u8]| VENDORS.iter().any(|v| word.eq_ignore_ascii_case(v.as_bytes()));
+    text.split(|b| !b.is_ascii_alphanumeric()).filter(|word| word.len() > 2).any(known)
 }
 
 /// Tells whether a value is the path of a variable (`self.token`, `config.api_key`), an element or a URL.

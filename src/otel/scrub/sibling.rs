@@ -103,6 +103,9 @@ impl Scan<'_> {
     /// Looks at a manifest of kind `Secret`: everything below its `data` is one.
     pub(super) fn manifest(&mut self, at: usize) {
         let t = self.t;
+        if at < self.manifest_end {
+            return;
+        }
         let bound = |from: usize, to: usize| -> Range<usize> {
             let text = &t[from..to];
             let start = memchr::memmem::rfind(&text[..at - from], b"\n---").map_or(from, |n| from + n);
