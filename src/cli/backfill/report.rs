@@ -48,7 +48,7 @@ impl Count {
             )?;
         }
         let read = self.files - self.finished;
-        writeln!(out, "{}, {} of them read", counted(self.files, "rollout"), grouped(read))?;
+        writeln!(out, "{}, {} of them read", counted(self.files, "session file"), grouped(read))?;
         let rest = [
             (self.known, "already traced"),
             (self.running, "possibly still running; left to the hooks"),
@@ -63,14 +63,14 @@ impl Count {
             (self.unreadable, "that could not be read; see the log"),
         ];
         for (n, which) in rest.into_iter().filter(|(n, _)| *n > 0) {
-            writeln!(out, "{} {which}", counted(n, "rollout"))?;
+            writeln!(out, "{} {which}", counted(n, "session file"))?;
         }
         for (name, n) in &self.programs {
             let turns = if *n == 1 { "its turns have" } else { "their turns have" };
             writeln!(
                 out,
                 "{} written by {}, not by Codex: {turns} no model",
-                counted(*n, "rollout"),
+                counted(*n, "session file"),
                 printable(name)
             )?;
         }
@@ -152,6 +152,9 @@ mod tests {
         let mut out = Vec::new();
         count.write(true, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "1 turn to send, 1,234 spans\n3 rollouts, 2 of them read\n2 turns already traced\n");
+        assert_eq!(
+            text,
+            "1 turn to send, 1,234 spans\n3 session files, 2 of them read\n2 turns already traced\n"
+        );
     }
 }

@@ -264,8 +264,9 @@ fn request_of(entry: &Entry, settings: &Settings) -> ExportTraceServiceRequest {
 /// Builds a turn anew from its rollout. What only hooks saw, permissions above all, is not in it.
 fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) -> anyhow::Result<Entry> {
     let key = &item.head.key;
-    let path = locate::find_rollout(context.paths().codex(), &key.thread)
-        .with_context(|| format!("the rollout of {} is gone; another tree is built from it", key.thread))?;
+    let path = locate::find_rollout(context.paths().codex(), &key.thread).with_context(|| {
+        format!("Codex's session file of {} is gone, so no other layout can be built", key.thread)
+    })?;
     let wanted = Wanted { turn: Some(key.clone()), span_tree: Some(tree), ..Wanted::default() };
     let mut entry = None;
     past_turns::scan(context, settings, &path, &wanted, &mut |found| {
