@@ -463,7 +463,17 @@ fn install_counts_past_sessions_and_takes_headers() {
         ["install", "--yes", "--target=otlp", "--endpoint=http://127.0.0.1:9", "--header", "x-team=a=b"];
     let output = home.run(&args);
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("Found 2 past sessions on this machine") && said.contains("backfill"), "{said}");
+    assert!(
+        said.contains("Found 2 past sessions on this machine") && said.contains("backfill` sends"),
+        "{said}"
+    );
+    // Another backend has none of what was traced so far.
+    let moved = home.run(&["install", "--yes", "--target", "phoenix", "--endpoint", "http://127.0.0.1:9"]);
+    let moved = String::from_utf8(moved.stdout).unwrap();
+    assert!(moved.contains("backfill --again` sends them as well"), "{moved}");
+    let kept = home.run(&["install", "--yes"]);
+    assert!(!String::from_utf8(kept.stdout).unwrap().contains("--again"));
+    home.run(&args);
     let yaml = fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap();
     assert!(yaml.contains("x-team: a=b"), "{yaml}");
     assert_eq!(home.run(&["install", "--yes", "--target", "otlp", "--header", "bad"]).status.code(), Some(2));

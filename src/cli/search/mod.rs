@@ -20,7 +20,7 @@ use crate::otel::redact::Redactor;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
-/// Find turns by a text in their prompt, answer, commands or output.
+/// Find turns by a text in their prompt, answer, commands or output, or by a file they touched.
 #[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "search")]
 pub struct SearchArgs {
