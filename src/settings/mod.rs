@@ -18,6 +18,7 @@ mod values;
 pub mod yaml_bounds;
 
 pub use resolve::{CODEX_PREFIX, Resolved, Resolver, Source};
+pub use rules::rule_settings;
 pub use values::{ExportMode, Protocol, Secret, SemanticConventions, SpanTree, Target};
 
 use crate::context::{Context, Paths, var};

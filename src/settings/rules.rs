@@ -52,6 +52,17 @@ pub fn read(document: &Document, home: &Path, problems: &mut Vec<String>) -> Vec
     rules
 }
 
+/// Returns the names of the settings in each rule, with the rule's number.
+pub fn rule_settings(document: &Document) -> Vec<(usize, String)> {
+    let lists = PATHS.iter().filter_map(|path| document.get(path));
+    let rules = lists.flat_map(items).enumerate().filter_map(|(n, rule)| Some((n + 1, rule.as_mapping()?)));
+    let names = |(n, map): (usize, &Mapping)| {
+        let settings = settings_of(map);
+        settings.leaves().into_iter().map(|(name, _)| (n, name)).collect::<Vec<_>>()
+    };
+    rules.flat_map(names).collect()
+}
+
 fn items(value: &Value) -> Vec<&Value> {
     match value {
         Value::Sequence(items) => items.iter().collect(),

@@ -224,6 +224,12 @@ const FAULTS: &[(&str, Break, &str, &str)] = &[
         "fix rules",
     ),
     (
+        "misspelt in a rule",
+        |h| h.yaml("target: local, rules: [{path: /x, logging: {promts: false}}]"),
+        "unknown setting logging.promts in rule 1",
+        "did you mean logging.prompts",
+    ),
+    (
         "backend of a rule down",
         |h| h.yaml("target: local, rules: [{path: /x, target: otlp, endpoint: 'http://127.0.0.1:9'}]"),
         "rule path /x: otlp at http://127.0.0.1:9: no connection",

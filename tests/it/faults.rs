@@ -347,7 +347,9 @@ fn dry_run_sends_nothing() {
     assert!(String::from_utf8(lab.run(&["show", "1"]).stdout).unwrap().contains("dry run"));
     assert!(lab.run(&["preview", "1"]).status.success());
     assert!(
-        String::from_utf8(lab.run(&["resend", "--since", "1h"]).stdout).unwrap().contains("to be delivered")
+        String::from_utf8(lab.run(&["resend", "--since", "1h"]).stdout)
+            .unwrap()
+            .contains("queued for delivery")
     );
 }
 

@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::cli::line::nearest::nearest;
 use crate::settings::document::Document;
-use crate::settings::{CODEX_PREFIX, keys};
+use crate::settings::{CODEX_PREFIX, keys, rule_settings};
 
 /// One finding for each setting of ours that does not exist. At the top level, which is everybody's, only a name close
 /// to one of ours counts.
@@ -24,7 +24,20 @@ pub fn check(document: &Document) -> Vec<Finding> {
         };
         Some(Finding::warning("settings", format!("unknown setting {path}: it has no effect"), fix))
     });
-    unknown.collect()
+    unknown.chain(in_rules(document)).collect()
+}
+
+/// The same for the settings in each rule.
+fn in_rules(document: &Document) -> Vec<Finding> {
+    let settings = rule_settings(document).into_iter().filter(|(_, name)| !keys::is_known(name));
+    let findings = settings.map(|(rule, name)| {
+        let fix = match nearest(&name, keys::KEYS.iter().map(|k| k.name)) {
+            Some(meant) => format!("did you mean {meant}? fix rules in config.yaml"),
+            None => "remove it from rules in config.yaml".to_owned(),
+        };
+        Finding::warning("settings", format!("unknown setting {name} in rule {rule}: it has no effect"), fix)
+    });
+    findings.collect()
 }
 
 /// Prefix of the settings of each tool.
