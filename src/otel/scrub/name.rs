@@ -222,7 +222,7 @@ impl Scan<'_> {
         if start > 0 && !matches!(t[start - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'{') {
             return false;
         }
-        let mut line = line_start(t, start, WINDOW);
+        let mut line = line_start(t, start, 2 * NAME);
         let depth = start - line - t[line..start].iter().filter(|b| matches!(b, b'"' | b'\'')).count();
         if let Some(brace) = memchr::memrchr(b'{', &t[line..start]) {
             return is_vendor(&t[line..line + brace]);
