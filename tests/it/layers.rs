@@ -148,7 +148,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde_yml", &["settings/", "turn/state.rs", "cli/config.rs", "cli/install/", "cli/uninstall.rs"]),
     ("toml_edit", &["codex/hooks_config/", "cli/setup/codex_cli.rs"]),
     ("ureq", &["delivery/transport/http.rs"]),
-    ("flate2", &["delivery/transport/http.rs"]),
+    ("flate2", &["cli/html/mod.rs", "delivery/transport/http.rs"]),
     ("tonic", &["delivery/transport/grpc.rs"]),
     ("tokio", &["delivery/transport/grpc.rs", "cli/open/server.rs"]),
     ("hyper", &["cli/open/server.rs"]),

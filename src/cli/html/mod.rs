@@ -4,11 +4,14 @@
 //! it as JSON, without a `<`, and is only ever shown as text.
 
 use base64::Engine as _;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::io::Write;
 use std::path::Path;
 
 use super::view::text::{first_line, folder_name, local};
@@ -49,13 +52,39 @@ pub fn page_of(traces: &[Trace]) -> anyhow::Result<String> {
 
 /// Returns the page of some traces and their spans.
 pub fn page(traces: &[(&Trace, Vec<Span>)], around: Around) -> String {
-    let data = data(traces, around).to_string().replace('<', "\\u003c");
+    let (form, data) = packed(data(traces, around).to_string());
     // The places are filled from the last to the first, so that no filling is searched for a place.
     let (head, rest) = TEMPLATE.split_once("%POLICY%").unwrap_or((TEMPLATE, ""));
     let (middle, rest) = rest.split_once("%STYLE%").unwrap_or((rest, ""));
-    let (body, rest) = rest.split_once("%DATA%").unwrap_or((rest, ""));
+    let (body, rest) = rest.split_once("%FORM%").unwrap_or((rest, ""));
+    let (around_form, rest) = rest.split_once("%DATA%").unwrap_or((rest, ""));
     let (between, end) = rest.split_once("%SCRIPT%").unwrap_or((rest, ""));
-    [head, &policy(around.live.is_some()), middle, STYLE, body, &data, between, SCRIPT, end].concat()
+    [
+        head,
+        &policy(around.live.is_some()),
+        middle,
+        STYLE,
+        body,
+        form,
+        around_form,
+        &data,
+        between,
+        SCRIPT,
+        end,
+    ]
+    .concat()
+}
+
+/// The type and the text of the element that holds the data: JSON without a `<`, or, so that a browser need not read
+/// megabytes of it as HTML, the same compressed.
+fn packed(json: String) -> (&'static str, String) {
+    if json.len() > LARGE_BYTES {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        if let Ok(bytes) = gzip.write_all(json.as_bytes()).and_then(|()| gzip.finish()) {
+            return ("application/gzip", base64::engine::general_purpose::STANDARD.encode(bytes));
+        }
+    }
+    ("application/json", json.replace('<', "\\u003c"))
 }
 
 fn policy(is_live: bool) -> String {
@@ -173,6 +202,8 @@ fn millis(nanos: u64) -> f64 {
     (nanos / 1000) as f64 / 1000.0
 }
 
+/// More than this takes a browser longer to read as HTML than to decompress.
+const LARGE_BYTES: usize = 512 * 1024;
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 /// What shows contents, then the page itself.
@@ -183,8 +214,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn large_data_is_compressed() {
+        let json = format!("[\"{}\"]", "<script>".repeat(LARGE_BYTES / 8));
+        let (form, text) = packed(json.clone());
+        assert_eq!((form, text.contains('<')), ("application/gzip", false));
+        let bytes = base64::engine::general_purpose::STANDARD.decode(&text).unwrap();
+        let mut back = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut back).unwrap();
+        assert!(back == json && text.len() * 20 < json.len(), "{}", text.len());
+        assert_eq!(packed("[\"<\"]".to_owned()), ("application/json", "[\"\\u003c\"]".to_owned()));
+    }
+
+    #[test]
     fn template_is_filled_completely() {
-        for place in ["%POLICY%", "%STYLE%", "%DATA%", "%SCRIPT%"] {
+        for place in ["%POLICY%", "%STYLE%", "%FORM%", "%DATA%", "%SCRIPT%"] {
             assert_eq!(TEMPLATE.matches(place).count(), 1, "{place}");
         }
         let page = page(&[], Around::default());

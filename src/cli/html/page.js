@@ -1,7 +1,7 @@
-(() => {
+(async () => {
   const { el, grouped, section, box, text, copy, request, result, messages } = content;
   const byId = id => document.getElementById(id);
-  let data = JSON.parse(byId("data").textContent), spans = data.spans;
+  let data = await given(), spans = data.spans;
   const rows = byId("rows"), spacer = byId("spacer"), axis = byId("axis"), details = byId("details");
   const search = byId("search"), phone = matchMedia("(max-width: 860px)");
   const MOST_PRINTED = 2000;
@@ -9,6 +9,14 @@
   const closed = new Set(), kinds = new Set();
   let shown = [], matches = null, selected = -1, query = "", texts = null, from = 0, to = data.total, inTime = spans.map((_, n) => n), order = inTime, longest = null;
 
+  // JSON, or a large page's compressed.
+  function given() {
+    const held = byId("data"), text = held.textContent;
+    held.remove();
+    if (held.type === "application/json") return JSON.parse(text);
+    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  }
   function short(n) {
     for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (n >= unit * (name === "k" ? 10 : 1)) return (n / unit).toFixed(n >= 100 * unit ? 0 : 1) + name;
     return String(n);
