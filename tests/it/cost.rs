@@ -7,16 +7,16 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// A model call: model, tier, prompt, of it cached and newly cached, completion.
-type Call = (&'static str, Option<&'static str>, [u64; 4]);
+pub type Call = (&'static str, Option<&'static str>, [u64; 4]);
 
-const K: u64 = 1000;
+pub const K: u64 = 1000;
 const PRIORITY: Option<&str> = Some("priority");
 const FLEX: Option<&str> = Some("flex");
 
 /// Six turns; each is scripted five times over. Behind each stand its dollars, by hand: USD per million tokens are
 /// gpt-5.5 5 / 0.5 / – / 30 (above 272k 10 / 1 / – / 45; priority 12.5 / 1.25 / – / 75), gpt-6.1-sol 2 / 0.1 / 2.5 / 10
 /// (above 272k 4 / 0.2 / 5 / 15; flex half of it), gpt-5.4-mini 0.75 / 0.075 / – / 4.5, gpt-6.2-sol unknown.
-fn turns() -> Vec<(Vec<Call>, f64, u64)> {
+pub fn turns() -> Vec<(Vec<Call>, f64, u64)> {
     vec![
         // 60k × 5 + 40k × 0.5 + 10k × 30 = 0.30 + 0.02 + 0.30
         (vec![("gpt-5.5", None, [100 * K, 40 * K, 0, 10 * K])], 0.62, 0),
@@ -66,45 +66,63 @@ fn tiered() -> Vec<(Vec<Call>, f64, u64)> {
     ]
 }
 
-struct Machine {
-    home: tempfile::TempDir,
+/// A home with a configuration, and what is run in it.
+pub struct Machine {
+    pub home: tempfile::TempDir,
 }
 
 impl Machine {
-    fn new() -> Machine {
+    pub fn new() -> Machine {
+        Machine::with("target: local")
+    }
+
+    pub fn with(settings: &str) -> Machine {
         let machine = Machine { home: tempfile::tempdir().unwrap() };
         let harness = machine.home.path().join(".arize/harness");
         fs::create_dir_all(&harness).unwrap();
-        fs::write(harness.join("config.yaml"), "harnesses: {codex: {target: local}}").unwrap();
+        fs::write(harness.join("config.yaml"), format!("harnesses: {{codex: {{{settings}}}}}")).unwrap();
         machine
     }
 
-    fn run(&self, args: &[&str]) -> (i32, String) {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arize-codex"));
         command.args(args).env_clear().env("HOME", self.home.path()).env("TZ", "UTC");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> (i32, String) {
+        Machine::end(self.command(args))
+    }
+
+    pub fn end(mut command: Command) -> (i32, String) {
         let output = command.output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub fn json(&self, args: &[&str]) -> Value {
         let (_, text) = self.run(args);
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{args:?}: {e}\n{text}"))
     }
 
-    fn history(&self) -> PathBuf {
+    pub fn history(&self) -> PathBuf {
         self.home.path().join(".arize/harness/state/codex/history")
     }
 
     /// Writes the rollout of a session: after each call its usage twice, as a retry and a compaction send it again.
-    fn script(&self, session: u64, turns: &[(Vec<Call>, f64, u64)]) {
+    pub fn script(&self, session: u64, turns: &[(Vec<Call>, f64, u64)]) {
+        self.script_on(session, turns, &"c".repeat(40));
+    }
+
+    /// The same, begun on a commit.
+    fn script_on(&self, session: u64, turns: &[(Vec<Call>, f64, u64)], commit: &str) {
         let thread = id(session, 0);
         let mut lines = vec![line(
             0,
             "session_meta",
             json!({
                 "id": thread, "session_id": thread, "cwd": "/home/dev/shop", "cli_version": "0.171.0", "source": "exec",
-                "git": {"branch": "checkout", "commit_hash": "c".repeat(40)},
+                "git": {"branch": "checkout", "commit_hash": commit},
             }),
         )];
         for (n, (calls, ..)) in turns.iter().enumerate() {
@@ -164,7 +182,7 @@ impl Machine {
     }
 
     /// Thirty turns in five sessions, told by backfill.
-    fn scripted() -> Machine {
+    pub fn scripted() -> Machine {
         let machine = Machine::new();
         for session in 1..=5 {
             machine.script(session, &turns());
@@ -175,7 +193,7 @@ impl Machine {
         machine
     }
 
-    fn make_old(&self, age: Duration) {
+    pub fn make_old(&self, age: Duration) {
         each_file(self.home.path(), &mut |path| {
             let file = fs::File::options().append(true).open(path).unwrap();
             file.set_modified(SystemTime::now() - age).unwrap();
@@ -350,6 +368,97 @@ fn history_is_private_holds_no_content_and_survives_damage() {
         format!("{text}{}{{\"v\":9}}\n{}", text.lines().next().unwrap().to_owned() + "\n", &text[..50]);
     fs::write(&path, damaged).unwrap();
     assert_eq!(machine.json(&["stats", "--json", "--by", "model"]), before);
+    let (_, said) = machine.run(&["doctor"]);
+    assert!(said.contains("1 torn lines, 1 of a newer version"), "{said}");
+}
+
+#[test]
+fn copied_months_are_priced_anew() {
+    let machine = Machine::scripted();
+    let slow = machine.json(&["stats", "--json", "--by", "model"]);
+    assert!(!machine.history().join("2026-11.index").exists(), "the month is still written to");
+    machine.make_old(Duration::from_secs(24 * 3600));
+    assert_eq!(machine.json(&["stats", "--json", "--by", "model"]), slow);
+    assert!(machine.history().join("2026-11.index").exists());
+    assert_eq!(machine.json(&["stats", "--json", "--by", "model"]), slow);
+    assert_eq!(machine.run(&["prices", "set", "gpt-6.2-sol", "--like", "gpt-6.1-sol"]).0, 0);
+    let models = machine.json(&["stats", "--json", "--by", "model"]);
+    let own = models.as_array().unwrap().iter().find(|m| m["model"] == "gpt-6.2-sol").unwrap();
+    assert!((dollars(&own["cost_usd"]) - 5.0 * (0.1 + 0.01)).abs() < 1e-9, "{own}");
+}
+
+#[test]
+fn commit_range_counts_the_turns_begun_in_it() {
+    let machine = Machine::new();
+    let repository = tempfile::tempdir().unwrap();
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"];
+        let output =
+            Command::new("git").current_dir(repository.path()).args(who).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q"]);
+    let commits: Vec<String> = (0..4)
+        .map(|n| {
+            git(&["commit", "-q", "--allow-empty", "-m", &n.to_string()]);
+            git(&["rev-parse", "HEAD"])
+        })
+        .collect();
+    // The work that becomes a commit begins on the one before it.
+    for (session, commit) in commits.iter().enumerate() {
+        machine.script_on(session as u64 + 1, &turns(), commit);
+    }
+    machine.script_on(9, &turns(), &"f".repeat(40));
+    machine.make_old(Duration::from_secs(24 * 3600));
+    machine.run(&["backfill"]);
+    let stats = |args: &[&str]| {
+        let mut command = machine.command(&[&["stats"], args].concat());
+        command.current_dir(repository.path()).env("PATH", std::env::var("PATH").unwrap());
+        Machine::end(command)
+    };
+    let range = format!("{}..{}", commits[1], commits[3]);
+    let (code, text) = stats(&["--commits", &range, "--json", "--by", "commit"]);
+    let rows: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+    let mut counted: Vec<_> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["commit"].as_str().unwrap(), r["turns"].as_u64()))
+        .collect();
+    counted.sort_by_key(|(commit, _)| commits.iter().position(|c| c == commit));
+    assert_eq!((code, counted), (0, vec![(commits[1].as_str(), Some(6)), (commits[2].as_str(), Some(6))]));
+    let (code, text) = stats(&["--commits", &range, "--receipt"]);
+    assert!(
+        code == 0 && text.starts_with(&format!("### Codex: {range}\n\n12 turns in 2 sessions")),
+        "{text}"
+    );
+    assert_eq!(stats(&["--commits", "nothing..HEAD"]).0, 1);
+}
+
+/// Models, tiers and steps that both price alike.
+#[test]
+#[ignore = "needs a Phoenix"]
+fn phoenix_counts_the_same_dollars() {
+    let phoenix =
+        std::env::var("ARIZE_CODEX_TEST_PHOENIX").expect("ARIZE_CODEX_TEST_PHOENIX is unset: run tests/run");
+    let project = format!("dollars-{}", std::process::id());
+    let machine = Machine::with(&format!(
+        "target: phoenix, endpoint: '{phoenix}', span_tree: calls, project_name: {project}"
+    ));
+    let mut both: Vec<_> = turns().into_iter().take(3).collect();
+    // 7k × 0.75 + 1k × 0.075 + 2k × 4.5
+    both.push((vec![("gpt-5.4-mini", None, [8 * K, K, 0, 2 * K])], 0.005_25 + 0.000_075 + 0.009, 0));
+    machine.script(u64::from(std::process::id()), &both);
+    machine.make_old(Duration::from_secs(24 * 3600));
+    let (code, said) = machine.run(&["backfill"]);
+    assert!(code == 0 && said.starts_with("4 turns found"), "{said}");
+    let ours = dollars(&machine.json(&["stats", "--json", "--by", "branch"])[0]["cost_usd"]);
+    assert!((ours - both.iter().map(|(_, cost, _)| cost).sum::<f64>()).abs() < 1e-9, "{ours}");
+    let (whole, spans) = crate::live::costs(&phoenix, &project, 6);
+    for theirs in [whole, spans] {
+        assert!((theirs - ours).abs() <= ours * 0.001, "Phoenix counts {theirs}, we {ours}");
+    }
 }
 
 #[test]

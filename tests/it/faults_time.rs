@@ -179,7 +179,7 @@ fn spans_of_trace(collector: &HttpCollector, session: &Session<'_>) -> Vec<Span>
 }
 
 /// Where faketime keeps what it loads into the programs it starts.
-fn faketime_library() -> String {
+pub fn faketime_library() -> String {
     let output = std::process::Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
     let output = output.expect("faketime is installed: run tests/run");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -188,7 +188,7 @@ fn cost_of_turn(calls: &[u64], tree: &str) -> (f64, f64) {
 }
 
 /// The cost of the whole project and the sum of its spans' costs, once Phoenix has priced `count` spans.
-fn costs(phoenix: &str, project: &str, count: usize) -> (f64, f64) {
+pub fn costs(phoenix: &str, project: &str, count: usize) -> (f64, f64) {
     let query = "{ projects { edges { node { name costSummary { total { cost } } \
                  spans(first: 100) { edges { node { costSummary { total { cost } } } } } } } } }";
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -31,6 +31,8 @@ mod faults_kill;
 #[cfg(unix)]
 mod faults_time;
 #[cfg(unix)]
+mod history_faults;
+#[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
 mod hostile_files;

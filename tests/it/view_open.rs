@@ -45,6 +45,17 @@ impl Server {
         (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
 
+    /// The status of an answer; none where the connection is closed without one.
+    fn status(&self, path: &str) -> Option<u16> {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port);
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
+    }
+
     fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -83,6 +94,85 @@ fn open_serves_turns_to_whoever_knows_the_token() {
     let (_, session) = of(&format!("session/{}", entry.head.key.thread));
     let session: serde_json::Value = serde_json::from_str(&session).unwrap();
     assert_eq!(session["turns"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn open_bounds_a_thousand_connections() {
+    let home = Home::new("target: local");
+    outbox::put(home.context.paths(), &large_turn(3)).unwrap();
+    let server = Server::start(&home);
+    let page = format!("/{}/", server.token);
+    let files = || std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count();
+    assert_eq!(server.get(&page, "").0, 200);
+    let before = files();
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.port).into();
+    let half: Vec<TcpStream> = (0..1000)
+        .filter_map(|_| {
+            let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(10)).ok()?;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x").ok()?;
+            Some(stream)
+        })
+        .collect();
+    assert!(half.len() > 64, "{} connections", half.len());
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(files() <= before + 64, "{} files open, {before} before", files());
+    drop(half);
+    let answered = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        server.status(&page) == Some(200)
+    });
+    assert!(
+        answered
+            && (0..100).any(|_| {
+                std::thread::sleep(Duration::from_millis(20));
+                files() <= before
+            }),
+        "{}",
+        files()
+    );
+}
+
+#[test]
+fn open_shows_no_damaged_or_deleted_turn() {
+    let home = Home::new("target: local");
+    let entry = large_turn(30);
+    outbox::put(home.context.paths(), &entry).unwrap();
+    let server = Server::start(&home);
+    let key = format!("{}.{}", entry.head.key.turn, entry.head.key.thread);
+    let pages = ["turn", "data"].map(|what| format!("/{}/{what}/{key}", server.token));
+    let statuses = || pages.iter().map(|page| server.get(page, "").0).collect::<Vec<_>>();
+    assert_eq!(statuses(), [200, 200]);
+    let path = home.context.paths().outbox().join(entry.head.key.file_name());
+    let whole = std::fs::read(&path).unwrap();
+    for len in [whole.len() - 1, whole.len() / 2, 300, 1, 0] {
+        std::fs::write(&path, &whole[..len]).unwrap();
+        assert_eq!(statuses(), [404, 404], "cut to {len} bytes");
+        assert_eq!(server.get(&format!("/{}/turns", server.token), "").0, 200);
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(statuses(), [404, 404]);
+    let (_, turns) = server.get(&format!("/{}/turns", server.token), "");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&turns).unwrap()["total"]["turns"], 0, "{turns}");
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(statuses(), [200, 200], "it is there again");
+}
+
+#[test]
+fn open_links_the_same_trace_in_phoenix() {
+    let home = Home::new("target: phoenix, endpoint: 'http://localhost:6006/v1/traces'");
+    let entry = large_turn(3);
+    outbox::put(home.context.paths(), &entry).unwrap();
+    let server = Server::start(&home);
+    let key = format!("{}.{}", entry.head.key.turn, entry.head.key.thread);
+    let (_, data) = server.get(&format!("/{}/data/{key}", server.token), "");
+    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+    let expected = format!("http://localhost:6006/redirects/traces/{}", "07".repeat(16));
+    assert_eq!(data["traces"][0]["link"], expected);
+    let (status, table) = server.get(&format!("/{}/turns.csv?q=parser", server.token), "");
+    assert!(status == 200 && table.starts_with("thread,turn,") && table.lines().count() == 2, "{table}");
+    let (status, page) = server.get(&format!("/{}/export/{}", server.token, entry.head.key.thread), "");
+    assert!(status == 200 && page.starts_with("<!doctype html>") && !page.contains("localhost:6006"));
 }
 
 #[test]

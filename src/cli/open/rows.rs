@@ -71,7 +71,7 @@ pub struct Totals {
 
 /// Returns the state of the files that rows are read from.
 pub fn stamp(paths: &Paths) -> Stamp {
-    let directories = [paths.outbox(), paths.sent(), paths.rejected(), paths.closing(), paths.state()];
+    let directories = [paths.outbox(), paths.sent(), paths.rejected(), paths.dry()];
     let changed = |path: PathBuf| fs::metadata(path).and_then(|m| m.modified()).ok();
     let newest = history::months(paths).pop();
     let length = newest.and_then(|path| fs::metadata(path).ok()).map_or(0, |m| m.len());

@@ -76,6 +76,8 @@ impl Server {
 }
 
 async fn serve(listener: TcpListener, shared: Rc<Shared>, idle: Option<Duration>) -> anyhow::Result<()> {
+    // Read before the browser asks: thousands of files take longer than a page should.
+    shared.rows.borrow_mut().refresh(&shared.context);
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -163,12 +165,16 @@ fn changes(shared: &Rc<Shared>) -> mpsc::Receiver<Bytes> {
     let shared = shared.clone();
     tokio::task::spawn_local(async move {
         let mut known = rows::stamp(shared.context.paths());
+        let mut was_running = false;
         let mut silent = Duration::ZERO;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let now = rows::stamp(shared.context.paths());
             silent += LOOK_EVERY;
-            let moved = now != known || running::any(&shared.context);
+            let is_running = running::any(&shared.context);
+            // The end of a turn that leaves nothing moves the page as well.
+            let moved = now != known || is_running || was_running;
+            was_running = is_running;
             let event = match (moved, silent >= HEARTBEAT) {
                 (true, _) => "data: changed\n\n",
                 (false, true) => ": nothing new\n\n",

@@ -65,7 +65,7 @@ pub fn each(
     each: &mut dyn FnMut(&Line),
 ) -> io::Result<Passed> {
     if settings.history {
-        catch_up(paths)?;
+        catch_up(paths).map_err(|e| file::named(&paths.history(), e))?;
         return read(paths, since, each);
     }
     for item in archive::items(paths) {
@@ -86,7 +86,7 @@ pub fn count<T: Send>(
     add: impl Fn(&mut T, &Line) + Sync,
 ) -> io::Result<[T; 2]> {
     if settings.history {
-        catch_up(paths)?;
+        catch_up(paths).map_err(|e| file::named(&paths.history(), e))?;
         return reader::read_in_halves(paths, since, make, add);
     }
     let mut counter = make();
