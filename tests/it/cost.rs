@@ -369,7 +369,7 @@ fn history_is_private_holds_no_content_and_survives_damage() {
     fs::write(&path, damaged).unwrap();
     assert_eq!(machine.json(&["stats", "--json", "--by", "model"]), before);
     let (_, said) = machine.run(&["doctor"]);
-    assert!(said.contains("1 torn lines, 1 of a newer version"), "{said}");
+    assert!(said.contains("skipped 1 damaged lines and 1 written by a newer version"), "{said}");
 }
 
 #[test]
