@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::context::Paths;
 use crate::delivery::key_set::Ledger;
-use crate::delivery::{checkpoint, outbox};
+use crate::delivery::{checkpoint, in_part, outbox};
 use crate::file;
+use crate::layout::ENTRY_SUFFIX;
 use crate::log::Log;
 use crate::otel::entry::{EntryKey, Head};
 use crate::otel::entry_reader;
@@ -27,6 +28,8 @@ pub struct Item {
 pub enum Place {
     /// Delivered.
     Sent,
+    /// Delivered, but for some spans.
+    SentInPart,
     /// In the outbox, to be delivered.
     Waiting,
     /// Refused by the backend, or set aside because the outbox was full.
@@ -41,8 +44,11 @@ pub enum Place {
 /// are passed over.
 pub fn items(paths: &Paths) -> impl Iterator<Item = Item> + use<> {
     let mut found: Vec<(EntryKey, Place, PathBuf)> = Vec::new();
+    let in_part = in_part::names(paths);
     for (folder, place) in folders(paths) {
         for key in outbox::keys_in(&folder) {
+            let part = place == Place::Sent && in_part.contains(&key.file_name());
+            let place = if part { Place::SentInPart } else { place };
             let path = folder.join(key.file_name());
             found.push((key, place, path));
         }
@@ -59,7 +65,8 @@ pub fn find(paths: &Paths, key: &EntryKey) -> Option<Item> {
     folders(paths).into_iter().find_map(|(folder, place)| {
         let path = folder.join(key.file_name());
         let head = entry_reader::read_head(&path).ok()?;
-        Some(Item { head, place, path })
+        let part = place == Place::Sent && in_part::why(paths, key).is_some();
+        Some(Item { head, place: if part { Place::SentInPart } else { place }, path })
     })
 }
 
@@ -133,7 +140,8 @@ fn prune_folder(
     if note(&mut names).is_err() {
         return 0;
     }
-    files.iter().filter(|(_, _, path)| fs::remove_file(path).is_ok()).count() as u64
+    let is_turn = |path: &Path| path.to_str().is_some_and(|p| p.ends_with(ENTRY_SUFFIX));
+    files.iter().filter(|(_, _, path)| fs::remove_file(path).is_ok() && is_turn(path)).count() as u64
 }
 
 #[cfg(test)]

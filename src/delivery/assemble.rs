@@ -21,12 +21,13 @@ use crate::ids::{ThreadId, TurnId};
 use crate::layout;
 use crate::otel::entry::Entry;
 use crate::otel::prices::Prices;
-use crate::otel::spans;
+use crate::otel::spans::{self, TurnSpans};
 use crate::settings::Settings;
 use crate::time::Timestamp;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::fold::{Evidence, fold};
-use crate::turn::rows;
+use crate::turn::rows::{self, Rows};
+use crate::turn::shelf::Scratch;
 use crate::turn::state::{LockedState, State, StateError};
 use crate::turn::{Git, Turn};
 
@@ -105,7 +106,7 @@ fn assemble_one(
             count(context, &mut closing)?;
         }
         for unseen in unseen_turns(context, &closing) {
-            put(context, handover, &unseen, Vec::new())?;
+            put(context, handover, &unseen, rows::none())?;
         }
         put(context, handover, &closing, rows::read(&rows_path))?;
     }
@@ -114,12 +115,7 @@ fn assemble_one(
     Ok(())
 }
 
-fn put(
-    context: &Context,
-    handover: &mut Handover<'_>,
-    closing: &Closing,
-    rows: Vec<rows::Row>,
-) -> std::io::Result<()> {
+fn put(context: &Context, handover: &mut Handover<'_>, closing: &Closing, rows: Rows) -> std::io::Result<()> {
     let turn = read_turn(context, closing, rows);
     // One of them says it all: they come together, from a release that counts otherwise.
     if let Some(difference) = turn.differences.first() {
@@ -128,7 +124,7 @@ fn put(
     // A command that ended after its turn has its span there: what its hooks say later is no turn of its own.
     let late = turn.part > 0 && turn.calls.is_empty() && rollout_path(context, closing).is_some();
     if is_worth_telling(&turn) && !late {
-        handover.put(&spans::build(&turn, &closing.profile, &prices_of(context, closing)))?;
+        handover.put(&TurnSpans::new(turn, &closing.profile, &prices_of(context, closing)))?;
     }
     Ok(())
 }
@@ -180,8 +176,8 @@ fn count(context: &Context, closing: &mut Closing) -> Result<(), StateError> {
 }
 
 /// The entry of a turn, without settling it.
-pub fn entry_of(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Entry {
-    spans::build(&read_turn(context, closing, rows), &closing.profile, &prices_of(context, closing))
+pub fn entry_of(context: &Context, closing: &Closing, rows: Rows) -> Entry {
+    spans::build(read_turn(context, closing, rows), &closing.profile, &prices_of(context, closing))
 }
 
 fn prices_of(context: &Context, closing: &Closing) -> Prices {
@@ -194,7 +190,7 @@ fn is_worth_telling(turn: &Turn) -> bool {
 }
 
 /// Reads what the rollout says and folds it with what hooks and notify said.
-pub fn read_turn(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> Turn {
+pub fn read_turn(context: &Context, closing: &Closing, rows: Rows) -> Turn {
     let path = rollout_path(context, closing);
     let mut meta = path.as_deref().and_then(locate::read_session_meta);
     if let Some(remote) = meta.as_mut().and_then(|m| m.git_remote.as_mut()) {
@@ -205,7 +201,8 @@ pub fn read_turn(context: &Context, closing: &Closing, rows: Vec<rows::Row>) -> 
     let cwd = closing.session.cwd.as_deref().or(meta.as_ref().and_then(|m| m.cwd.as_deref()));
     let live = !matches!(closing.reason, Reason::Backfill);
     let git = cwd.filter(|_| live).map(|cwd| read_git(Path::new(cwd))).unwrap_or_default();
-    fold(Evidence { closing, rows, meta, records: records.into_iter().flatten(), spawn, git })
+    let (records, scratch) = (records.into_iter().flatten(), scratch(context, closing));
+    fold(Evidence { closing, rows, meta, records, spawn, git, scratch })
 }
 
 /// Folds a turn of the past from its own records.
@@ -217,7 +214,17 @@ pub fn past_turn(
 ) -> Turn {
     let spawn = spawn_call(context, closing, Some(meta));
     let meta = Some(meta.clone());
-    fold(Evidence { closing, rows: Vec::new(), meta, records, spawn, git: Git::default() })
+    let (rows, git, scratch) = (rows::none(), Git::default(), scratch(context, closing));
+    fold(Evidence { closing, rows, meta, records, spawn, git, scratch })
+}
+
+/// Where the calls of a large turn go while it is assembled: nowhere if anything of them is to be written nowhere.
+fn scratch(context: &Context, closing: &Closing) -> Scratch {
+    let logging = closing.profile.logging;
+    match logging.prompts && logging.tool_details && logging.tool_content {
+        true => Scratch::in_directory(context.paths().state()),
+        false => Scratch::default(),
+    }
 }
 
 /// The thread's rollout: the one Codex named, or the one its id leads to.

@@ -19,6 +19,8 @@ pub struct Progress {
     accepted: Vec<(u64, u64)>,
     /// Refused for their content.
     refused: Vec<u64>,
+    /// Spans dropped of requests that were accepted with some of the entry's; whose they were is not known.
+    dropped: u64,
 }
 
 impl Progress {
@@ -70,6 +72,15 @@ impl Progress {
 
     pub fn refused(&self) -> u64 {
         self.refused.len() as u64
+    }
+
+    /// Notes spans that the backend dropped of a request.
+    pub fn drop_some(&mut self, spans: u64) {
+        self.dropped += spans;
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     pub fn any_accepted(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::delivery::send::{Notice, Sender, Stop};
 use crate::delivery::status::Health;
 use crate::delivery::transport::endpoint::Endpoint;
 use crate::delivery::transport::retry::{Backoff, Class, Failure};
-use crate::delivery::{acknowledged, checkpoint, outbox};
+use crate::delivery::{acknowledged, checkpoint, in_part, outbox};
 use crate::file;
 use crate::otel::entry::EntryKey;
 use crate::otel::redact::{self, Redactor};
@@ -120,7 +120,7 @@ impl<'l, 'a> Lane<'l, 'a> {
         for (key, outcome) in settled {
             match outcome {
                 Outcome::Gone => {}
-                Outcome::Delivered { refused } => self.delivered(target, &key, refused),
+                Outcome::Delivered { refused, dropped } => self.delivered(target, &key, refused, dropped),
                 Outcome::Hopeless(why) => self.set_aside(&key, &why),
                 Outcome::Unreadable(why) => {
                     self.settings.log.error(format!("turn {} cannot be delivered: {why}", key.turn));
@@ -148,7 +148,7 @@ impl<'l, 'a> Lane<'l, 'a> {
         self.round.status.dropped_spans += notice.rejected;
     }
 
-    fn delivered(&mut self, target: Target, key: &EntryKey, refused: u64) {
+    fn delivered(&mut self, target: Target, key: &EntryKey, refused: u64, dropped: u64) {
         self.backoff.reset();
         self.outage_began = None;
         if refused > 0 {
@@ -159,11 +159,30 @@ impl<'l, 'a> Lane<'l, 'a> {
                 .error(format!("{name} refuses {refused} spans of turn {turn}, kept in {folder}"));
             self.round.status.refused_spans += refused;
         }
+        if refused + dropped > 0 {
+            self.note_part(target, key, refused, dropped);
+        }
         if self.health().last_error.is_some() {
             self.settings.log.info(format!("{} accepts turns again", target.name()));
         }
         self.health().succeeded(time::now());
         self.file_away(key);
+    }
+
+    /// Marks a turn of which something is missing at the backend, for `list` and `show`.
+    fn note_part(&mut self, target: Target, key: &EntryKey, refused: u64, dropped: u64) {
+        let name = target.name();
+        let mut why = Vec::new();
+        if refused > 0 {
+            why.push(format!("{name} refuses {refused} of its spans"));
+        }
+        if dropped > 0 {
+            let said = self.health().last_warning.as_ref().map(|w| w.text.clone()).unwrap_or_default();
+            why.push(format!("{name} dropped {dropped} spans of requests with this turn: {said}"));
+        }
+        if let Err(e) = in_part::note(self.round.paths, key, &why.join("; ")) {
+            self.settings.log.error(format!("turn {} arrived in part, which cannot be noted: {e}", key.turn));
+        }
     }
 
     fn file_away(&mut self, key: &EntryKey) -> bool {

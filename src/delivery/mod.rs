@@ -18,6 +18,7 @@ pub mod ended;
 pub mod flush;
 pub mod history;
 pub mod hook_calls;
+pub mod in_part;
 pub mod key_set;
 mod lane;
 pub mod orphans;

@@ -6,17 +6,19 @@
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::borrow::Borrow;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::context::Paths;
+use crate::delivery::in_part;
 use crate::delivery::key_set::Ledger;
 use crate::file;
 use crate::layout::ENTRY_SUFFIX;
 use crate::log::Log;
 use crate::otel::entry;
 use crate::otel::entry::{Entry, EntryKey, Head};
+use crate::otel::spans::TurnSpans;
 
 /// Puts a turn into the outbox, on the disk when this returns. Returns false, and writes nothing, when the turn
 /// is known already: waiting, delivered or set aside.
@@ -36,22 +38,51 @@ pub fn put_spans<S: Borrow<Span>>(
     head: &Head,
     spans: impl IntoIterator<Item = S>,
 ) -> io::Result<bool> {
-    if contains(paths, &head.key) {
+    put_with(paths, &head.key, |out| entry::write(out, head, spans))
+}
+
+/// Does what [`put`] does with a turn whose spans are built as they are written.
+///
+/// # Errors
+/// As [`put`], and when the turn cannot be read back.
+pub fn put_turn(paths: &Paths, turn: &TurnSpans) -> io::Result<bool> {
+    put_with(paths, &turn.head().key, |out| turn.write(out))
+}
+
+/// Writes a turn over the one that waits, if one does, as [`put_turn`] writes it.
+///
+/// # Errors
+/// As [`put_turn`].
+pub fn replace(paths: &Paths, turn: &TurnSpans) -> io::Result<()> {
+    make(&paths.outbox())?;
+    write(&waiting(paths, &turn.head().key), |out| turn.write(out))
+}
+
+fn put_with(
+    paths: &Paths,
+    key: &EntryKey,
+    content: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+) -> io::Result<bool> {
+    if contains(paths, key) {
         return Ok(false);
     }
     make(&paths.outbox())?;
-    let path = waiting(paths, &head.key);
-    let written = file::write_atomic_with(&path, |file| {
+    let written = write(&waiting(paths, key), content);
+    // The turn of a dry run is sent after all, by `backfill` for instance.
+    let _ = fs::remove_file(paths.dry().join(key.file_name()));
+    written.map(|()| true)
+}
+
+fn write(path: &Path, content: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> io::Result<()> {
+    let written = file::write_atomic_with(path, |file| {
         let mut out = BufWriter::with_capacity(64 * 1024, &mut *file);
-        entry::write(&mut out, head, spans)?;
+        content(&mut out)?;
         out.flush()?;
         drop(out);
         // What the turn was made of is deleted next, so it must outlive a loss of power.
         file.sync_all()
     });
-    // The turn of a dry run is sent after all, by `backfill` for instance.
-    let _ = fs::remove_file(paths.dry().join(head.key.file_name()));
-    written.map(|()| true).map_err(|e| file::named(&path, e))
+    written.map_err(|e| file::named(path, e))
 }
 
 /// Keeps the turn of a dry run, for `list`, `show` and `preview`; nothing sends it.
@@ -147,7 +178,10 @@ pub fn move_back(paths: &Paths, key: &EntryKey) -> io::Result<bool> {
     make(&paths.outbox())?;
     for from in [delivered(paths, key), set_aside(paths, key)] {
         match rename(&from, &waiting(paths, key)) {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                in_part::forget(paths, key);
+                return Ok(true);
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }

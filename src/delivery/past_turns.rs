@@ -15,9 +15,9 @@ use crate::delivery::assemble;
 use crate::delivery::outbox;
 use crate::file;
 use crate::ids::{ThreadId, TurnId};
-use crate::otel::entry::{Entry, EntryKey};
+use crate::otel::entry::EntryKey;
 use crate::otel::prices::Prices;
-use crate::otel::spans;
+use crate::otel::spans::TurnSpans;
 use crate::settings::{Profile, Settings, SpanTree};
 use crate::time::Timestamp;
 use crate::turn::closed::{Closing, Reason};
@@ -41,10 +41,9 @@ pub struct Wanted {
 }
 
 /// One finding in a rollout.
-#[derive(Debug)]
 pub enum Found {
     /// A turn that is not known yet, or the one asked for.
-    Turn(Box<Entry>),
+    Turn(Box<TurnSpans>),
     /// It waits, was delivered or was set aside.
     Known,
     /// It may not be over yet.
@@ -127,10 +126,7 @@ pub fn scan(
         } else if outcome.worked {
             settled |= turn.about.model.is_some();
             told.insert(key);
-            let entry = Box::new(spans::build(&turn, profile, &prices));
-            // The spans hold all of it once more.
-            drop(turn);
-            each(Found::Turn(entry))?;
+            each(Found::Turn(Box::new(TurnSpans::new(turn, profile, &prices))))?;
         }
     }
     if let Some(program) = turns.meta().originator.as_deref().filter(|_| !settled && !told.is_empty())

@@ -44,8 +44,8 @@ pub struct Piece {
 /// Outcome of a finished entry.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Delivered, but for as many spans as the backend refused.
-    Delivered { refused: u64 },
+    /// Delivered, but for as many spans as the backend refused, and as it dropped of requests with some of these.
+    Delivered { refused: u64, dropped: u64 },
     /// Nothing of it can be delivered, for this reason.
     Hopeless(String),
     /// Its file is no longer there.
@@ -258,7 +258,7 @@ impl<'a> Queue<'a> {
         {
             return Outcome::Unreadable(e.to_string());
         }
-        Outcome::Delivered { refused }
+        Outcome::Delivered { refused, dropped: open.progress.dropped() }
     }
 
     /// Keeps the refused spans beside the turns set aside, for whoever looks into it; the turn itself goes on.

@@ -170,6 +170,7 @@ impl<'a> Sender<'a> {
             if all_dropped {
                 piece.last_refusal = format!("it dropped every span: {}", accepted.message);
             }
+            piece.progress.drop_some(if all_dropped { 0 } else { accepted.rejected_spans });
             piece.unsent -= part.spans.len();
             if !is_last {
                 // Without it the spans are sent again, under the same ids.

@@ -59,6 +59,18 @@ fn temporary_sibling(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(sibling))
 }
 
+/// Makes a private file in `directory` that has no name: it is gone with whoever holds it.
+///
+/// # Errors
+/// When the directory or the file cannot be made.
+pub fn create_nameless(directory: &Path) -> io::Result<File> {
+    create_private_dir(directory)?;
+    let path = temporary_sibling(&directory.join("scratch"))?;
+    let file = private_options().create_new(true).read(true).write(true).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
 /// Fills `buffer` with unpredictable bytes; on a system without a source of them, with the clock's.
 pub fn fill_random(buffer: &mut [u8; 8]) {
     if platform::random(buffer).is_err() {

@@ -175,7 +175,7 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     if settings.dry_run {
         return super::tell_dry_run(
             hook,
-            &delivery::assemble::entry_of(context, &closing, Vec::new()),
+            &delivery::assemble::entry_of(context, &closing, crate::turn::rows::none()),
             &mut std::io::stdout(),
         );
     }

@@ -182,18 +182,31 @@ pub fn write<S: Borrow<Span>>(
     head: &Head,
     spans: impl IntoIterator<Item = S>,
 ) -> io::Result<()> {
+    write_head(out, head)?;
+    let mut encoded = Vec::new();
+    spans.into_iter().try_for_each(|span| write_span(out, span.borrow(), &mut encoded))
+}
+
+/// Writes what stands before the spans.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_head(out: &mut impl Write, head: &Head) -> io::Result<()> {
     let version = if head.backend_rule.is_some() { VERSION_WITH_RULE } else { VERSION };
     writeln!(out, "{MAGIC}{version}")?;
     // A head holds strings and numbers only, which always serialise.
     out.write_all(&serde_json::to_vec(head).unwrap_or_default())?;
-    out.write_all(b"\n")?;
-    let mut encoded = Vec::new();
-    for span in spans {
-        encoded.clear();
-        prost::encoding::message::encode(SPANS_FIELD, span.borrow(), &mut encoded);
-        out.write_all(&encoded)?;
-    }
-    Ok(())
+    out.write_all(b"\n")
+}
+
+/// Writes one span; `encoded` is used again for the next.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_span(out: &mut impl Write, span: &Span, encoded: &mut Vec<u8>) -> io::Result<()> {
+    encoded.clear();
+    prost::encoding::message::encode(SPANS_FIELD, span, encoded);
+    out.write_all(encoded)
 }
 
 /// Returns true if the beginning of a file is that of an entry which may name a rule.

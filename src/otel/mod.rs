@@ -9,6 +9,7 @@ pub mod entry_reader;
 mod gen_ai;
 pub mod history_line;
 pub mod ids;
+mod memo;
 mod names;
 pub mod prices;
 pub mod rate_limit;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::otel::memo::Memo;
 use crate::otel::scrub::Scrubber;
 use crate::settings::{Logging, Profile};
 use crate::truncate::{Shortener, cut, cut_at_word, withheld};
@@ -29,6 +30,7 @@ pub struct Redactor {
     logging: Logging,
     limit: usize,
     scrubber: Option<Scrubber>,
+    memo: Memo,
 }
 
 impl Redactor {
@@ -46,7 +48,7 @@ impl Redactor {
 
     /// As [`Redactor::for_rows`], from the first row of a turn.
     pub fn of_switches(logging: Logging, limit: usize) -> Redactor {
-        Redactor { logging, limit, scrubber: None }
+        Redactor { logging, limit, scrubber: None, memo: Memo::default() }
     }
 
     /// The longest text that is written whole, in bytes.
@@ -129,7 +131,7 @@ impl Redactor {
     }
 
     fn scrubbed<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.scrubber.as_ref().map_or(Cow::Borrowed(text), |s| s.scrub(text))
+        self.scrubber.as_ref().map_or(Cow::Borrowed(text), |s| self.memo.scrubbed(text, |text| s.scrub(text)))
     }
 }
 

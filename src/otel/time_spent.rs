@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::time::Timestamp;
-use crate::turn::{Status, Turn};
+use crate::turn::{ModelCall, Status, ToolCall, Turn};
 
 /// The parts of a turn's time, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,17 +29,33 @@ pub struct TimeSpent {
     pub compaction_ms: u64,
 }
 
+/// From when to when the calls of a turn ran.
+#[derive(Debug, Default)]
+pub struct Bounds {
+    waits: Vec<(Timestamp, Timestamp)>,
+    calls: Vec<(Timestamp, Timestamp)>,
+    tools: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Bounds {
+    pub fn note_call(&mut self, call: &ModelCall) {
+        self.calls.push((call.started, call.ended));
+    }
+
+    pub fn note_tool(&mut self, tool: &ToolCall) {
+        let wait = tool.permission.as_ref().and_then(|permission| permission.wait);
+        self.waits.extend(wait.map(|wait| (tool.started, tool.started.plus(wait))));
+        self.tools.push((tool.started, tool.ended));
+    }
+}
+
 /// Works out where the time of a turn went.
-pub fn of_turn(turn: &Turn) -> TimeSpent {
+pub fn of_turn(turn: &Turn, bounds: Bounds) -> TimeSpent {
     let mut taken = Intervals::default();
-    let waits = turn.tools.iter().filter_map(|tool| {
-        let wait = tool.permission.as_ref()?.wait?;
-        Some((tool.started, tool.started.plus(wait)))
-    });
-    let approvals_ms = taken.add(waits);
+    let approvals_ms = taken.add(bounds.waits.into_iter());
     let compaction_ms = taken.add(turn.compactions.iter().map(|c| (c.started, c.ended)));
-    let model_ms = taken.add(turn.calls.iter().map(|c| (c.started, c.ended)));
-    let tools_ms = taken.add(turn.tools.iter().map(|t| (t.started, t.ended)));
+    let model_ms = taken.add(bounds.calls.into_iter());
+    let tools_ms = taken.add(bounds.tools.into_iter());
     let done = taken.0.iter().map(|(_, end)| *end).max();
     let tail = done.filter(|_| turn.status == Status::Completed).map(|at| turn.ended.since(at));
     let first_token = turn.calls.first().and_then(|call| call.time_to_first_token);

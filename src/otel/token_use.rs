@@ -41,18 +41,19 @@ pub struct TokenUse {
     pub reasoning: u64,
 }
 
-/// Every response of a turn, those alike added up.
-pub fn of_turn(turn: &Turn) -> Vec<TokenUse> {
-    let model = turn.about.model.as_deref();
-    let mut all: Vec<TokenUse> = Vec::new();
-    for call in &turn.calls {
-        let used = of_call(call, model);
-        match all.iter_mut().find(|known| known.is_like(&used)) {
-            Some(known) => known.add(&used),
-            None if used.calls + used.untold > 0 => all.push(used),
-            None => {}
-        }
+/// Counts one more response among those of a turn, added to those it is like.
+pub fn count(all: &mut Vec<TokenUse>, call: &crate::turn::ModelCall, model_of_turn: Option<&str>) {
+    let used = of_call(call, model_of_turn);
+    match all.iter_mut().find(|known| known.is_like(&used)) {
+        Some(known) => known.add(&used),
+        None if used.calls + used.untold > 0 => all.push(used),
+        None => {}
     }
+}
+
+/// Returns what a turn used: its responses, or where their tokens are not known, the turn's own.
+pub fn of_turn(turn: &Turn, counted: Vec<TokenUse>) -> Vec<TokenUse> {
+    let (model, mut all) = (turn.about.model.as_deref(), counted);
     let told = all.iter().any(|used| used.calls > 0);
     if let Some(usage) = turn.usage.as_ref().filter(|_| !told) {
         // The sum of a turn's calls, of which nobody told how many they were: its step is not known.

@@ -29,27 +29,23 @@ pub struct ToolUse {
     pub wait_ms: u64,
 }
 
-/// The tools of a turn, the first used first.
-pub fn of_calls(calls: &[ToolCall]) -> Vec<ToolUse> {
-    let mut all: Vec<ToolUse> = Vec::new();
-    for call in calls {
-        let at = all.iter().position(|known| known.name == call.name).unwrap_or_else(|| {
-            all.push(ToolUse { name: call.name.clone(), ..ToolUse::default() });
-            all.len() - 1
-        });
-        let used = &mut all[at];
-        used.calls += 1;
-        used.failed += u64::from(call.error.is_some());
-        used.nested += u64::from(call.parent.is_some());
-        used.failed_nested += u64::from(call.parent.is_some() && call.error.is_some());
-        used.ms += millis(call.ended.since(call.started));
-        if let Some(permission) = &call.permission {
-            used.asked += 1;
-            used.denied += u64::from(permission.decision == Decision::Denied);
-            used.wait_ms += permission.wait.map_or(0, millis);
-        }
+/// Counts one more call among the tools of a turn, the first used first.
+pub fn count(all: &mut Vec<ToolUse>, call: &ToolCall) {
+    let at = all.iter().position(|known| known.name == call.name).unwrap_or_else(|| {
+        all.push(ToolUse { name: call.name.clone(), ..ToolUse::default() });
+        all.len() - 1
+    });
+    let used = &mut all[at];
+    used.calls += 1;
+    used.failed += u64::from(call.error.is_some());
+    used.nested += u64::from(call.parent.is_some());
+    used.failed_nested += u64::from(call.parent.is_some() && call.error.is_some());
+    used.ms += millis(call.ended.since(call.started));
+    if let Some(permission) = &call.permission {
+        used.asked += 1;
+        used.denied += u64::from(permission.decision == Decision::Denied);
+        used.wait_ms += permission.wait.map_or(0, millis);
     }
-    all
 }
 
 impl ToolUse {

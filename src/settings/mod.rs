@@ -8,7 +8,7 @@
 pub mod document;
 pub mod env_file;
 pub mod keys;
-mod pairs;
+pub mod pairs;
 pub mod patterns;
 mod resolve;
 mod rules;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub headers: Vec<(String, Secret)>,
     /// The wire protocol of an OTLP target.
     pub protocol: Protocol,
+    /// True if a setting says so; otherwise the endpoint's form decides.
+    pub names_protocol: bool,
     /// Lets a key travel over plain http to a host that is not loopback.
     pub allow_insecure: bool,
     /// The variable of the environment that names the backend here, and perhaps in no other shell.
@@ -115,6 +117,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// The same settings with another protocol.
+    pub fn speaking(&self, protocol: Protocol) -> Settings {
+        Settings { protocol, ..self.clone() }
+    }
+
     /// Reads all settings.
     ///
     /// # Errors
@@ -208,6 +215,7 @@ impl Settings {
             space_id: resolver.backend_text("space_id", target),
             headers: resolver.headers(target),
             protocol: resolver.protocol(target, &mut problems),
+            names_protocol: resolver.text("protocol").is_some(),
             allow_insecure,
             backend_variable: resolver.backend_variable(target),
             profile,

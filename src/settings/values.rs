@@ -86,6 +86,13 @@ impl ExportMode {
 impl Protocol {
     pub const NAMES: [(&'static str, Protocol); 2] =
         [("grpc", Protocol::Grpc), ("http/protobuf", Protocol::HttpProtobuf)];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Grpc => "grpc",
+            Protocol::HttpProtobuf => "http/protobuf",
+        }
+    }
 }
 
 impl Target {

@@ -1,24 +1,28 @@
 //! A turn: everything that is known of it once it is over. The heart of the project, plain data.
 //!
 //! [`state`] and [`rows`] are what hooks leave behind, a [`closed`] turn is what they know when it ends, and
-//! [`fold`] is the pure step from hooks, rollout and notify to a [`Turn`].
+//! [`fold`] is the pure step from hooks, rollout and notify to a [`Turn`]. What a large turn consists of lies on a
+//! [`shelf`], of which a part is in memory.
 
 pub mod closed;
 mod flat_yaml;
 pub mod fold;
 pub mod owner;
 pub mod rows;
+pub mod shelf;
 pub mod state;
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::codex::payload::Usage;
 use crate::codex::rollout::{FileChange, Image};
 use crate::ids::{ThreadId, TurnId};
 use crate::time::Timestamp;
+use crate::turn::shelf::{Scratch, Shelf};
 
 /// A finished turn of a thread, or a later part of one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Turn {
     pub thread: ThreadId,
     pub turn: TurnId,
@@ -38,8 +42,8 @@ pub struct Turn {
     pub inputs: Vec<Message>,
     pub answer: Option<String>,
     pub about: About,
-    pub calls: Vec<ModelCall>,
-    pub tools: Vec<ToolCall>,
+    pub calls: Shelf<ModelCall>,
+    pub tools: Shelf<ToolCall>,
     pub compactions: Vec<Compaction>,
     pub usage: Option<Usage>,
     pub usage_source: Option<&'static str>,
@@ -47,6 +51,8 @@ pub struct Turn {
     pub origin: Origin,
     /// What hooks and rollout report differently, for the log.
     pub differences: Vec<String>,
+    /// Where the calls of a large turn lie.
+    pub scratch: Scratch,
 }
 
 /// End of a turn.
@@ -112,7 +118,7 @@ pub struct About {
 }
 
 /// The state of the repository the turn worked in, as far as it could be read.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Git {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +133,7 @@ pub struct Git {
 }
 
 /// Something said to the model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     pub role: Role,
     pub text: String,
@@ -136,7 +142,7 @@ pub struct Message {
     pub call_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     User,
     Tool,
@@ -147,33 +153,44 @@ pub enum Role {
 }
 
 /// One response of the model.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ModelCall {
     /// The response's id, or its ordinal in the turn where the release tells none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     pub started: Timestamp,
     pub ended: Timestamp,
     /// Messages that were new to the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub input: Vec<Message>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<Output>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// The model that was asked; it can change within a turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The tier in force when the request was made (`priority` is fast mode), where the release records it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
     /// From the turn's beginning to its first token; known of a turn's first response alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time_to_first_token: Option<Duration>,
     /// Size of the model's context, in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
     /// How often it was asked for, as hooks report it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// True if the response is the summary of a compaction.
     pub compacts: bool,
 }
 
 /// A part of a response, in the order it was written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Output {
     Text(String),
     Reasoning(String),
@@ -182,28 +199,43 @@ pub enum Output {
 }
 
 /// One tool call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ToolCall {
     /// Unique id of the call in its turn: its own id, numbered where the model used it again.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub call_id: String,
     /// The key of the call whose script made this one (code mode); the model asked for every other call itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// The name Codex shows to hooks: Bash, apply_patch, mcp__server__tool, …
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The name the model used, where it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp: Option<(String, String)>,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub arguments: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// What a script said while it ran (code mode); it is no part of the output.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub progress: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
     pub started: Timestamp,
     pub ended: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub permission: Option<Permission>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FileChange>,
 }
 
@@ -218,7 +250,7 @@ impl ToolCall {
 pub const NESTED_ID: &str = "exec-";
 
 /// A permission that was asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Permission {
     pub decision: Decision,
     /// user, policy, hook, or the reviewer Codex was set to ask.
@@ -228,7 +260,7 @@ pub struct Permission {
     pub reason: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decision {
     Approved,
     Denied,

@@ -97,18 +97,32 @@ impl Row {
     }
 }
 
+/// Rows as they are read, one after the other.
+pub type Rows = Box<dyn Iterator<Item = Row>>;
+
 /// Reads the rows of a file; torn, foreign and endless lines are passed over, a missing file has none.
-pub fn read(path: &Path) -> Vec<Row> {
-    let Ok(file) = file::open_regular(path) else { return Vec::new() };
+pub fn read(path: &Path) -> Rows {
+    let Ok(file) = file::open_regular(path) else { return none() };
     let mut lines = BufReader::with_capacity(BUFFER_BYTES, file.take(MAX_BYTES));
-    let (mut rows, mut line) = (Vec::new(), Vec::new());
-    loop {
-        line.clear();
-        match lines.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return rows,
-            Ok(_) => rows.extend(serde_json::from_slice::<Row>(&line).ok()),
+    let mut line = Vec::new();
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            line.clear();
+            match lines.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {
+                    if let Ok(row) = serde_json::from_slice(&line) {
+                        return Some(row);
+                    }
+                }
+            }
         }
-    }
+    }))
+}
+
+/// Returns no rows: of a turn that no hook saw.
+pub fn none() -> Rows {
+    Box::new(std::iter::empty())
 }
 
 /// Reads rows from the content of a file.

@@ -110,13 +110,18 @@ impl Case {
     }
 }
 
-/// Every case, with its home made ready.
-pub fn all(binary: &Path, folder: &Path) -> Vec<Case> {
+/// Makes the links that Codex calls.
+pub fn link(binary: &Path, folder: &Path) {
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).expect("a folder");
     for role in ["session", "tool", "stop", "notify"] {
         symlink(binary, bin.join(format!("arize-hook-codex-{role}"))).expect("a link");
     }
+}
+
+/// Every case, with its home made ready.
+pub fn all(folder: &Path) -> Vec<Case> {
+    let bin = folder.join("bin");
     let role = |name: &str| bin.join(format!("arize-hook-codex-{name}"));
     let (tool, session, stop) = (role("tool"), role("session"), role("stop"));
     let small = |event: &str, more: &str| Payload::Pipe(payload(event, more, 1024));

@@ -12,6 +12,7 @@ mod cases;
 #[path = "../it/codex.rs"]
 #[expect(dead_code, reason = "the tests of the real Codex need more of it")]
 mod codex;
+mod delivery;
 mod memory;
 mod spawn;
 mod turns;
@@ -23,11 +24,37 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 fn main() {
-    let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(200);
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_arize-codex"));
     let folder = std::env::temp_dir().join(format!("arize-codex-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
-    let mut cases = cases::all(&binary, &folder);
+    cases::link(&binary, &folder);
+    // One part alone, by its name: hooks, memory, delivery, turns.
+    let only = std::env::var("BENCH_ONLY").ok();
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("hooks") {
+        measure_hooks(&binary, &folder);
+    }
+    if wanted("memory") {
+        memory::measure(&binary, &folder);
+    }
+    if wanted("delivery") {
+        delivery::measure(&binary, &folder);
+    }
+    if wanted("turns") {
+        match (std::env::var("ARIZE_CODEX_TEST_LAB"), cases::nothing(&folder)) {
+            (Ok(_), Some(nothing)) => turns::compare(&nothing),
+            _ => println!(
+                "\nCodex's own turns are not timed: ARIZE_CODEX_TEST_LAB or the static target is missing."
+            ),
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("the temporary folder to be removed");
+}
+
+/// Times every hook, in rounds.
+fn measure_hooks(binary: &std::path::Path, folder: &std::path::Path) {
+    let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(200);
+    let mut cases = cases::all(folder);
     let mut runs: Vec<Vec<Run>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds {
         for place in shuffled(cases.len(), round) {
@@ -37,15 +64,7 @@ fn main() {
             case.settle();
         }
     }
-    print(&binary, rounds, &cases, &mut runs);
-    memory::measure(&binary, &folder);
-    match (std::env::var("ARIZE_CODEX_TEST_LAB"), cases::nothing(&folder)) {
-        (Ok(_), Some(nothing)) => turns::compare(&nothing),
-        _ => println!(
-            "\nCodex's own turns are not timed: ARIZE_CODEX_TEST_LAB or the static target is missing."
-        ),
-    }
-    std::fs::remove_dir_all(&folder).expect("the temporary folder to be removed");
+    print(binary, rounds, &cases, &mut runs);
 }
 
 /// The numbers below `count` in an order that each round has for itself.

@@ -2,12 +2,10 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::collector::{Answer, HttpCollector};
+use crate::collector::{Answer, GrpcCollector, HttpCollector};
 use crate::lab::{Lab, Session};
 use crate::namespace::{self, mount};
 
@@ -148,26 +146,43 @@ fn local_turns_count_as_kept() {
 
 #[test]
 fn doctor_advises_on_endpoints() {
-    let http1 = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = http1.local_addr().unwrap();
-    std::thread::spawn(move || {
-        while let Ok((mut stream, _)) = http1.accept() {
-            // As a server does, once it has something to answer.
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-            let _ = stream.read_to_end(&mut Vec::new());
-        }
-    });
     for (yaml, advice) in [
         (
             "target: phoenix, endpoint: 'htp://x'".to_owned(),
             "fix the setting where doctor says it comes from",
         ),
-        (format!("target: otlp, endpoint: 'http://{address}'"), "set protocol to http/protobuf"),
         ("target: otlp, endpoint: 'http://127.0.0.1:9'".to_owned(), "endpoint and protocol are right"),
     ] {
         let told = of(&Lab::new(&yaml), "backend");
         assert!(told[0].starts_with("failure ") && told[0].contains(advice), "{yaml}: {told:?}");
+    }
+}
+
+#[test]
+fn doctor_asks_what_a_collector_speaks() {
+    let http = HttpCollector::start(|_| Answer::Accept);
+    let refuses = HttpCollector::start(|_| Answer::Status(422, "", ""));
+    let grpc = GrpcCollector::start(|_| Answer::Accept);
+    for (endpoint, name) in [
+        (format!("http://{}", http.address()), "http/protobuf"),
+        (format!("http://{}", refuses.address()), "http/protobuf"),
+        (format!("http://{}/v1/traces", grpc.address()), "grpc"),
+    ] {
+        let lab = Lab::new(&format!("target: otlp, endpoint: '{endpoint}'"));
+        let told = of(&lab, "protocol");
+        assert!(told[0].starts_with("ok ") && told[0].contains(&format!("speaks {name}, not")), "{told:?}");
+        assert!(!of(&lab, "backend")[0].starts_with("failure "), "{endpoint}");
+        assert!(of(&lab, "protocol").is_empty(), "it stands in config.yaml");
+        // What a user has set is not overwritten.
+        let other = if name == "grpc" { "http/protobuf" } else { "grpc" };
+        let lab = Lab::new(&format!("target: otlp, endpoint: '{endpoint}', protocol: {other}"));
+        for _ in 0..2 {
+            let told = of(&lab, "protocol");
+            assert!(
+                told[0].starts_with("failure ") && told[0].contains(&format!("set protocol {name}")),
+                "{told:?}"
+            );
+        }
     }
 }
 

@@ -41,6 +41,8 @@ mod hostile_grid;
 #[cfg(unix)]
 mod lab;
 #[cfg(unix)]
+mod large_turn;
+#[cfg(unix)]
 mod layers;
 #[cfg(unix)]
 mod live;

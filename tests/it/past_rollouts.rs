@@ -53,8 +53,8 @@ fn turns_of(rollout: &Path) -> Vec<Entry> {
     fs::File::options().append(true).open(&copy).unwrap().set_modified(long_ago).unwrap();
     let mut found = Vec::new();
     past_turns::scan(lab.context(), &settings, &copy, &Wanted::default(), &mut |turn| {
-        if let Found::Turn(entry) = turn {
-            found.push(*entry);
+        if let Found::Turn(turn) = turn {
+            found.push(turn.into_entry());
         }
         Ok(())
     })

@@ -5,6 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::collector::{Answer, GrpcCollector, HttpCollector};
+
 /// A home that nothing but the test knows of.
 struct Home {
     folder: tempfile::TempDir,
@@ -478,6 +480,45 @@ fn install_counts_past_sessions_and_takes_headers() {
     assert!(yaml.contains("x-team: a=b"), "{yaml}");
     assert_eq!(home.run(&["install", "--yes", "--target", "otlp", "--header", "bad"]).status.code(), Some(2));
     assert_eq!(home.run(&["install", "--yes", "--endpoint", "ftp://x"]).status.code(), Some(2));
+}
+
+#[test]
+fn install_asks_collector_for_its_protocol() {
+    let home = Home::with(None);
+    let (http, grpc) = (HttpCollector::start(|_| Answer::Accept), GrpcCollector::start(|_| Answer::Accept));
+    for (address, name) in
+        [(http.address(), "http/protobuf"), (grpc.address(), "grpc"), (http.address(), "http/protobuf")]
+    {
+        let endpoint = format!("http://{address}");
+        let output = home.run(&["install", "--yes", "--target", "otlp", "--endpoint", &endpoint]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&format!("otlp at {endpoint} answers in {name}")), "{said}");
+        let yaml = fs::read_to_string(home.path(".arize/harness/config.yaml")).unwrap();
+        assert!(yaml.contains(&format!("protocol: {name}")), "{yaml}");
+    }
+}
+
+#[test]
+fn install_keeps_headers_of_the_environment() {
+    let collector = HttpCollector::start(|seen| match seen.headers.get("x-team").map(String::as_str) {
+        Some("a b") => Answer::Accept,
+        _ => Answer::Status(401, "", ""),
+    });
+    let home = Home::with(None);
+    let args = ["install", "--yes", "--target", "otlp", "--endpoint", &collector.url()];
+    let output = home.run_with(&args, &[("OTEL_EXPORTER_OTLP_HEADERS", "x-team=a%20b")]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("x-team of OTEL_EXPORTER_OTLP_HEADERS, kept") && !said.contains("a b"), "{said}");
+    let doctor = String::from_utf8(home.run(&["doctor"]).stdout).unwrap();
+    assert!(doctor.contains("answers and accepts requests"), "without the variable: {doctor}");
+    // Another backend's headers are no headers of this one.
+    let other = Home::with(None);
+    other.run_with(
+        &["install", "--yes", "--target", "phoenix"],
+        &[("OTEL_EXPORTER_OTLP_HEADERS", "x-team=1")],
+    );
+    let yaml = fs::read_to_string(other.path(".arize/harness/config.yaml")).unwrap();
+    assert!(!yaml.contains("x-team"), "{yaml}");
 }
 
 #[test]

@@ -232,10 +232,10 @@ pub fn backfill(context: &Context) -> Vec<Entry> {
         let long_ago = SystemTime::now() - Duration::from_secs(48 * 3600);
         File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
         past_turns::scan(context, &settings, &path, &Wanted::default(), &mut |found| {
-            if let Found::Turn(entry) = found
-                && outbox::put(context.paths(), &entry)?
+            if let Found::Turn(turn) = found
+                && outbox::put_turn(context.paths(), &turn)?
             {
-                added.push(*entry);
+                added.push(turn.into_entry());
             }
             Ok(())
         })

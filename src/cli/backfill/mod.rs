@@ -6,6 +6,8 @@ use anyhow::bail;
 use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::report::{Count, Progress};
@@ -20,10 +22,12 @@ use crate::delivery::budget::{Budget, Report};
 use crate::delivery::flush;
 use crate::delivery::history::handover::Handover;
 use crate::delivery::key_set::Ledger;
+use crate::delivery::outbox;
 use crate::delivery::past_turns;
 use crate::delivery::past_turns::{Found, Wanted};
 use crate::file;
 use crate::ids::ThreadId;
+use crate::otel::spans::TurnSpans;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -69,25 +73,20 @@ pub fn run(
     // The session is known by its rollouts, which hold more of it than a turn's own ids do.
     let selectors = Selectors { session: None, ..selectors.clone() };
     let filter = selectors.at(context);
-    let mut work = Work::new(args, context, &settings, filter, thread, rollouts.len());
-    let mut stopped = None;
-    for path in &rollouts {
-        if let Err(error) = work.file(path) {
-            stopped = Some(error);
-            break;
-        }
-    }
+    let work = Work::new(args, context, &settings, filter, thread, rollouts);
+    let mut stopped = work.read_all().err();
+    let mut shared = work.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     if stopped.is_none() && !args.dry_run {
-        stopped = work.deliver().err();
+        stopped = shared.deliver(context, &settings).err();
     }
     if !args.dry_run {
         archive::prune(context.paths(), &settings);
     }
-    work.progress.end();
-    work.count.write(args.dry_run, out)?;
+    shared.progress.end();
+    shared.count.write(args.dry_run, out)?;
     match stopped {
         Some(error) => Err(error.context("stopped; run the same command again to go on")),
-        None if work.count.unreadable > 0 => Ok(exit::FAILED),
+        None if shared.count.unreadable > 0 => Ok(exit::FAILED),
         None => Ok(exit::DONE),
     }
 }
@@ -127,14 +126,21 @@ fn session(rollouts: &[PathBuf], beginning: &str) -> anyhow::Result<ThreadId> {
     })
 }
 
+/// The rollouts to be read, by as many threads as there are cores. Turns of a rollout stay in their order.
 struct Work<'a> {
     args: &'a BackfillArgs,
     context: &'a Context,
     settings: &'a Settings,
     wanted: Wanted,
     filter: Filter<'a>,
-    /// True if a turn of the rollout at hand was left out.
-    left_out: bool,
+    rollouts: Vec<PathBuf>,
+    /// How many of them have been begun.
+    begun: AtomicUsize,
+    shared: Mutex<Shared<'a>>,
+}
+
+/// What the threads have in common.
+struct Shared<'a> {
     finished: Ledger,
     handover: Handover<'a>,
     count: Count,
@@ -151,57 +157,95 @@ impl<'a> Work<'a> {
         settings: &'a Settings,
         filter: Filter<'a>,
         thread: Option<ThreadId>,
-        files: usize,
+        rollouts: Vec<PathBuf>,
     ) -> Work<'a> {
+        let shared = Shared {
+            finished: Ledger::finished_rollouts(context.paths()),
+            handover: Handover::new(context.paths(), settings),
+            count: Count::default(),
+            waiting: 0,
+            pruned: Instant::now(),
+            progress: Progress::new(rollouts.len()),
+        };
         Work {
             args,
             context,
             settings,
             wanted: Wanted { thread, again: args.again, ..Wanted::default() },
             filter,
-            left_out: false,
-            finished: Ledger::finished_rollouts(context.paths()),
-            handover: Handover::new(context.paths(), settings),
-            count: Count::default(),
-            waiting: 0,
-            pruned: Instant::now(),
-            progress: Progress::new(files),
+            rollouts,
+            begun: AtomicUsize::new(0),
+            shared: Mutex::new(shared),
         }
     }
 
+    /// Reads every rollout, until one cannot be handed over.
+    fn read_all(&self) -> anyhow::Result<()> {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let threads = cores.min(MOST_THREADS).min(self.rollouts.len());
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.read_some())).collect();
+            let own = self.read_some();
+            let ended = others.into_iter().map(|other| match other.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            // Collected first, so that none is left running.
+            own.and(ended.collect::<Vec<_>>().into_iter().collect())
+        })
+    }
+
+    /// Reads one rollout after the other that no thread has begun.
+    fn read_some(&self) -> anyhow::Result<()> {
+        while let Some(path) = self.rollouts.get(self.begun.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = self.file(path) {
+                self.begun.store(self.rollouts.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared<'a>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes the turns of one rollout into the outbox, delivering whenever enough have come together.
-    fn file(&mut self, path: &Path) -> anyhow::Result<()> {
-        self.count.files += 1;
+    fn file(&self, path: &Path) -> anyhow::Result<()> {
         let name = fingerprint(path);
         // A rollout that is named is always looked at.
         let skip = self.args.paths.is_empty() && self.wanted.thread.is_none() && !self.wanted.again;
-        if self.is_too_old(path) || skip && name.as_deref().is_some_and(|n| self.finished.contains(n)) {
-            self.count.finished += 1;
-            self.progress.tick(&self.count);
-            return Ok(());
+        {
+            let shared = &mut *self.shared();
+            shared.count.files += 1;
+            if self.is_too_old(path) || skip && name.as_deref().is_some_and(|n| shared.finished.contains(n)) {
+                shared.count.finished += 1;
+                shared.progress.tick(&shared.count);
+                return Ok(());
+            }
         }
-        let (context, settings, wanted) = (self.context, self.settings, self.wanted.clone());
-        let mut failed = None;
-        self.left_out = false;
-        let scanned = past_turns::scan(context, settings, path, &wanted, &mut |found| {
+        let (mut failed, mut left_out) = (false, false);
+        let scanned = past_turns::scan(self.context, self.settings, path, &self.wanted, &mut |found| {
+            left_out |= matches!(&found, Found::Turn(turn) if !self.filter.takes(turn.head()));
             let took = self.take(path, found);
-            failed = took.as_ref().err().map(ToString::to_string);
+            failed = took.is_err();
             took
         });
+        let shared = &mut *self.shared();
         match scanned {
-            Ok(true) if !self.args.dry_run && !self.left_out => {
+            Ok(true) if !self.args.dry_run && !left_out => {
                 if let Some(name) = name {
-                    self.finished.add([name.as_str()].into_iter())?;
+                    shared.finished.add([name.as_str()].into_iter())?;
                 }
             }
             Ok(_) => {}
-            Err(error) if failed.is_some() => return Err(error),
+            Err(error) if failed => return Err(error),
             Err(error) => {
-                self.count.unreadable += 1;
+                shared.count.unreadable += 1;
                 self.settings.log.error(format_args!("cannot read {}: {error}", path.display()));
             }
         }
-        self.progress.tick(&self.count);
+        shared.progress.tick(&shared.count);
         Ok(())
     }
 
@@ -216,45 +260,56 @@ impl<'a> Work<'a> {
         !compressed && self.filter.since().is_some_and(|since| modified().is_some_and(|at| at < since))
     }
 
-    fn take(&mut self, path: &Path, found: Found) -> anyhow::Result<()> {
-        match found {
-            Found::Turn(entry) if !self.filter.takes(&entry.head) => {
-                self.left_out = true;
-                self.count.unwanted += 1;
-            }
-            Found::Turn(entry) => {
-                self.count.turns += 1;
-                self.count.spans += entry.spans.len() as u64;
-                if self.args.dry_run {
-                    return Ok(());
-                }
-                if self.wanted.again {
-                    self.handover.put_again(&entry)?;
-                } else {
-                    self.handover.put(&entry)?;
-                }
-                self.waiting += 1;
-                if self.waiting >= BATCH_TURNS {
-                    self.deliver()?;
-                }
-            }
-            Found::Known => self.count.known += 1,
-            Found::Running => self.count.running += 1,
-            Found::Unwanted => self.count.unwanted += 1,
-            Found::Elsewhere => self.count.elsewhere += 1,
-            Found::Internal => self.count.internal += 1,
-            Found::Foreign(what) => self.count.foreign.push((path.to_owned(), what)),
-            Found::OtherProgram(name) => *self.count.programs.entry(name).or_default() += 1,
+    fn take(&self, path: &Path, found: Found) -> anyhow::Result<()> {
+        if let Found::Turn(turn) = &found
+            && self.filter.takes(turn.head())
+        {
+            return self.hand_over(turn);
         }
-        self.progress.tick(&self.count);
+        let shared = &mut *self.shared();
+        let count = &mut shared.count;
+        match found {
+            Found::Turn(_) | Found::Unwanted => count.unwanted += 1,
+            Found::Known => count.known += 1,
+            Found::Running => count.running += 1,
+            Found::Elsewhere => count.elsewhere += 1,
+            Found::Internal => count.internal += 1,
+            Found::Foreign(what) => count.foreign.push((path.to_owned(), what)),
+            Found::OtherProgram(name) => *count.programs.entry(name).or_default() += 1,
+        }
+        shared.progress.tick(&shared.count);
         Ok(())
     }
 
+    /// Hands a turn over. Its spans are built while other threads go on.
+    fn hand_over(&self, turn: &TurnSpans) -> anyhow::Result<()> {
+        let spans = turn.count();
+        if !self.args.dry_run {
+            if self.wanted.again {
+                self.shared().handover.put_again(turn)?;
+            } else {
+                self.shared().handover.note(turn.head());
+                outbox::put_turn(self.context.paths(), turn)?;
+            }
+        }
+        let shared = &mut *self.shared();
+        shared.count.turns += 1;
+        shared.count.spans += spans;
+        shared.progress.tick(&shared.count);
+        shared.waiting += u64::from(!self.args.dry_run);
+        match shared.waiting >= BATCH_TURNS {
+            true => shared.deliver(self.context, self.settings),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Shared<'_> {
     /// Empties the outbox, so that reading goes no faster than the backend takes.
-    fn deliver(&mut self) -> anyhow::Result<()> {
+    fn deliver(&mut self, context: &Context, settings: &Settings) -> anyhow::Result<()> {
         self.waiting = 0;
         if self.pruned.elapsed() > PRUNED_EVERY {
-            archive::prune(self.context.paths(), self.settings);
+            archive::prune(context.paths(), settings);
             self.pruned = Instant::now();
         }
         let (count, progress) = (&mut self.count, &mut self.progress);
@@ -263,8 +318,7 @@ impl<'a> Work<'a> {
             count.delivered = before + report.delivered;
             progress.tick(count);
         };
-        let budget = Budget::asked(PATIENCE);
-        let report = flush::run_watched(self.context, self.settings, budget, &mut watch);
+        let report = flush::run_watched(context, settings, Budget::asked(PATIENCE), &mut watch);
         count.delivered = before + report.delivered;
         match report.last_error {
             Some(error) => bail!("{error}"),
@@ -293,6 +347,8 @@ fn fingerprint(path: &Path) -> Option<String> {
 const THREAD_BEGINS: usize = "rollout-2025-11-22T10-00-00-".len();
 /// As long as the ids that Codex gives.
 const WHOLE_ID: usize = 36;
+/// More threads than this wait for the disk.
+const MOST_THREADS: usize = 4;
 /// Number of turns that are delivered together.
 const BATCH_TURNS: u64 = 100;
 /// Longest time for one batch, outages included.

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Finding, state};
 use crate::cli::setup::backend::{self, Probe, Test};
+use crate::cli::setup::settings_file;
 use crate::cli::view::text::counted;
 use crate::context::{Context, Paths};
 use crate::delivery;
@@ -18,7 +19,7 @@ use crate::file;
 use crate::git::without_credentials;
 use crate::otel::entry_reader;
 use crate::otel::text_tree::seconds;
-use crate::settings::{Settings, Target};
+use crate::settings::{CODEX_PREFIX, Settings, Target, load_document};
 use crate::time::{self, Timestamp};
 
 pub fn check(context: &Context, send: bool) -> Vec<Finding> {
@@ -27,7 +28,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     let paths = context.paths();
     let mut findings: Vec<Finding> = settings.iter().flat_map(|s| orphans(context, s)).collect();
     findings.extend(settings.iter().flat_map(|s| other_shell(paths, s)));
-    let backend: Vec<Finding> = settings.iter().flat_map(|s| backends(s, send)).collect();
+    let backend: Vec<Finding> = settings.iter().flat_map(|s| backends(context, s, send)).collect();
     let answers = !backend.is_empty() && backend.iter().all(|f| f.status != super::Status::Failure);
     findings.extend(backend);
     let state = state::check(paths);
@@ -92,10 +93,10 @@ fn other_shell(paths: &Paths, settings: &Settings) -> Option<Finding> {
 }
 
 /// The backend in force, and those of rules, whose lines begin with the rule.
-fn backends(settings: &Settings, send: bool) -> Vec<Finding> {
-    let mut findings = backend(settings, send);
+fn backends(context: &Context, settings: &Settings, send: bool) -> Vec<Finding> {
+    let mut findings = backend(context, settings, send);
     for (rule, settings) in settings.backend_rules() {
-        let of_rule = backend(&settings, send).into_iter().map(|mut finding| {
+        let of_rule = answers(&settings, send).into_iter().map(|mut finding| {
             finding.text = format!("rule {rule}: {}", finding.text);
             finding
         });
@@ -104,7 +105,42 @@ fn backends(settings: &Settings, send: bool) -> Vec<Finding> {
     findings
 }
 
-fn backend(settings: &Settings, send: bool) -> Vec<Finding> {
+/// Asks a collector that does not answer in the protocol its endpoint looks like in the other one. What it speaks is
+/// written into config.yaml, unless a setting says otherwise: then the setting is to be mended.
+fn protocol(context: &Context, settings: &Settings) -> Option<(Finding, Settings)> {
+    let is_wrong = settings.target == Some(Target::Otlp)
+        && backend::probe(settings).is_err_and(|failure| !failure.wants_key());
+    let found = is_wrong.then(|| backend::find_protocol(settings)).flatten();
+    let found = found.filter(|found| *found != settings.protocol)?;
+    let name = found.name();
+    let mend = format!("`arize-codex config set protocol {name}`");
+    let speaks = format!("the collector speaks {name}, not {}", settings.protocol.name());
+    let written = || -> anyhow::Result<()> {
+        let mut document = load_document(context.paths())?;
+        let key = format!("{CODEX_PREFIX}protocol");
+        document.set(&key, name.into()).map_err(anyhow::Error::msg)?;
+        settings_file::save(&document, context.paths()).map(|_| ())
+    };
+    let finding = match settings.names_protocol {
+        true => Finding::failure("protocol", speaks, mend),
+        false => match written() {
+            Ok(()) => Finding::ok("protocol", format!("{speaks}; that stands in config.yaml now")),
+            Err(error) => Finding::failure("protocol", format!("{speaks}; {error}"), mend),
+        },
+    };
+    Some((finding, settings.speaking(found)))
+}
+
+fn backend(context: &Context, settings: &Settings, send: bool) -> Vec<Finding> {
+    let (mut findings, settings) = match protocol(context, settings) {
+        Some((finding, settings)) => (vec![finding], settings),
+        None => (Vec::new(), settings.clone()),
+    };
+    findings.extend(answers(&settings, send));
+    findings
+}
+
+fn answers(settings: &Settings, send: bool) -> Vec<Finding> {
     let Some(target) = settings.target else {
         let text = "no backend is configured; turns are kept on this machine";
         return vec![Finding::failure("backend", text, "run `arize-codex install`")];

@@ -11,7 +11,7 @@ use crate::cli::usage;
 use crate::context::{Context, var};
 use crate::delivery::transport::endpoint::Endpoint;
 use crate::settings::document::{Document, scalar_text};
-use crate::settings::{CODEX_PREFIX, Settings, SpanTree, Target};
+use crate::settings::{CODEX_PREFIX, Protocol, Settings, SpanTree, Target, pairs};
 
 /// The choices of one installation.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub struct Choices {
     pub span_tree: Option<SpanTree>,
     /// Prompts, tool arguments, tool results; none leaves what is set.
     pub logging: Option<[bool; 3]>,
+    /// What an OpenTelemetry collector was found to speak.
+    pub protocol: Option<Protocol>,
+    /// The headers that OTEL_EXPORTER_OTLP_HEADERS names here.
+    of_environment: Vec<(String, String)>,
     /// The target set before.
     was: Option<Target>,
 }
@@ -63,6 +67,8 @@ impl Choices {
             user_id: args.user_id.clone(),
             span_tree: args.span_tree.as_deref().map(parse_span_tree).transpose()?,
             logging: None,
+            protocol: None,
+            of_environment: pairs::parse(&context.var(var::OTLP_HEADERS).unwrap_or_default()),
             was: settings.target,
         })
     }
@@ -119,6 +125,25 @@ impl Choices {
             self.ask_content(settings)?;
         }
         Ok(())
+    }
+
+    /// Takes over the headers of the environment, which Codex's background server need not have; returns their names.
+    ///
+    /// # Errors
+    /// When the terminal is gone or the user interrupts.
+    pub fn keep_headers(&mut self, asks: bool) -> anyhow::Result<Vec<String>> {
+        let new =
+            |(name, _): &(String, String)| !self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let offered: Vec<_> = self.of_environment.iter().filter(|header| new(header)).cloned().collect();
+        if self.target != Target::Otlp || offered.is_empty() {
+            return Ok(Vec::new());
+        }
+        if asks && !prompt::yes("Keep the headers of OTEL_EXPORTER_OTLP_HEADERS in config.yaml?", true)? {
+            return Ok(Vec::new());
+        }
+        let names = offered.iter().map(|(name, _)| name.clone()).collect();
+        self.headers.extend(offered);
+        Ok(names)
     }
 
     fn ask_target(&mut self) -> anyhow::Result<()> {
@@ -236,6 +261,9 @@ impl Choices {
         }
         for (name, value) in &self.headers {
             set(&format!("headers.{name}"), Value::from(value.as_str()))?;
+        }
+        if let Some(protocol) = self.protocol {
+            set("protocol", Value::from(protocol.name()))?;
         }
         if let Some(user) = &self.user_id {
             set("user_id", Value::from(user.as_str()))?;

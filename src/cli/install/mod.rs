@@ -93,6 +93,11 @@ pub fn run(args: &Install, context: &Context, out: &mut dyn Write) -> anyhow::Re
         choices.ask(args, &document, &settings)?;
     }
     choices.check()?;
+    let kept = choices.keep_headers(asks)?;
+    if !kept.is_empty() {
+        let names = kept.join(", ");
+        writeln!(out, "headers   {names} of OTEL_EXPORTER_OTLP_HEADERS, kept in config.yaml")?;
+    }
     choices.write(&mut document)?;
     remember_notify(&mut document, &mut record, &prepared)?;
     let reachable = look_at_backend(context, &mut choices, &mut document, asks, out)?;
@@ -210,7 +215,7 @@ fn settings_of(context: &Context, document: &Document) -> Settings {
     Settings::from_resolver(&resolver, context.paths())
 }
 
-/// Probes the backend that will be in force and says what it found. A key that the backend asks for is asked of the user.
+/// Probes the backend that will be in force and says what it found; of a collector, in the protocol it speaks. A key that the backend asks for is asked of the user.
 fn look_at_backend(
     context: &Context,
     choices: &mut Choices,
@@ -226,8 +231,16 @@ fn look_at_backend(
             writeln!(out, "backend   none: turns stay on this machine")?;
             return Ok(true);
         }
+        if target == Target::Otlp && choices.protocol.is_none() {
+            choices.protocol = backend::find_protocol(&settings);
+            if choices.protocol.is_some() {
+                choices.write(document)?;
+                continue;
+            }
+        }
+        let spoken = choices.protocol.map(|p| format!(" in {}", p.name())).unwrap_or_default();
         let Err(failure) = backend::probe(&settings) else {
-            writeln!(out, "backend   {} at {endpoint} answers", target.name())?;
+            writeln!(out, "backend   {} at {endpoint} answers{spoken}", target.name())?;
             return Ok(true);
         };
         writeln!(out, "backend   {} at {endpoint}: {failure}", target.name())?;

@@ -177,6 +177,7 @@ fn status(summary: &Summary) -> (Style, String) {
 fn delivery(place: Place) -> (Style, String) {
     match place {
         Place::Sent => (Style::Good, "✓".to_owned()),
+        Place::SentInPart => (Style::Bad, "in part".to_owned()),
         Place::Waiting => (Style::Waiting, "waiting".to_owned()),
         Place::SetAside => (Style::Bad, "refused".to_owned()),
         Place::Deleted => (Style::Quiet, "deleted".to_owned()),

@@ -271,7 +271,7 @@ fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) 
     let mut entry = None;
     past_turns::scan(context, settings, &path, &wanted, &mut |found| {
         if let Found::Turn(found) = found {
-            entry = Some(*found);
+            entry = Some(found.into_entry());
         }
         Ok(())
     })?;

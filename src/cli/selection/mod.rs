@@ -46,6 +46,7 @@ impl Trace {
         match (any(Place::SetAside), any(Place::Waiting)) {
             (true, _) => Place::SetAside,
             (_, true) => Place::Waiting,
+            _ if any(Place::SentInPart) => Place::SentInPart,
             _ if any(Place::Deleted) => Place::Deleted,
             _ if any(Place::Dry) => Place::Dry,
             _ => Place::Sent,

@@ -14,7 +14,7 @@ use crate::otel::entry::{EntryKey, Head, Summary};
 use crate::otel::ids;
 use crate::otel::ids::Role;
 use crate::otel::resource::Decoration;
-use crate::settings::{Settings, Target};
+use crate::settings::{Protocol, Settings, Target};
 use crate::time;
 
 /// A backend's answer to a request without spans.
@@ -36,6 +36,23 @@ pub fn probe(settings: &Settings) -> Result<Probe, Failure> {
         Err(failure) if failure.class() == Class::Poison => Ok(Probe::RefusesEmpty(failure)),
         Err(failure) => Err(failure),
     }
+}
+
+/// Finds out what an OpenTelemetry collector speaks, by asking in HTTP and then in gRPC; `None` when neither is answered.
+pub fn find_protocol(settings: &Settings) -> Option<Protocol> {
+    let ask = |protocol| probe(&settings.speaking(protocol));
+    let http = ask(Protocol::HttpProtobuf);
+    if http == Ok(Probe::Takes) {
+        return Some(Protocol::HttpProtobuf);
+    }
+    let grpc = ask(Protocol::Grpc);
+    if grpc == Ok(Probe::Takes) {
+        return Some(Protocol::Grpc);
+    }
+    // One that asks for a key, or for more than an empty request, speaks the protocol it says so in.
+    let speaks = |answer: &Result<Probe, Failure>| answer.as_ref().map_or_else(Failure::wants_key, |_| true);
+    let found = [(Protocol::HttpProtobuf, &http), (Protocol::Grpc, &grpc)];
+    found.into_iter().find(|(_, answer)| speaks(answer)).map(|(protocol, _)| protocol)
 }
 
 /// Outcome of a test trace.

@@ -63,6 +63,7 @@ pub fn folder_name(path: &str) -> String {
 pub fn place_name(place: Place) -> &'static str {
     match place {
         Place::Sent => "delivered",
+        Place::SentInPart => "delivered in part",
         Place::Waiting => "waiting",
         Place::SetAside => "set aside",
         Place::Deleted => "deleted",

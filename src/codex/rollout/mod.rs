@@ -15,6 +15,8 @@ pub mod spawn;
 pub mod turns;
 mod wire;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codex::payload::Usage;
 use crate::time::Timestamp;
 
@@ -182,7 +184,7 @@ pub struct UserMessage {
 }
 
 /// An image, by data URL, address or path.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Image(pub String);
 
 /// A part of what the model answered.
@@ -194,53 +196,81 @@ pub enum ModelOutput {
 }
 
 /// A tool the model asked for.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ToolRequest {
     /// Empty where an old release gives none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub call_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// JSON, or free text of a custom tool.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub arguments: String,
     /// Run by the model's provider: request and result are one line.
     pub hosted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// What a hosted tool made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
 }
 
 /// Result that went back to the model.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ToolOutput {
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub call_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
     /// Told by older releases.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
     /// What a script said while it ran (`notify`), not its result.
     pub progress: bool,
 }
 
 /// Codex's own note about a tool call.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ToolDetail {
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub call_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
     /// completed, failed, declined, in_progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub completed: Option<Timestamp>,
     /// Running time, without the wait for permission.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<std::time::Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// What it was asked to do, as JSON in the form hooks know: a call of a script, or of the user, has no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FileChange>,
 }
 
@@ -257,7 +287,7 @@ impl ToolDetail {
 }
 
 /// A file a patch touched.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileChange {
     pub path: String,
     /// add, update, delete.

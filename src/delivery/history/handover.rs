@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::files;
 use super::writer::Writer;
-use crate::delivery::{checkpoint, outbox};
+use crate::delivery::{checkpoint, in_part, outbox};
 use crate::file::{self, Lock};
 use crate::layout::Paths;
 use crate::log::Log;
-use crate::otel::entry::Entry;
+use crate::otel::entry::Head;
+use crate::otel::spans::TurnSpans;
 use crate::settings::Settings;
 
 /// Where finished turns are handed in: the history, then the outbox.
@@ -36,24 +37,23 @@ impl<'a> Handover<'a> {
     /// # Errors
     /// When the outbox cannot take it. A history that cannot be written costs no trace: it is logged, and the line is
     /// made up for from the archive.
-    pub fn put(&mut self, entry: &Entry) -> io::Result<bool> {
-        self.note(entry);
-        outbox::put(self.paths, entry)
+    pub fn put(&mut self, turn: &TurnSpans) -> io::Result<bool> {
+        self.note(turn.head());
+        outbox::put_turn(self.paths, turn)
     }
 
     /// Hands in a finished turn in the place of what is known of it: waiting, delivered or set aside.
     ///
     /// # Errors
     /// When another process delivers all the while, or the outbox cannot take it.
-    pub fn put_again(&mut self, entry: &Entry) -> io::Result<()> {
-        self.note(entry);
-        let (paths, key) = (self.paths, &entry.head.key);
+    pub fn put_again(&mut self, turn: &TurnSpans) -> io::Result<()> {
+        self.note(turn.head());
+        let (paths, key) = (self.paths, &turn.head().key);
         // Nobody sends the old one meanwhile, or counts its spans as sent.
         let _lock = Lock::acquire(&paths.flush_lock(), PATIENCE)?;
-        file::create_private_dir(&paths.outbox())?;
-        let path = outbox::waiting(paths, key);
-        file::write_atomic(&path, &entry.encode()).map_err(|e| file::named(&path, e))?;
+        outbox::replace(paths, turn)?;
         checkpoint::forget(paths, key);
+        in_part::forget(paths, key);
         for old in [outbox::delivered(paths, key), outbox::set_aside(paths, key)] {
             match fs::remove_file(&old) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(file::named(&old, e)),
@@ -63,10 +63,10 @@ impl<'a> Handover<'a> {
         Ok(())
     }
 
-    fn note(&mut self, entry: &Entry) {
+    /// Writes the line that is kept for good, before [`outbox::put_turn`] is called.
+    pub fn note(&mut self, head: &Head) {
         let (paths, settings) = (self.paths, self.settings);
-        let written =
-            if settings.history { self.writer.append(paths, &entry.head).map(|_| ()) } else { Ok(()) };
+        let written = if settings.history { self.writer.append(paths, head).map(|_| ()) } else { Ok(()) };
         if let Err(error) = &written {
             settings.log.error(format_args!("cannot write the history: {error}"));
         }

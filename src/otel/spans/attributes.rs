@@ -1,7 +1,6 @@
 //! The attributes of a span, each through the redactor, under OpenInference's names.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
@@ -11,10 +10,11 @@ use crate::codex::rollout::Image;
 use crate::otel::gen_ai::messages;
 use crate::otel::prices::Bill;
 use crate::otel::redact::{Class, Redactor};
+use crate::turn::shelf::Item;
 use crate::turn::{Message, ModelCall, Output, Role, ToolCall};
 
-/// The calls of a turn by their ids.
-pub(super) type Tools<'a> = HashMap<&'a str, &'a ToolCall>;
+/// Finds a call of the turn by its key.
+pub(super) type FindTool<'a, 't> = &'a dyn Fn(&str) -> Option<Item<'t, ToolCall>>;
 
 /// Collects the attributes of one span.
 pub(super) struct Attributes<'a> {
@@ -132,20 +132,20 @@ impl<'a> Attributes<'a> {
     }
 
     /// Adds the messages that were sent to the model.
-    pub fn input_messages(&mut self, messages: &[Message], tools: &Tools) {
+    pub fn input_messages(&mut self, messages: &[Message], tools: FindTool) {
         for (n, message) in messages.iter().enumerate() {
             let prefix = format!("llm.input_messages.{n}.message");
-            let answered = message.call_id.as_ref().and_then(|id| tools.get(id.as_str()));
+            let answered = message.call_id.as_ref().and_then(|id| tools(id));
             let (role, class) = match message.role {
                 Role::Tool => ("tool", Class::ToolContent),
                 Role::User | Role::Agent | Role::Summary => ("user", Class::Prompt),
             };
             self.plain(format!("{prefix}.role"), role);
             if let Some(id) = &message.call_id {
-                let id = answered.map_or(id.as_str(), |tool| &tool.call_id);
+                let id = answered.as_ref().map_or(id.as_str(), |tool| &tool.call_id);
                 self.plain(format!("{prefix}.tool_call_id"), id);
             }
-            let (text, images) = match answered {
+            let (text, images) = match &answered {
                 // What a script said while it ran is no result.
                 Some(tool) if message.text.is_empty() => {
                     (tool.output.as_deref().unwrap_or_default(), &tool.images)
@@ -186,7 +186,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Adds the message the model answered with in one response.
-    pub fn output_message(&mut self, call: &ModelCall, tools: &Tools) {
+    pub fn output_message(&mut self, call: &ModelCall, tools: FindTool) {
         if call.output.is_empty() {
             return;
         }
@@ -207,7 +207,8 @@ impl<'a> Attributes<'a> {
                     self.content_part(prefix, &mut part, "reasoning", Class::Prompt, text);
                 }
                 Output::Tool(id) => {
-                    let tool = tools.get(id.as_str());
+                    let tool = tools(id);
+                    let tool = tool.as_deref();
                     let at = format!("{prefix}.tool_calls.{asked}.tool_call");
                     self.plain(format!("{at}.id"), tool.map_or(id.as_str(), |t| &t.call_id));
                     self.plain(format!("{at}.function.name"), tool.map_or("", |t| t.name.as_str()));

@@ -8,6 +8,7 @@
 mod attributes;
 mod model;
 mod root;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -17,24 +18,85 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as WireStatus};
+use std::io::{self, Write};
 
-use crate::otel::entry::{Entry, EntryKey, Head, Summary};
+use crate::otel::entry::{self, Entry, EntryKey, Head, Summary};
 use crate::otel::ids;
 use crate::otel::ids::{Role, TraceParent};
 use crate::otel::prices::Prices;
 use crate::otel::rate_limit;
 use crate::otel::redact::{Class, Redactor};
-use crate::otel::spans::attributes::{Attributes, Tools};
-use crate::otel::{time_spent, token_use, tool_use};
+use crate::otel::spans::attributes::Attributes;
+use crate::otel::spans::sums::{Sums, digest};
 use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
+use crate::turn::shelf::Item;
 use crate::turn::{Compaction, Origin, ToolCall, Turn};
 
+/// A turn whose spans are built one by one, as they are asked for: all at once would take more memory than anything
+/// else.
+pub struct TurnSpans {
+    turn: Turn,
+    profile: Profile,
+    prices: Prices,
+    redactor: Redactor,
+    sums: Sums,
+    head: Head,
+}
+
+impl TurnSpans {
+    pub fn new(turn: Turn, profile: &Profile, prices: &Prices) -> TurnSpans {
+        let redactor = Redactor::new(profile);
+        let sums = Sums::of(&turn);
+        let head = Builder::new(&turn, profile, &redactor, prices, &sums).head();
+        TurnSpans { turn, profile: profile.clone(), prices: prices.clone(), redactor, sums, head }
+    }
+
+    /// The line that lists show of the turn.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Calls `each` with every span, the turn's own first.
+    ///
+    /// # Errors
+    /// What `each` fails with; also when a part of the turn could not be read back, so that what was built is not whole.
+    pub fn each(&self, each: &mut dyn FnMut(Span) -> io::Result<()>) -> io::Result<()> {
+        let builder = Builder::new(&self.turn, &self.profile, &self.redactor, &self.prices, &self.sums);
+        builder.order().into_iter().try_for_each(|part| each(builder.part(part)))?;
+        self.turn.scratch.check()
+    }
+
+    /// Writes the turn's entry span by span.
+    ///
+    /// # Errors
+    /// When `out` cannot be written, or the turn cannot be read back.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        entry::write_head(out, &self.head)?;
+        let mut encoded = Vec::new();
+        self.each(&mut |span| entry::write_span(out, &span, &mut encoded))
+    }
+
+    /// How many spans there are.
+    pub fn count(&self) -> u64 {
+        Builder::new(&self.turn, &self.profile, &self.redactor, &self.prices, &self.sums).order().len() as u64
+    }
+
+    /// All of them at once.
+    pub fn into_entry(self) -> Entry {
+        let mut spans = Vec::new();
+        // Neither fails: there is room for each, and what cannot be read back is left out.
+        let _ = self.each(&mut |span| {
+            spans.push(span);
+            Ok(())
+        });
+        Entry { head: self.head, spans }
+    }
+}
+
 /// Builds the entry of a turn: its spans, the turn's own first, and the line that lists show of it.
-pub fn build(turn: &Turn, profile: &Profile, prices: &Prices) -> Entry {
-    let redactor = Redactor::new(profile);
-    let builder = Builder::new(turn, profile, &redactor, prices);
-    Entry { head: builder.head(), spans: builder.spans() }
+pub fn build(turn: Turn, profile: &Profile, prices: &Prices) -> Entry {
+    TurnSpans::new(turn, profile, prices).into_entry()
 }
 
 struct Builder<'a> {
@@ -42,38 +104,71 @@ struct Builder<'a> {
     profile: &'a Profile,
     redactor: &'a Redactor,
     prices: &'a Prices,
-    tools: Tools<'a>,
+    sums: &'a Sums,
     trace_id: Vec<u8>,
     root_id: Vec<u8>,
 }
 
+/// What a span tells of.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Turn,
+    /// All responses together.
+    Model,
+    Call(u32),
+    Tool(u32),
+    Compaction(u32),
+}
+
 impl<'a> Builder<'a> {
-    fn new(turn: &'a Turn, profile: &'a Profile, redactor: &'a Redactor, prices: &'a Prices) -> Builder<'a> {
+    fn new(
+        turn: &'a Turn,
+        profile: &'a Profile,
+        redactor: &'a Redactor,
+        prices: &'a Prices,
+        sums: &'a Sums,
+    ) -> Builder<'a> {
         let outer = turn.traceparent.as_deref().and_then(TraceParent::parse);
         let own = ids::trace_id(&turn.root_thread, &turn.root_turn);
         let trace_id = outer.map_or(own, |o| o.trace).to_vec();
         let root_id = turn_span_id(turn, turn.part);
-        let tools = turn.tools.iter().map(|t| (t.key.as_str(), t)).collect();
-        Builder { turn, profile, redactor, prices, tools, trace_id, root_id }
+        Builder { turn, profile, redactor, prices, sums, trace_id, root_id }
     }
 
-    fn spans(&self) -> Vec<Span> {
+    /// The spans of the turn: its own, then the others in the order in which they began.
+    fn order(&self) -> Vec<Part> {
         let calls = self.profile.span_tree == SpanTree::Calls;
-        let mut spans = vec![self.root(calls)];
-        let mut inner = Vec::new();
+        let mut inner: Vec<(Timestamp, Part)> = Vec::new();
+        let numbered = |starts: &'a [Timestamp], part: fn(u32) -> Part| {
+            starts.iter().zip(0..).map(move |(started, n)| (*started, part(n)))
+        };
         if calls {
-            inner.extend(self.turn.calls.iter().enumerate().map(|(n, call)| self.model_call(n, call)));
-            if self.turn.calls.is_empty() && !self.turn.blocked {
-                inner.push(self.whole_model());
-            }
-        } else if self.turn.agent.is_some() {
-            inner.push(self.whole_model());
+            inner.extend(numbered(&self.sums.calls_started, Part::Call));
         }
-        inner.extend(self.turn.tools.iter().map(|tool| self.tool(tool)));
-        inner.extend(self.turn.compactions.iter().enumerate().map(|(n, c)| self.compaction(n, c)));
-        inner.sort_by_key(|span| span.start_time_unix_nano);
-        spans.extend(inner);
-        spans
+        let whole = if calls { inner.is_empty() && !self.turn.blocked } else { self.turn.agent.is_some() };
+        if whole {
+            inner.push((self.model_bounds().0, Part::Model));
+        }
+        inner.extend(numbered(&self.sums.tools_started, Part::Tool));
+        inner.extend(self.turn.compactions.iter().zip(0..).map(|(c, n)| (c.started, Part::Compaction(n))));
+        inner.sort_by_key(|(started, _)| *started);
+        std::iter::once(Part::Turn).chain(inner.into_iter().map(|(_, part)| part)).collect()
+    }
+
+    fn part(&self, part: Part) -> Span {
+        match part {
+            Part::Turn => self.root(self.profile.span_tree == SpanTree::Calls),
+            Part::Model => self.whole_model(),
+            Part::Call(n) => self.model_call(n as usize, &self.turn.calls.at(n as usize)),
+            Part::Tool(n) => self.tool(&self.turn.tools.at(n as usize)),
+            Part::Compaction(n) => self.compaction(n as usize, &self.turn.compactions[n as usize]),
+        }
+    }
+
+    /// Returns the call of a key.
+    fn tool_of(&self, key: &str) -> Option<Item<'a, ToolCall>> {
+        let at = self.sums.tools.get(&digest(key))?;
+        Some(self.turn.tools.at(*at as usize)).filter(|tool| tool.key == key)
     }
 
     /// `Turn 3`, `Turn`, `Turn 3 (continued)`, or the subagent's name.
@@ -187,10 +282,6 @@ impl<'a> Builder<'a> {
         let prompt = prompt.unwrap_or_default();
         let line = prompt.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let usage = turn.usage.as_ref();
-        let calls = |nested: bool, failed: bool| {
-            let counts = |t: &&ToolCall| t.is_nested() == nested && (t.error.is_some() || !failed);
-            turn.tools.iter().filter(counts).count() as u64
-        };
         Head {
             key: EntryKey { turn: turn.turn.clone(), thread: turn.thread.clone(), part: turn.part },
             root_thread: turn.root_thread.clone(),
@@ -206,20 +297,20 @@ impl<'a> Builder<'a> {
                 cwd: turn.about.cwd.as_deref().map(|c| self.short(c)),
                 branch: turn.about.git.branch.as_deref().map(|b| self.short(b)),
                 status: turn.status.name().to_owned(),
-                tool_calls: calls(false, false),
-                failed_tool_calls: calls(false, true),
-                nested_tool_calls: calls(true, false),
-                failed_nested_tool_calls: calls(true, true),
+                tool_calls: self.sums.own.all,
+                failed_tool_calls: self.sums.own.failed,
+                nested_tool_calls: self.sums.nested.all,
+                failed_nested_tool_calls: self.sums.nested.failed,
                 model_calls: turn.calls.len() as u64,
                 prompt_tokens: usage.map(|u| u.input_tokens),
                 cached_tokens: usage.map(|u| u.cached_input_tokens),
                 completion_tokens: usage.map(|u| u.output_tokens),
                 reasoning_tokens: usage.map(|u| u.reasoning_output_tokens),
-                uses: token_use::of_turn(turn),
-                tools: tool_use::of_calls(&turn.tools),
-                time: time_spent::of_turn(turn),
+                uses: self.sums.uses.clone(),
+                tools: self.sums.tool_uses.clone(),
+                time: self.sums.time,
                 compactions: turn.compactions.len() as u64,
-                context: context_fill(turn),
+                context: self.sums.context,
                 limits: turn
                     .about
                     .rate_limits
@@ -231,12 +322,6 @@ impl<'a> Builder<'a> {
             },
         }
     }
-}
-
-/// Returns the most tokens a call of the turn left in the context, and how many that holds.
-fn context_fill(turn: &Turn) -> Option<(u64, Option<u64>)> {
-    let filled = turn.calls.iter().filter_map(|call| Some((call.usage?.total_tokens, call.context_window)));
-    filled.max_by_key(|(tokens, _)| *tokens)
 }
 
 fn turn_span_id(turn: &Turn, part: u32) -> Vec<u8> {

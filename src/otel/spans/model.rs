@@ -8,6 +8,7 @@ use crate::otel::redact::Class;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::otel::token_use;
+use crate::time::Timestamp;
 use crate::turn::{Compaction, ModelCall, Output, Role};
 
 impl Builder<'_> {
@@ -17,13 +18,13 @@ impl Builder<'_> {
         self.common(&mut a);
         self.model(&mut a, call.model.as_deref());
         self.request(&mut a, call);
-        a.input_messages(&call.input, &self.tools);
-        a.output_message(call, &self.tools);
+        a.input_messages(&call.input, &|key| self.tool_of(key));
+        a.output_message(call, &|key| self.tool_of(key));
         if let Some(last) = call.input.last() {
-            let tool = last.call_id.as_ref().and_then(|id| self.tools.get(id.as_str()));
+            let tool = last.call_id.as_ref().and_then(|id| self.tool_of(id));
             match tool.filter(|_| last.text.is_empty()) {
                 Some(tool) => {
-                    a.value("input", Class::ToolContent, &self.tool_output(tool).unwrap_or_default());
+                    a.value("input", Class::ToolContent, &self.tool_output(&tool).unwrap_or_default());
                 }
                 None if last.role == Role::Tool => a.value("input", Class::ToolContent, &said_in(last)),
                 None => a.value("input", Class::Prompt, &said_in(last)),
@@ -75,21 +76,28 @@ impl Builder<'_> {
             a.usage(usage);
         }
         a.cost(&self.bill());
-        let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
-        let started = turn.calls.first().map_or(turn.started, |c| c.started);
+        let (started, ended) = self.model_bounds();
         let id = self.id(ids::Role::Model, "all");
         self.span(Some(self.root_id.clone()), id, "Model".to_owned(), (started, ended.max(started)), a, None)
     }
 
+    /// From the first response to the last.
+    pub(super) fn model_bounds(&self) -> (Timestamp, Timestamp) {
+        let turn = self.turn;
+        let ended = turn.calls.last().map_or(turn.ended, |c| c.ended);
+        let started = turn.calls.first().map_or(turn.started, |c| c.started);
+        (started, ended)
+    }
+
     /// The cost of the turn's responses, each in its own tier and step.
     pub(super) fn bill(&self) -> Bill {
-        Bill::of(&token_use::of_turn(self.turn), self.prices)
+        Bill::of(&self.sums.uses, self.prices)
     }
 
     /// The model's part in the turn as one: what it was told and answered.
     pub(super) fn model_of_turn(&self, a: &mut Attributes) {
         self.model(a, None);
-        a.input_messages(&self.turn.inputs, &self.tools);
+        a.input_messages(&self.turn.inputs, &|key| self.tool_of(key));
         if let Some(answer) = &self.turn.answer {
             a.answer(answer);
         }

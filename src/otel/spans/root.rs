@@ -6,7 +6,6 @@ use opentelemetry_proto::tonic::trace::v1::span::Link;
 use crate::otel::redact::Class;
 use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::otel::spans::{Builder, origin_name};
-use crate::otel::time_spent;
 use crate::turn::{Agent, Origin, Status};
 
 impl Builder<'_> {
@@ -104,7 +103,7 @@ impl Builder<'_> {
         if let Some(window) = about.context_window {
             a.number("codex.context_window", window);
         }
-        if let Some((used, _)) = super::context_fill(turn) {
+        if let Some((used, _)) = self.sums.context {
             a.number("codex.context_tokens", used);
         }
         if let Some(limits) = &about.rate_limits {
@@ -126,7 +125,7 @@ impl Builder<'_> {
 
     /// Adds where the turn's time went.
     fn time_spent(&self, a: &mut Attributes) {
-        let spent = time_spent::of_turn(self.turn);
+        let spent = self.sums.time;
         if spent.is_empty() {
             return;
         }

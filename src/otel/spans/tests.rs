@@ -13,6 +13,7 @@ use crate::otel::spans::build;
 use crate::otel::testing;
 use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
+use crate::turn::shelf::{Scratch, Shelf};
 use crate::turn::{
     About, Agent, AgentParent, Compaction, Decision, Message, ModelCall, Origin, Output, Permission, Role,
     Status, ToolCall, Turn,
@@ -101,7 +102,7 @@ fn turn() -> Turn {
         inputs: vec![said(Role::User, "please build", None)],
         answer: Some("it failed".into()),
         about: About { model: Some("gpt-5.5".into()), ..About::default() },
-        calls: vec![
+        calls: Shelf::from_iter([
             call(
                 "r1",
                 100,
@@ -116,8 +117,8 @@ fn turn() -> Turn {
                 vec![said(Role::Tool, "", Some("c1"))],
                 vec![Output::Text("it failed".into())],
             ),
-        ],
-        tools: vec![failing, tool("exec-1", Some("c1"), 350, 450)],
+        ]),
+        tools: Shelf::from_iter([failing, tool("exec-1", Some("c1"), 350, 450)]),
         compactions: vec![Compaction {
             started: at(520),
             ended: at(560),
@@ -131,10 +132,11 @@ fn turn() -> Turn {
         agent: None,
         origin: Origin::Hooks,
         differences: Vec::new(),
+        scratch: Scratch::default(),
     }
 }
 
-fn spans(turn: &Turn, tree: SpanTree) -> Vec<Span> {
+fn spans(turn: Turn, tree: SpanTree) -> Vec<Span> {
     build(turn, &profile(tree), &Prices::built_in()).spans
 }
 
@@ -165,7 +167,7 @@ fn outline(spans: &[Span]) -> Vec<String> {
 
 #[test]
 fn calls_tree_has_a_span_a_response() {
-    let spans = spans(&turn(), SpanTree::Calls);
+    let spans = spans(turn(), SpanTree::Calls);
     assert_eq!(
         outline(&spans),
         [
@@ -185,7 +187,7 @@ fn calls_tree_has_a_span_a_response() {
 
 #[test]
 fn turn_tree_counts_tokens_once() {
-    let spans = spans(&turn(), SpanTree::Turn);
+    let spans = spans(turn(), SpanTree::Turn);
     assert_eq!(
         outline(&spans),
         [
@@ -204,7 +206,7 @@ fn turn_tree_counts_tokens_once() {
 #[test]
 fn trees_agree_on_cost() {
     let cost = |tree| -> f64 {
-        spans(&turn(), tree)
+        spans(turn(), tree)
             .iter()
             .filter_map(|s| text(s, "llm.cost.total"))
             .map(|c| c.parse::<f64>().unwrap())
@@ -216,7 +218,7 @@ fn trees_agree_on_cost() {
 
 #[test]
 fn failed_tool_has_its_exception() {
-    let spans = spans(&turn(), SpanTree::Turn);
+    let spans = spans(turn(), SpanTree::Turn);
     let failed = &spans[1];
     assert_eq!(failed.status.as_ref().unwrap().message, "exit code 2");
     let event = &failed.events[0];
@@ -233,14 +235,14 @@ fn end_of_turn_is_its_status() {
         (Status::Failed { message: "overloaded".into() }, "TurnFailed"),
         (Status::Interrupted { reason: "overloaded".into() }, "TurnInterrupted"),
     ] {
-        let spans = spans(&Turn { status, ..turn() }, SpanTree::Turn);
+        let spans = spans(Turn { status, ..turn() }, SpanTree::Turn);
         let root = &spans[0];
         assert_eq!(root.status.as_ref().unwrap().message, "overloaded");
         let shown = root.events[0].attributes[0].value.clone().unwrap().value.unwrap();
         assert_eq!(shown, Any::StringValue(kind.into()));
     }
     for status in [Status::Completed, Status::Running] {
-        let spans = spans(&Turn { status, ..turn() }, SpanTree::Turn);
+        let spans = spans(Turn { status, ..turn() }, SpanTree::Turn);
         assert_eq!(spans[0].status.as_ref().unwrap().code, StatusCode::Ok as i32);
     }
 }
@@ -256,7 +258,7 @@ fn subagent_hangs_below_its_call() {
         number: None,
         ..turn()
     };
-    let (own, theirs) = (spans(&turn(), SpanTree::Turn), spans(&child, SpanTree::Turn));
+    let (own, theirs) = (spans(turn(), SpanTree::Turn), spans(child, SpanTree::Turn));
     assert_eq!(theirs[0].name, "Agent Ada");
     assert_eq!(theirs[0].trace_id, own[0].trace_id);
     assert_eq!(theirs[0].parent_span_id, own[1].span_id);
@@ -267,8 +269,8 @@ fn subagent_hangs_below_its_call() {
 
 #[test]
 fn continued_turn_hangs_below_its_first_part() {
-    let first = spans(&turn(), SpanTree::Calls);
-    let second = spans(&Turn { part: 1, ..turn() }, SpanTree::Calls);
+    let first = spans(turn(), SpanTree::Calls);
+    let second = spans(Turn { part: 1, ..turn() }, SpanTree::Calls);
     assert_eq!(second[0].name, "Turn 3 (continued)");
     assert_eq!(second[0].parent_span_id, first[0].span_id);
     assert_ne!(second[0].span_id, first[0].span_id);
@@ -277,7 +279,7 @@ fn continued_turn_hangs_below_its_first_part() {
 #[test]
 fn traceparent_makes_turn_a_child() {
     let outer = format!("00-{}-{}-01", "ab".repeat(16), "cd".repeat(8));
-    let spans = spans(&Turn { traceparent: Some(outer), ..turn() }, SpanTree::Turn);
+    let spans = spans(Turn { traceparent: Some(outer), ..turn() }, SpanTree::Turn);
     assert!(spans.iter().all(|span| span.trace_id == [0xab; 16]));
     assert_eq!(spans[0].parent_span_id, [0xcd; 8]);
     assert_eq!(spans[1].parent_span_id, spans[0].span_id);
@@ -286,7 +288,7 @@ fn traceparent_makes_turn_a_child() {
 #[test]
 fn switches_withhold_their_content() {
     let everything = |profile: &Profile| {
-        let entry = build(&turn(), profile, &Prices::built_in());
+        let entry = build(turn(), profile, &Prices::built_in());
         format!("{:?}", entry)
     };
     let shown = profile(SpanTree::Calls);
@@ -305,11 +307,11 @@ fn switches_withhold_their_content() {
 
 #[test]
 fn error_text_is_under_the_prompt_switch() {
-    let failed = Turn { status: Status::Failed { message: "bad prompt: xyzzy".into() }, ..turn() };
+    let failed = || Turn { status: Status::Failed { message: "bad prompt: xyzzy".into() }, ..turn() };
     let mut profile = profile(SpanTree::Calls);
     for (prompts, content, seen) in [(true, true, true), (false, true, false), (true, false, false)] {
         (profile.logging.prompts, profile.logging.tool_content) = (prompts, content);
-        let entry = build(&failed, &profile, &Prices::built_in());
+        let entry = build(failed(), &profile, &Prices::built_in());
         assert_eq!(format!("{entry:?}").contains("xyzzy"), seen, "{prompts} {content}");
     }
 }

@@ -1,11 +1,13 @@
 //! One request to the model, put together from what hooks report before and after each attempt at it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::codex::payload::Usage;
 use crate::time::Timestamp;
 use crate::turn::rows::{Kind, Request, Row};
 
 /// One request with all its attempts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Attempted {
     pub id: String,
     pub attempts: u64,

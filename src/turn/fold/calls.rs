@@ -23,11 +23,12 @@ impl Fold<'_> {
                     request.call_id = self.nameless_call(&request.name);
                 }
                 let call_id = request.call_id.clone();
-                self.renew(&call_id, at, |t| t.request.is_some() && t.output.is_some());
-                let draft = self.tool(&call_id, at);
-                draft.asked_at = Some(at);
-                draft.request = Some(request);
-                Output::Tool(draft.key())
+                self.tools.renew(&call_id, at, |t| t.request.is_some() && t.output.is_some());
+                Output::Tool(self.tool(&call_id, at, |draft| {
+                    draft.asked_at = Some(at);
+                    draft.request = Some(request);
+                    draft.key()
+                }))
             }
         };
         self.tell_untold_text();
@@ -36,8 +37,9 @@ impl Fold<'_> {
 
     /// The id of a call that has none: that of the event that reported it, else its ordinal.
     pub(super) fn nameless_call(&self, name: &str) -> String {
-        let told = self.tools.iter().find(|t| t.request.is_none() && t.is_hosted_detail());
-        told.map_or_else(|| format!("{name}-{}", self.tools.len() + 1), |t| t.call_id.clone())
+        let told = self.tools.briefs().iter().position(|t| t.hosted_alone);
+        let id = told.map(|place| self.tools.at(place).call_id.clone());
+        id.unwrap_or_else(|| format!("{name}-{}", self.tools.len() + 1))
     }
 
     pub(super) fn tell_untold_text(&mut self) {
@@ -52,7 +54,7 @@ impl Fold<'_> {
             self.begin_call(at);
         }
         let last = self.calls.len() - 1;
-        let call = &mut self.calls[last];
+        let call = self.calls.at_mut(last);
         call.ended = call.ended.max(at);
         call
     }
@@ -90,7 +92,7 @@ impl Fold<'_> {
             self.begin_call(at);
         }
         let last = self.calls.len() - 1;
-        &mut self.calls[last]
+        self.calls.at_mut(last)
     }
 
     /// Something the model waited for is there: the response before it is finished.
@@ -123,10 +125,10 @@ impl Fold<'_> {
             [.., Output::Text(text)] => !text.is_empty() && summary.contains(text.as_str()),
             _ => false,
         };
-        let compacting = self.calls.last().is_some_and(wrote);
+        let compacting = self.calls.last().is_some_and(|call| wrote(&call));
         // What was compacted elsewhere comes without a summary: it was waited for since the line before.
         let mut started = self.line_before.filter(|_| summary.is_empty()).unwrap_or(at).min(at);
-        if let Some(call) = self.calls.last_mut().filter(|_| compacting) {
+        if compacting && let Some(call) = self.calls.last_mut() {
             call.compacts = true;
             started = call.started;
         }
@@ -170,10 +172,18 @@ impl Fold<'_> {
                 summary: None,
             }),
         }
-        for call in &mut self.calls {
-            let writes = call.output.iter().any(|o| matches!(o, Output::Tool(_)));
-            call.compacts |= call.started >= started && call.ended <= ended && !writes;
+        let writes = |call: &ModelCall| call.output.iter().any(|o| matches!(o, Output::Tool(_)));
+        for at in (0..self.calls.len()).rev().take(MOST_COMPACTING) {
+            let call = self.calls.at(at);
+            let compacts = !call.compacts && call.started >= started && call.ended <= ended && !writes(&call);
+            drop(call);
+            if compacts {
+                self.calls.at_mut(at).compacts = true;
+            }
         }
         self.ready_at = self.ready_at.max(ended);
     }
 }
+
+/// More responses than a compaction ever takes.
+const MOST_COMPACTING: usize = 1000;

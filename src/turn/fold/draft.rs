@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::codex::rollout::{ToolDetail, ToolOutput, ToolRequest};
@@ -10,45 +11,65 @@ use crate::turn::NESTED_ID;
 use crate::turn::fold::outcome::says_error;
 
 /// A tool call as far as it has been told.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct ToolDraft {
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub call_id: String,
     /// Number of earlier calls of the turn with this id.
     pub repeat: u32,
     /// The first moment anything was heard of it.
     pub first_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<ToolRequest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<ToolOutput>,
     /// The exit code its whole text told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub told_code: Option<i64>,
     /// What its script died of, as its whole text told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub told_error: Option<String>,
     /// What its script said while it ran.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub progress: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<ToolDetail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_name: Option<String>,
     /// True if a hook reported it before it ran.
     pub announced: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_input: Option<String>,
     /// Digest of its arguments, as a permission request repeats them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_request: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_output: Option<String>,
     pub hook_error: bool,
     /// The question whether it may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
     /// The thread of the subagent this call started.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub spawned: Option<String>,
     /// The script that made the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
 }
 
 /// The question whether a call may run.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub at: Timestamp,
     pub reason: Option<String>,
@@ -57,7 +78,7 @@ pub(super) struct Asked {
 }
 
 /// Where a nested call belongs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     /// The key of the `exec` or the `wait`.
     pub parent: String,

@@ -9,7 +9,9 @@ use crate::time::Timestamp;
 use crate::truncate::withheld;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::fold::tool_call::Frame;
+use crate::turn::fold::tools::Tools;
 use crate::turn::fold::{Fold, permission, scripts, sealed, usage};
+use crate::turn::shelf::{Scratch, Shelf};
 use crate::turn::*;
 
 impl Fold<'_> {
@@ -29,16 +31,10 @@ impl Fold<'_> {
         let reviewer = self.context.as_ref().and_then(|c| c.approvals_reviewer.clone());
         scripts::place_nested(&mut self.tools, ended);
         permission::mark_shared_refusals(&mut self.tools);
-        let drafts = std::mem::take(&mut self.tools);
         let in_rollout = self.first_at.is_some();
         let frame = Frame { started, ended, status: &status, reviewer: reviewer.as_deref(), in_rollout };
-        let mut tools: Vec<ToolCall> = drafts
-            .into_iter()
-            .filter(|d| d.is_of_this_turn(in_rollout))
-            .filter_map(|d| d.finish(&frame))
-            .collect();
-        tools.sort_by_key(|t| t.started);
-        let usage_of_calls = usage::sum(self.calls.iter().filter_map(|c| c.usage.as_ref()));
+        let tools = self.finish_tools(&frame);
+        let usage_of_calls = self.bound_calls(started, ended);
         let notified = closing.turn.token_usage;
         let usage_source = match (&notified, &usage_of_calls) {
             (Some(_), _) => Some("notify"),
@@ -48,10 +44,6 @@ impl Fold<'_> {
         };
         let (root_thread, root_turn) = self.root(closing, meta.as_ref(), spawn.as_ref());
         let agent = self.agent(closing, meta.as_ref(), spawn);
-        for call in &mut self.calls {
-            call.started = call.started.max(started).min(ended);
-            call.ended = call.ended.max(call.started).min(ended);
-        }
         for compaction in &mut self.compactions {
             compaction.started = compaction.started.max(started).min(ended);
             compaction.ended = compaction.ended.max(compaction.started).min(ended);
@@ -64,7 +56,8 @@ impl Fold<'_> {
             // It may have been blocked for what it holds, and nobody has read it.
             inputs.iter_mut().for_each(|input| input.text = withheld(&input.text).into_owned());
         }
-        let (calls, compactions) = (std::mem::take(&mut self.calls), std::mem::take(&mut self.compactions));
+        let calls = std::mem::replace(&mut self.calls, Shelf::new(&Scratch::default()));
+        let (compactions, scratch) = (std::mem::take(&mut self.compactions), self.scratch.clone());
         Turn {
             thread: closing.thread.clone(),
             turn: closing.turn.id.clone(),
@@ -84,6 +77,7 @@ impl Fold<'_> {
             tools,
             compactions,
             differences,
+            scratch,
             usage: notified.or(usage_of_calls),
             usage_source,
             agent: agent.map(|(agent, _)| agent),
@@ -93,6 +87,38 @@ impl Fold<'_> {
                 _ => Origin::Hooks,
             },
         }
+    }
+
+    /// Returns the calls of the turn in the order in which they began.
+    fn finish_tools(&mut self, frame: &Frame) -> Shelf<ToolCall> {
+        let drafts = std::mem::replace(&mut self.tools, Tools::new(&self.scratch));
+        let mut tools = Shelf::new(&self.scratch);
+        let mut starts = Vec::new();
+        let ours = drafts.into_drafts().filter(|d| d.is_of_this_turn(frame.in_rollout));
+        for tool in ours.filter_map(|d| d.finish(frame)) {
+            starts.push(tool.started);
+            tools.push(tool);
+        }
+        tools.sort_by_keys(&starts);
+        tools
+    }
+
+    /// Keeps every response within the turn, and returns what they used together.
+    fn bound_calls(&mut self, started: Timestamp, ended: Timestamp) -> Option<Usage> {
+        let mut used = None;
+        for at in 0..self.calls.len() {
+            let call = self.calls.at(at);
+            let told = (call.started, call.ended);
+            call.usage.iter().for_each(|usage| usage::add(&mut used, usage));
+            drop(call);
+            let begins = told.0.max(started).min(ended);
+            let bounds = (begins, told.1.max(begins).min(ended));
+            if bounds != told {
+                let call = self.calls.at_mut(at);
+                (call.started, call.ended) = bounds;
+            }
+        }
+        used
     }
 
     pub(super) fn status(&self, closing: &Closing) -> Status {
@@ -148,17 +174,17 @@ impl Fold<'_> {
     }
 
     /// The text that ends the last response; none when it asks for a tool.
-    pub(super) fn final_text(&self) -> Option<&String> {
+    pub(super) fn final_text(&self) -> Option<String> {
         let last = self.calls.iter().rev().find(|c| !c.compacts)?;
         let asks = last.output.iter().any(|o| matches!(o, Output::Tool(_)));
         let texts = last.output.iter().rev().filter(|_| !asks);
-        texts.filter_map(|o| if let Output::Text(text) = o { Some(text) } else { None }).next()
+        texts.filter_map(|o| if let Output::Text(text) = o { Some(text.clone()) } else { None }).next()
     }
 
     /// From the first to the last moment of the turn. The rollout's own end is the truest; without one a turn
     /// that was found abandoned ended with the last thing known of it, not when it was found.
     pub(super) fn bounds(&self, closing: &Closing) -> (Timestamp, Timestamp) {
-        let hooked = self.tools.iter().flat_map(|t| [t.hook_at, t.finished_at]).flatten();
+        let hooked = self.tools.briefs().iter().flat_map(|t| [t.hook_at, t.finished_at]).flatten();
         let begun =
             if closing.turn.started > Timestamp::default() { Some(closing.turn.started) } else { None };
         let part = closing.turn.part > 0;
@@ -239,7 +265,7 @@ impl Fold<'_> {
             _ => None,
         };
         // What was written until a request failed is a part of an answer, told with the response.
-        let written = || self.final_text().filter(|_| *status == Status::Completed).cloned();
+        let written = || self.final_text().filter(|_| *status == Status::Completed);
         told.or_else(|| closing.turn.last_assistant_message.clone())
             .or_else(written)
             .filter(|a| !a.is_empty())
@@ -288,7 +314,8 @@ impl Fold<'_> {
     /// Codex measures it once a turn, for its first response.
     fn note_first_token(&mut self) {
         let Some((_, TurnEnd::Completed { first_token_ms: Some(ms), .. })) = self.end else { return };
-        if let Some(call) = self.calls.first_mut() {
+        if !self.calls.is_empty() {
+            let call = self.calls.at_mut(0);
             call.time_to_first_token = Some(Duration::from_millis(ms));
         }
     }

@@ -1,7 +1,8 @@
 //! The heart: the pure, total step from (hooks, rollout, notify) to a [`Turn`].
 //!
 //! The rollout fills in the facts, the rows what only hooks saw, notify what is left. Each alone gives a correct,
-//! poorer turn. Nothing here reads a file or a clock, and no input makes it fail.
+//! poorer turn. Nothing here reads a file or a clock, and no input makes it fail. Calls lie on shelves, of which a part is
+//! in memory: they are gone through in order, or looked at near the end.
 
 mod attempts;
 mod calls;
@@ -15,9 +16,10 @@ mod scripts;
 mod sealed;
 mod text_budget;
 mod tool_call;
+mod tools;
 mod usage;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::codex::rollout::spawn::SpawnCall;
@@ -30,14 +32,16 @@ use crate::turn::closed::Closing;
 use crate::turn::fold::attempts::Attempted;
 use crate::turn::fold::draft::ToolDraft;
 use crate::turn::fold::text_budget::Room;
+use crate::turn::fold::tools::Tools;
 use crate::turn::fold::usage::TokenCounter;
-use crate::turn::rows::{Kind, Row};
+use crate::turn::rows::{Kind, Row, Rows};
+use crate::turn::shelf::Scratch;
 use crate::turn::*;
 
 /// Everything that is known of a turn.
 pub struct Evidence<'a, R: Iterator<Item = Record>> {
     pub closing: &'a Closing,
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     /// The first line of the thread's rollout.
     pub meta: Option<SessionMeta>,
     /// The rollout, from the turn's beginning or earlier.
@@ -45,11 +49,13 @@ pub struct Evidence<'a, R: Iterator<Item = Record>> {
     /// The call that set a subagent to work.
     pub spawn: Option<SpawnCall>,
     pub git: Git,
+    /// Where the calls of a large turn go.
+    pub scratch: Scratch,
 }
 
 /// Works out what happened.
 pub fn fold<R: Iterator<Item = Record>>(evidence: Evidence<'_, R>) -> Turn {
-    let mut fold = Fold::new(evidence.closing);
+    let mut fold = Fold::new(evidence.closing, &evidence.scratch);
     for record in evidence.records {
         if fold.is_over(&record) {
             break;
@@ -81,7 +87,7 @@ struct Fold<'a> {
     context: Option<TurnContext>,
     inputs: Vec<Message>,
     user_images: Vec<Image>,
-    calls: Vec<ModelCall>,
+    calls: Shelf<ModelCall>,
     /// True once the last call is finished: the model's next output is another response.
     sealed: bool,
     /// Messages the next call is the first to see.
@@ -90,8 +96,7 @@ struct Fold<'a> {
     ready_at: Timestamp,
     /// An assistant's text told only as an event so far.
     untold_text: Option<(Timestamp, String)>,
-    tools: Vec<ToolDraft>,
-    by_call: BTreeMap<String, usize>,
+    tools: Tools,
     tokens: TokenCounter,
     compactions: Vec<Compaction>,
     /// Set between a summary and the first count of the new context.
@@ -99,12 +104,15 @@ struct Fold<'a> {
     end: Option<(Timestamp, TurnEnd)>,
     last_error: Option<String>,
     open_compact: Option<(Timestamp, Option<String>)>,
-    requests: Vec<Attempted>,
+    requests: Shelf<Attempted>,
+    /// The place of each request, by its id's digest.
+    by_request: HashMap<u64, u32>,
     differences: Vec<String>,
+    scratch: Scratch,
 }
 
 impl<'a> Fold<'a> {
-    fn new(closing: &'a Closing) -> Fold<'a> {
+    fn new(closing: &'a Closing, scratch: &Scratch) -> Fold<'a> {
         Fold {
             turn: closing.turn.id.as_str(),
             room: Room::new(closing.profile.max_value_bytes, closing.reason),
@@ -122,21 +130,22 @@ impl<'a> Fold<'a> {
             context: None,
             inputs: Vec::new(),
             user_images: Vec::new(),
-            calls: Vec::new(),
+            calls: Shelf::new(scratch),
             sealed: false,
             pending: Vec::new(),
             ready_at: closing.turn.started,
             untold_text: None,
-            tools: Vec::new(),
-            by_call: BTreeMap::new(),
+            tools: Tools::new(scratch),
             tokens: TokenCounter::default(),
             compactions: Vec::new(),
             counting_after: false,
             end: None,
             last_error: None,
             open_compact: None,
-            requests: Vec::new(),
+            requests: Shelf::new(scratch),
+            by_request: HashMap::new(),
             differences: Vec::new(),
+            scratch: scratch.clone(),
         }
     }
 
@@ -227,7 +236,7 @@ impl<'a> Fold<'a> {
             Fact::Compaction { started, completed } => self.compaction(at, started, completed),
             Fact::Subagent { call_id, kind, thread, .. } => {
                 if kind == "started" {
-                    self.tool(&call_id, at).spawned = Some(thread);
+                    self.tool(&call_id, at, |draft| draft.spawned = Some(thread));
                 }
             }
             Fact::TurnEnded(end) => {
@@ -248,26 +257,26 @@ impl<'a> Fold<'a> {
         self.room.text(&mut output.text);
         output.images.iter_mut().for_each(|image| self.room.text(&mut image.0));
         told_error.iter_mut().for_each(|error| self.room.text(error));
-        let draft = self.tool(&output.call_id, at);
-        let (call_id, mut text) = (draft.key(), String::new());
-        if output.progress {
-            text = output.text.clone();
-            draft.progress.push(output.text);
-        } else {
+        let call_id = output.call_id.clone();
+        let (key, text) = self.tool(&call_id, at, |draft| {
+            if output.progress {
+                draft.progress.push(output.text.clone());
+                return (draft.key(), output.text);
+            }
             draft.output_at = Some(at);
             draft.told_code = told_code;
             draft.told_error = told_error.filter(|_| draft.is_script());
             // The text stays with the tool: it may be large.
             draft.output = Some(output);
-        }
-        let message = Message { role: Role::Tool, text, images: Vec::new(), call_id: Some(call_id) };
+            (draft.key(), String::new())
+        });
+        let message = Message { role: Role::Tool, text, images: Vec::new(), call_id: Some(key) };
         self.input_arrived(at, Some(message));
     }
 
     fn tool_detail(&mut self, at: Timestamp, mut detail: ToolDetail) {
-        let known = self.by_call.contains_key(&detail.call_id);
         // A search of an old release is told by its event alone: its own line has no id.
-        if !known && detail.call_id.is_empty() {
+        if detail.call_id.is_empty() && !self.tools.contains(&detail.call_id) {
             return;
         }
         // What a command that was left running came to after the turn is none of the turn's: nobody has seen it.
@@ -275,31 +284,16 @@ impl<'a> Fold<'a> {
         if late {
             detail.forget_the_result();
         }
-        let draft = self.tool(&detail.call_id.clone(), detail.started.unwrap_or(at));
-        draft.detail_at = Some(at).filter(|_| !late);
-        draft.detail = Some(detail);
+        self.tool(&detail.call_id.clone(), detail.started.unwrap_or(at), |draft| {
+            draft.detail_at = Some(at).filter(|_| !late);
+            draft.detail = Some(detail);
+        });
     }
 
-    fn tool(&mut self, call_id: &str, at: Timestamp) -> &mut ToolDraft {
-        // Calls beyond any real turn's are told as one.
-        let next = self.tools.len().min(MAX_TOOLS);
-        let at_index = *self.by_call.entry(call_id.to_owned()).or_insert(next);
-        if at_index == self.tools.len() {
-            self.tools.push(ToolDraft::new(call_id, at));
-        }
-        &mut self.tools[at_index]
-    }
-
-    /// Begins another call under an id whose call is done: not every model gives each call an id of its own.
-    fn renew(&mut self, call_id: &str, at: Timestamp, done: impl Fn(&ToolDraft) -> bool) {
-        let taken = self.by_call.get(call_id).map(|index| &self.tools[*index]);
-        let Some(repeat) = taken.filter(|t| done(t)).map(|t| t.repeat + 1) else { return };
-        if self.tools.len() < MAX_TOOLS {
-            self.by_call.insert(call_id.to_owned(), self.tools.len());
-            let mut draft = ToolDraft::new(call_id, at);
-            draft.repeat = repeat;
-            self.tools.push(draft);
-        }
+    /// Changes the call of an id, which is a new one when nothing was heard of it before.
+    fn tool<T>(&mut self, call_id: &str, at: Timestamp, change: impl FnOnce(&mut ToolDraft) -> T) -> T {
+        let place = self.tools.place(call_id, at);
+        self.tools.change(place, change)
     }
 
     fn row(&mut self, row: &Row) {
@@ -309,12 +303,12 @@ impl<'a> Fold<'a> {
         match row.row {
             Kind::PreToolUse => {
                 if self.first_at.is_none() {
-                    self.renew(&row.call_id, row.at, |t| t.announced && t.finished_at.is_some());
+                    self.tools.renew(&row.call_id, row.at, |t| t.announced && t.finished_at.is_some());
                 }
-                self.hooked_tool(row).announced = true;
+                self.hooked_tool(row, |draft| draft.announced = true);
             }
             Kind::PostToolUse => {
-                self.hooked_tool(row).finished(row.at, row.output.as_deref());
+                self.hooked_tool(row, |draft| draft.finished(row.at, row.output.as_deref()));
             }
             Kind::PermissionRequest => permission::ask_permission(&mut self.tools, row),
             Kind::PreCompact => self.open_compact = Some((row.at, row.trigger.clone())),
@@ -324,10 +318,11 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn hooked_tool(&mut self, row: &Row) -> &mut ToolDraft {
-        let draft = self.tool(&row.call_id, row.at);
-        draft.hooked(row.at, &row.name, row.input.as_deref());
-        draft
+    fn hooked_tool(&mut self, row: &Row, change: impl FnOnce(&mut ToolDraft)) {
+        self.tool(&row.call_id, row.at, |draft| {
+            draft.hooked(row.at, &row.name, row.input.as_deref());
+            change(draft);
+        });
     }
 
     /// A compaction as hooks saw it: they know its trigger, the rollout the rest.
@@ -351,8 +346,6 @@ impl<'a> Fold<'a> {
         }
     }
 }
-
-const MAX_TOOLS: usize = 100_000;
 
 #[cfg(test)]
 mod tests;

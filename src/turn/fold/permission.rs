@@ -5,6 +5,7 @@ use crate::turn::fold::draft::{Asked, ToolDraft, request_of};
 use crate::turn::fold::outcome::{
     ABORTED, REJECTED, names_the_user, reads_as_abort, reads_as_forbidden, reads_as_refusal,
 };
+use crate::turn::fold::tools::{Brief, Tools};
 use crate::turn::rows::Row;
 use crate::turn::{Decision, Permission};
 
@@ -83,38 +84,38 @@ impl ToolDraft {
 }
 
 /// Marks the calls of which one was refused and nothing tells which: an abort ends them all alike.
-pub(super) fn mark_shared_refusals(tools: &mut [ToolDraft]) {
-    let undecided = tools.iter().filter(|t| t.is_undecided()).count();
-    for tool in tools.iter_mut().filter(|t| undecided > 1 && t.is_undecided()) {
-        if let Some(asked) = &mut tool.asked {
-            asked.shared = true;
-        }
+pub(super) fn mark_shared_refusals(tools: &mut Tools) {
+    let asked = (0..tools.len()).filter(|place| tools.briefs()[*place].asked);
+    let undecided: Vec<usize> = asked.filter(|place| tools.at(*place).is_undecided()).collect();
+    for place in undecided.iter().filter(|_| undecided.len() > 1) {
+        tools.change(*place, |tool| tool.asked.iter_mut().for_each(|asked| asked.shared = true));
     }
 }
 
 /// Gives a permission request to the call it is about. It names no id (`docs::codex`): the tool and what it is asked
 /// to do decide, then the reason the model gave, and of several calls alike in all that the earliest that still
 /// waits.
-pub(super) fn ask_permission(tools: &mut [ToolDraft], row: &Row) {
+pub(super) fn ask_permission(tools: &mut Tools, row: &Row) {
     let wanted = row.input.as_deref().map(|i| request_of(i.get()));
-    let waiting = |t: &ToolDraft| {
-        t.asked.is_none()
-            && t.hook_at.is_some_and(|at| at <= row.at)
-            && t.finished_at.is_none_or(|at| at >= row.at)
-            && t.hook_name.as_deref() == Some(row.name.as_str())
+    let waits = |brief: &Brief| {
+        !brief.asked
+            && brief.hook_at.is_some_and(|at| at <= row.at)
+            && brief.finished_at.is_none_or(|at| at >= row.at)
     };
-    let same = |t: &ToolDraft| t.hook_request == wanted;
-    let mut found: Vec<&mut ToolDraft> =
-        tools.iter_mut().rev().filter(|t| waiting(t)).take(MAX_WAITING).collect();
-    found.sort_by_key(|t| t.hook_at);
+    let waiting = (0..tools.len()).rev().filter(|place| waits(&tools.briefs()[*place]));
+    let named = waiting.filter(|place| tools.at(*place).hook_name.as_deref() == Some(row.name.as_str()));
+    let mut found: Vec<usize> = named.take(MAX_WAITING).collect();
+    found.sort_by_key(|place| tools.briefs()[*place].hook_at);
+    let same = |place: &usize| tools.at(*place).hook_request == wanted;
     let reason = row.input.as_deref().and_then(|i| description_of(i.get()));
-    let reasoned = found.iter().position(|t| same(t) && reason.is_some() && t.justification() == reason);
-    let exact = reasoned.or_else(|| found.iter().position(|t| same(t)));
+    let reasoned = |place: &usize| reason.is_some() && tools.at(*place).justification() == reason;
+    let exact = found.iter().find(|place| same(place) && reasoned(place));
+    let exact = exact.or_else(|| found.iter().find(|place| same(place)));
     // What was withheld cannot be compared: the earliest that waits is as good as any.
     let withheld = row.input.as_deref().is_some_and(|i| i.get().starts_with('"'));
-    let only = (found.len() == 1 || withheld && !found.is_empty()).then_some(0);
-    if let Some(tool) = exact.or(only).map(|at| &mut found[at]) {
-        tool.asked = Some(Asked { at: row.at, reason, shared: false });
+    let only = found.first().filter(|_| found.len() == 1 || withheld);
+    if let Some(place) = exact.or(only).copied() {
+        tools.change(place, |tool| tool.asked = Some(Asked { at: row.at, reason, shared: false }));
     }
 }
 
@@ -240,13 +241,21 @@ mod tests {
         assert!(draft.is_of_this_turn(true));
     }
 
+    /// Calls of Bash that a hook reported, each at its time.
+    fn hooked(calls: [(&str, i64); 2], input: &RawValue) -> Tools {
+        let mut tools = Tools::new(&crate::turn::shelf::Scratch::default());
+        for (id, at) in calls {
+            let place = tools.place(id, Timestamp::default());
+            tools.change(place, |tool| tool.hooked(Timestamp::from_millis(at), "Bash", Some(input)));
+        }
+        tools
+    }
+
     #[test]
     fn withheld_requests_match_in_order() {
         let quoted = |text: &str| RawValue::from_string(format!("\"{text}\"")).unwrap();
-        let mut tools: Vec<_> = ["a", "b"].map(|id| ToolDraft::new(id, Timestamp::default())).into();
-        for (tool, at) in tools.iter_mut().zip([10, 20]) {
-            tool.hooked(Timestamp::from_millis(at), "Bash", Some(&quoted("<redacted (9 chars)>")));
-        }
+        let withheld = quoted("<redacted (9 chars)>");
+        let mut tools = hooked([("a", 10), ("b", 20)], &withheld);
         let input = Some(quoted("<redacted (30 chars)>"));
         for at in [25, 30] {
             let row = Row {
@@ -257,7 +266,7 @@ mod tests {
             };
             ask_permission(&mut tools, &row);
         }
-        let asked: Vec<_> = tools.iter().map(|t| t.asked.as_ref().map(|a| a.at)).collect();
+        let asked = [0, 1].map(|place| tools.at(place).asked.as_ref().map(|a| a.at));
         assert_eq!(asked, [25, 30].map(|at| Some(Timestamp::from_millis(at))));
     }
 
@@ -270,15 +279,12 @@ mod tests {
             ..Row::default()
         };
         let input = RawValue::from_string(r#"{"command":"x"}"#.into()).unwrap();
-        let mut tools =
-            vec![ToolDraft::new("b", Timestamp::default()), ToolDraft::new("a", Timestamp::default())];
-        tools[0].hooked(Timestamp::from_millis(20), "Bash", Some(&input));
-        tools[1].hooked(Timestamp::from_millis(10), "Bash", Some(&input));
+        let mut tools = hooked([("b", 20), ("a", 10)], &input);
         ask_permission(&mut tools, &row(25));
         ask_permission(&mut tools, &row(30));
         ask_permission(&mut tools, &row(40));
-        assert_eq!(tools[1].asked.as_ref().map(|a| a.at), Some(Timestamp::from_millis(25)));
-        assert_eq!(tools[0].asked.as_ref().map(|a| a.at), Some(Timestamp::from_millis(30)));
-        assert_eq!(tools[0].asked.as_ref().unwrap().reason.as_deref(), Some("why"));
+        let asked = [0, 1].map(|place| tools.at(place).asked.as_ref().map(|a| a.at));
+        assert_eq!(asked, [30, 25].map(|at| Some(Timestamp::from_millis(at))));
+        assert_eq!(tools.at(0).asked.as_ref().unwrap().reason.as_deref(), Some("why"));
     }
 }

@@ -4,21 +4,27 @@
 //! rollout knows what was said in it. A response's id joins both; where there is no rollout the hooks' half stands
 //! alone, with exact tokens. Where both count, they must agree: what differs is reported, and the rollout holds.
 
+use std::collections::HashMap;
+
 use crate::turn::fold::Fold;
 use crate::turn::fold::attempts::Attempted;
+use crate::turn::fold::tools::digest;
 use crate::turn::rows::{Kind, Row};
+use crate::turn::shelf::Shelf;
 use crate::turn::{ModelCall, Output, Status};
 
 impl Fold<'_> {
     /// Takes up a row of a request.
     pub(super) fn request(&mut self, row: &Row) {
         let Some(request) = row.request.as_deref() else { return };
-        let known = self.requests.iter().rposition(|known| known.id == request.id);
+        let known = self.by_request.get(&digest(&request.id)).copied();
         if known.is_none() && self.requests.len() < MAX_REQUESTS {
+            let place = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
+            self.by_request.insert(digest(&request.id), place);
             self.requests.push(Attempted { id: request.id.clone(), ..Attempted::default() });
         }
-        let at = known.unwrap_or(self.requests.len() - 1);
-        let attempted = &mut self.requests[at];
+        let at = known.map_or(self.requests.len() - 1, |known| known as usize);
+        let attempted = self.requests.at_mut(at);
         attempted.note(row, request);
         if row.row == Kind::PostModelRequest && self.first_at.is_none() {
             self.last_error = attempted.error.clone().filter(|_| attempted.failed());
@@ -27,22 +33,28 @@ impl Fold<'_> {
 
     /// Gives each model call the bounds and attempts of its request. Without a rollout the requests are the calls.
     pub(super) fn join_requests(&mut self, status: &Status) {
-        let requests = std::mem::take(&mut self.requests);
+        let requests = std::mem::replace(&mut self.requests, Shelf::new(&self.scratch));
         if self.first_at.is_none() {
             self.calls = self.calls_of(requests);
             return;
         }
-        let answered = |request: &&Attempted| request.response.is_some();
-        for request in requests.iter().filter(answered) {
-            let call = self.calls.iter_mut().find(|call| Some(&call.id) == request.response.as_ref());
-            match call {
-                Some(call) => {
-                    self.differences.extend(difference(call, request));
-                    bound(call, request);
+        let mut by_response: HashMap<u64, u32> = HashMap::new();
+        if !requests.is_empty() {
+            for (at, call) in self.calls.iter().enumerate() {
+                by_response.entry(digest(&call.id)).or_insert(u32::try_from(at).unwrap_or(u32::MAX));
+            }
+        }
+        for request in requests.iter() {
+            let Some(response) = &request.response else { continue };
+            match by_response.get(&digest(response)) {
+                Some(at) => {
+                    let call = self.calls.at_mut(*at as usize);
+                    let difference = difference(call, &request);
+                    bound(call, &request);
+                    self.differs(difference);
                 }
                 None if self.end.is_some() && self.tokens.is_exact() => {
-                    self.differences
-                        .push(format!("request {}: its response is not in the rollout", request.id));
+                    self.differs(Some(format!("request {}: its response is not in the rollout", request.id)));
                 }
                 None => {}
             }
@@ -51,16 +63,24 @@ impl Fold<'_> {
         let last = requests.last().filter(|request| request.response.is_none());
         let call = self.calls.last_mut().filter(|call| call.usage.is_none());
         if let (Some(request), Some(call), true) = (last, call, *status != Status::Completed) {
-            bound(call, request);
+            bound(call, &request);
         }
     }
 
-    fn calls_of(&self, requests: Vec<Attempted>) -> Vec<ModelCall> {
-        let mut calls: Vec<ModelCall> = Vec::new();
-        for (n, request) in requests.into_iter().enumerate() {
+    fn differs(&mut self, difference: Option<String>) {
+        if self.differences.len() < MOST_DIFFERENCES {
+            self.differences.extend(difference);
+        }
+    }
+
+    fn calls_of(&self, requests: Shelf<Attempted>) -> Shelf<ModelCall> {
+        let mut calls = Shelf::new(&self.scratch);
+        let mut starts = Vec::new();
+        for (n, request) in requests.into_items().enumerate() {
             let Some(started) = request.started.or(request.ended) else { continue };
             let ended = request.ended.unwrap_or(started).max(started);
             let failed = request.failed();
+            starts.push(started);
             calls.push(ModelCall {
                 id: request.response.unwrap_or_else(|| format!("response-{}", n + 1)),
                 started,
@@ -74,10 +94,15 @@ impl Fold<'_> {
             });
         }
         // A tool was asked for by the last request that was made before it ran.
-        for tool in &self.tools {
-            let asked = tool.hook_at.and_then(|at| calls.iter_mut().rev().find(|call| call.started <= at));
-            if let Some(call) = asked {
-                call.output.push(Output::Tool(tool.key()));
+        let in_order = starts.is_sorted();
+        for (place, tool) in self.tools.briefs().iter().enumerate() {
+            let Some(at) = tool.hook_at else { continue };
+            let asked = match in_order {
+                true => starts.partition_point(|started| *started <= at).checked_sub(1),
+                false => starts.iter().rposition(|started| *started <= at),
+            };
+            if let Some(asked) = asked {
+                calls.at_mut(asked).output.push(Output::Tool(self.tools.at(place).key()));
             }
         }
         calls
@@ -106,3 +131,5 @@ fn difference(call: &ModelCall, request: &Attempted) -> Option<String> {
 
 /// More than any turn makes.
 const MAX_REQUESTS: usize = 100_000;
+/// More than anybody reads.
+const MOST_DIFFERENCES: usize = 100;

@@ -11,40 +11,44 @@ use crate::turn::fold::draft::{Place, ToolDraft};
 use crate::turn::fold::outcome::{
     ABORTED, NO_RESULT, always_ends, failure_within, reads_as_abort, reads_as_failure, running_cell,
 };
+use crate::turn::fold::tools::Tools;
 
 /// An `exec`, or a `wait` for one that goes on.
 #[derive(Debug)]
 struct Run {
+    /// Its place among the calls, whose texts stay there.
+    place: usize,
     key: String,
     started: Timestamp,
     ended: Timestamp,
     answered: bool,
     /// The cell its script runs in, where it went on after its first answer.
     cell: Option<String>,
-    source: String,
-    output: String,
-    error: Option<String>,
 }
 
 impl ToolDraft {
-    fn run(&self, turn_ended: Timestamp) -> Run {
-        let request = self.request.clone().unwrap_or_default();
-        let output = self.output.as_ref().map(|o| o.text.clone()).unwrap_or_default();
+    fn run(&self, place: usize, turn_ended: Timestamp) -> Run {
         let waited = || {
-            let arguments: serde_json::Value = serde_json::from_str(&request.arguments).ok()?;
+            let arguments: serde_json::Value = serde_json::from_str(self.source()).ok()?;
             arguments.get("cell_id")?.as_str().map(str::to_owned)
         };
-        let cell = running_cell(&output).map(str::to_owned).or_else(waited);
         Run {
+            place,
             key: self.key(),
             started: self.asked_at.unwrap_or(self.first_at),
             ended: self.output_at.unwrap_or(turn_ended),
             answered: self.output.is_some(),
-            cell,
-            source: request.arguments,
-            error: self.told_error.clone(),
-            output,
+            cell: running_cell(self.printed()).map(str::to_owned).or_else(waited),
         }
+    }
+
+    /// The script, or what a wait was asked to do.
+    fn source(&self) -> &str {
+        self.request.as_ref().map_or("", |r| r.arguments.as_str())
+    }
+
+    fn printed(&self) -> &str {
+        self.output.as_ref().map_or("", |o| o.text.as_str())
     }
 
     /// From when to when a nested call ran, as far as is known; what both tellings of a turn know comes first.
@@ -57,28 +61,38 @@ impl ToolDraft {
 }
 
 /// Gives every nested call its place.
-pub(super) fn place_nested(tools: &mut [ToolDraft], turn_ended: Timestamp) {
-    let mut runs: Vec<Run> = tools.iter().filter(|t| t.is_script()).map(|t| t.run(turn_ended)).collect();
+pub(super) fn place_nested(tools: &mut Tools, turn_ended: Timestamp) {
+    let scripts = (0..tools.len()).filter(|place| tools.briefs()[*place].script);
+    let mut runs: Vec<Run> = scripts.map(|place| tools.at(place).run(place, turn_ended)).collect();
     if runs.is_empty() {
         return;
     }
     runs.sort_by_key(|r| r.started);
-    for tool in tools.iter_mut().filter(|t| t.is_nested()) {
-        let (started, ended) = tool.ran();
-        let Some(at) = run_of(&runs, (started, ended), &tool.asked_text()) else { continue };
-        let run = &runs[at];
-        let silent = tool.detail.is_none() && tool.finished_at.is_none();
-        let refused = tool.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
-        let failure = (silent || refused).then(|| failure_of(&runs, at, tool)).flatten();
-        tool.place = Some(Place {
-            parent: run.key.clone(),
-            from: run.started,
-            to: run.ended,
-            started,
-            settled: failure.is_some().then_some(run.ended),
-            failure,
-        });
+    for nested in 0..tools.len() {
+        if tools.briefs()[nested].nested
+            && let Some(place) = place_of(tools, &runs, nested)
+        {
+            tools.change(nested, |tool| tool.place = Some(place));
+        }
     }
+}
+
+fn place_of(tools: &Tools, runs: &[Run], nested: usize) -> Option<Place> {
+    let tool = tools.at(nested);
+    let (started, ended) = tool.ran();
+    let at = run_of(tools, runs, (started, ended), &tool.asked_text())?;
+    let run = &runs[at];
+    let silent = tool.detail.is_none() && tool.finished_at.is_none();
+    let refused = tool.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
+    let failure = (silent || refused).then(|| failure_of(tools, runs, at, &tool)).flatten();
+    Some(Place {
+        parent: run.key.clone(),
+        from: run.started,
+        to: run.ended,
+        started,
+        settled: failure.is_some().then_some(run.ended),
+        failure,
+    })
 }
 
 impl ToolDraft {
@@ -93,11 +107,19 @@ impl ToolDraft {
 }
 
 /// The run a nested call belongs to.
-fn run_of(runs: &[Run], (started, ended): (Timestamp, Timestamp), asked: &str) -> Option<usize> {
+fn run_of(
+    tools: &Tools,
+    runs: &[Run],
+    (started, ended): (Timestamp, Timestamp),
+    asked: &str,
+) -> Option<usize> {
     let holds = |run: &Run| run.started <= started && started <= run.ended;
     let quoted = serde_json::to_string(asked).unwrap_or_default();
     let quoted = quoted.trim_matches('"');
-    let names = |run: &Run| !quoted.is_empty() && (run.source.contains(quoted) || run.source.contains(asked));
+    let names = |run: &Run| {
+        let script = tools.at(run.place);
+        !quoted.is_empty() && (script.source().contains(quoted) || script.source().contains(asked))
+    };
     let within: Vec<usize> = (0..runs.len()).filter(|at| holds(&runs[*at])).collect();
     let named = within.iter().copied().rfind(|at| within.len() > 1 && names(&runs[*at]));
     let first = named.or(within.last().copied()).or_else(|| between(runs, started))?;
@@ -119,21 +141,24 @@ fn between(runs: &[Run], started: Timestamp) -> Option<usize> {
 }
 
 /// Why a call that has no result, or a bare refusal, failed; `None` where it may be running on.
-fn failure_of(runs: &[Run], at: usize, tool: &ToolDraft) -> Option<String> {
+fn failure_of(tools: &Tools, runs: &[Run], at: usize, tool: &ToolDraft) -> Option<String> {
     let name = tool.hook_name.clone().unwrap_or_else(|| tool.names().0);
     let cell = runs[at].cell.as_ref();
     let chain = || {
         let same = move |(n, run): &(usize, &Run)| *n == at || cell.is_some() && run.cell.as_ref() == cell;
-        runs.iter().enumerate().skip(at).filter(same).map(|(_, run)| run)
+        runs.iter().enumerate().skip(at).filter(same).map(|(_, run)| (run, tools.at(run.place)))
     };
-    if chain().any(|run| reads_as_abort(&run.output)) {
+    if chain().any(|(_, script)| reads_as_abort(script.printed())) {
         return Some(ABORTED.to_owned());
     }
-    let reason = chain().find_map(|run| run.error.as_deref());
+    let reason = chain().find_map(|(_, script)| script.told_error.clone());
     let told = reason
+        .as_deref()
         .and_then(|reason| failure_within(reason, &name))
-        .or_else(|| chain().find_map(|run| failure_within(&run.output, &name)))
-        .or_else(|| reason.filter(|r| reads_as_failure(r) && name != "Bash").map(str::to_owned));
-    let over = chain().next_back().is_some_and(|run| run.answered && running_cell(&run.output).is_none());
+        .or_else(|| chain().find_map(|(_, script)| failure_within(script.printed(), &name)))
+        .or_else(|| reason.filter(|r| reads_as_failure(r) && name != "Bash"));
+    let over = chain()
+        .next_back()
+        .is_some_and(|(run, script)| run.answered && running_cell(script.printed()).is_none());
     told.or_else(|| (over && always_ends(&name)).then(|| NO_RESULT.to_owned()))
 }

@@ -41,7 +41,15 @@ fn folded(records: Vec<(i64, Fact)>, rows: Vec<Row>) -> Turn {
     let begin = Record { at: at(0), turn: Some(TURN.into()), fact: Fact::TurnStarted(Box::default()) };
     let named = |(millis, fact)| Record { at: at(millis), turn: Some(TURN.into()), fact };
     let records = std::iter::once(begin).chain(records.into_iter().map(named));
-    fold(Evidence { closing: &closing(), rows, meta: None, records, spawn: None, git: Git::default() })
+    fold(Evidence {
+        closing: &closing(),
+        rows: Box::new(rows.into_iter()),
+        meta: None,
+        records,
+        spawn: None,
+        git: Git::default(),
+        scratch: Scratch::default(),
+    })
 }
 
 fn said(text: &str) -> Fact {
@@ -64,7 +72,7 @@ fn ended() -> Fact {
 #[test]
 fn call_spans_from_its_input_to_its_usage() {
     let turn = folded(vec![(100, user("hi")), (700, said("a")), (800, used("r1")), (900, ended())], vec![]);
-    let call = &turn.calls[0];
+    let call = turn.calls.at(0);
     assert_eq!((call.started, call.ended), (at(100), at(800)));
     assert_eq!(call.time_to_first_token, Some(Duration::from_millis(70)));
 }
@@ -76,7 +84,7 @@ fn retried_call_begins_after_the_one_before() {
         vec![],
     );
     assert_eq!(turn.calls.len(), 2);
-    assert_eq!((turn.calls[1].started, turn.calls[1].ended), (at(400), at(950)));
+    assert_eq!((turn.calls.at(1).started, turn.calls.at(1).ended), (at(400), at(950)));
 }
 
 #[test]
@@ -90,13 +98,14 @@ fn compaction_clears_what_waited_for_the_model() {
         ],
         vec![],
     );
-    let input: Vec<&str> = turn.calls[0].input.iter().map(|m| m.text.as_str()).collect();
+    let call = turn.calls.at(0);
+    let input: Vec<&str> = call.input.iter().map(|m| m.text.as_str()).collect();
     assert_eq!(input, ["summary"]);
 }
 
 #[test]
 fn nothing_counts_once_another_turn_begins() {
-    let mut fold = Fold::new(Box::leak(Box::new(closing())));
+    let mut fold = Fold::new(Box::leak(Box::new(closing())), &Scratch::default());
     let record = |turn: &str, fact| Record { at: at(1), turn: Some(turn.into()), fact };
     let other = record("01a20338-12bb-7000-8000-000000000002", Fact::TurnStarted(Box::default()));
     assert!(!fold.is_over(&other), "its own end is not told yet");
@@ -122,7 +131,7 @@ fn answer_within_300_ms_is_a_hook_s() {
             vec![(900, call("c", "why")), (1_500, Fact::ToolDetail(Box::new(detail))), (2_000, ended())],
             rows,
         );
-        assert_eq!(turn.tools[0].permission.as_ref().unwrap().decided_by, by, "after {answered}");
+        assert_eq!(turn.tools.at(0).permission.as_ref().unwrap().decided_by, by, "after {answered}");
     }
 }
 
@@ -130,9 +139,9 @@ fn answer_within_300_ms_is_a_hook_s() {
 fn justification_tells_equal_requests_apart() {
     let records = vec![(900, call("a", "first")), (901, call("b", "second")), (2_000, ended())];
     let turn = folded(records, vec![pre("a", 910), pre("b", 920), asked(1_000, "second")]);
-    let asked: Vec<(&str, bool)> =
-        turn.tools.iter().map(|t| (t.call_id.as_str(), t.permission.is_some())).collect();
-    assert_eq!(asked, [("a", false), ("b", true)]);
+    let asked: Vec<(String, bool)> =
+        turn.tools.iter().map(|t| (t.call_id.clone(), t.permission.is_some())).collect();
+    assert_eq!(asked, [("a".to_owned(), false), ("b".to_owned(), true)]);
 }
 
 #[test]
@@ -142,7 +151,7 @@ fn settings_before_the_turn_hold_in_it() {
         vec![(1, Fact::Settings(Box::new(settings))), (5, said("a")), (6, used("r")), (9, ended())],
         vec![],
     );
-    assert_eq!(turn.calls[0].service_tier.as_deref(), Some("priority"));
+    assert_eq!(turn.calls.at(0).service_tier.as_deref(), Some("priority"));
     assert_eq!(turn.about.service_tier.as_deref(), Some("priority"));
 }
 

@@ -38,16 +38,10 @@ impl TokenCounter {
     }
 }
 
-/// All of them added up; none for none.
-pub(super) fn sum<'a>(usages: impl Iterator<Item = &'a Usage>) -> Option<Usage> {
-    usages.fold(None, |sum, usage| {
-        let mut sum = sum.unwrap_or(Usage {
-            cache_write_input_tokens: usage.cache_write_input_tokens.map(|_| 0),
-            ..Usage::default()
-        });
-        sum.add(usage);
-        Some(sum)
-    })
+/// Adds usage to a sum, which is none for none.
+pub(super) fn add(sum: &mut Option<Usage>, usage: &Usage) {
+    let written = usage.cache_write_input_tokens.map(|_| 0);
+    sum.get_or_insert(Usage { cache_write_input_tokens: written, ..Usage::default() }).add(usage);
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use arize_codex::otel::entry_reader::EntryReader;
 use arize_codex::otel::prices::Prices;
 use arize_codex::otel::redact::{Class, Redactor};
 use arize_codex::otel::scrub::Scrubber;
-use arize_codex::otel::{ids, spans, text_tree};
+use arize_codex::otel::spans::TurnSpans;
+use arize_codex::otel::{ids, text_tree};
 use arize_codex::settings::{SpanTree, document::Document, env_file};
 use arize_codex::time::Timestamp;
 use arize_codex::truncate::{Shortener, cut, cut_at_word};
@@ -22,6 +23,7 @@ use arize_codex::turn::Git;
 use arize_codex::turn::closed::Closing;
 use arize_codex::turn::fold::{Evidence, fold};
 use arize_codex::turn::rows;
+use arize_codex::turn::shelf::Scratch;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
@@ -91,15 +93,15 @@ fn build(
     records: impl Iterator<Item = arize_codex::codex::rollout::Record>,
     meta: Option<arize_codex::codex::rollout::SessionMeta>,
 ) {
-    let turn = fold(Evidence { closing, rows, meta, records, spawn: None, git: Git::default() });
+    let (rows, git, scratch) = (Box::new(rows.into_iter()), Git::default(), Scratch::default());
+    let turn = fold(Evidence { closing, rows, meta, records, spawn: None, git, scratch });
     assert!(turn.started <= turn.ended);
     assert!(turn.tools.iter().all(|t| t.started <= t.ended));
-    let entry = spans::build(&turn, &closing.profile, &Prices::built_in());
-    assert_eq!(
-        spans::build(&turn, &closing.profile, &Prices::built_in()),
-        entry,
-        "the same turn gives the same spans"
-    );
+    let spans = TurnSpans::new(turn, &closing.profile, &Prices::built_in());
+    let mut written = Vec::new();
+    spans.write(&mut written).expect("a vector takes every write");
+    let entry = spans.into_entry();
+    assert_eq!(written, entry.encode(), "the same turn gives the same spans");
     assert_eq!(Entry::decode(&entry.encode()).ok().as_ref(), Some(&entry), "an entry survives its file");
     let tree = text_tree::tree(&entry.spans);
     assert!(!tree.chars().any(|c| c.is_control() && c != '\n'), "no control characters");
