@@ -179,6 +179,8 @@ mod tests {
         Context::given(vec!["arize-codex".into()], vars)
     }
 
+    // Written in the names of a POSIX system.
+    #[cfg(unix)]
     #[test]
     fn directories_follow_home_and_variables() {
         let plain = context(&[("HOME", "/home/dev")]);

@@ -116,6 +116,8 @@ mod tests {
         }
     }
 
+    // Written in the names of a POSIX system.
+    #[cfg(unix)]
     #[test]
     fn plugin_counts_when_enabled_and_trusted() {
         let on = "[plugins.\"arize-codex@market\"]\nenabled = true\n";

@@ -180,6 +180,7 @@ mod tests {
         let old = std::time::SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
         let first = fs::File::options().append(true).open(outbox::delivered(&paths, &keys[0])).unwrap();
         first.set_modified(old).unwrap();
+        drop(first);
         prune(&paths, &testing::settings(home.path(), "target: local"));
         assert!(find(&paths, &keys[0]).is_some(), "the only copy has no age");
         let mut settings = testing::settings(home.path(), "target: phoenix");

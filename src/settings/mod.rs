@@ -363,6 +363,8 @@ mod tests {
         }
     }
 
+    // Written in the names of a POSIX system.
+    #[cfg(unix)]
     #[test]
     fn log_file_needs_absolute_path() {
         let log = |name: &str| {

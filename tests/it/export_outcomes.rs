@@ -23,6 +23,13 @@ pub struct Home {
     pub context: Context,
 }
 
+/// Writes a config.yaml whose `harnesses.codex` is `yaml`, private as one with a key must be.
+pub fn configure(paths: &Paths, yaml: &str) {
+    std::fs::create_dir_all(paths.harness()).unwrap();
+    let config = format!("harnesses: {{codex: {{{yaml}}}}}");
+    arize_codex::file::write_atomic(&paths.config_yaml(), config.as_bytes()).unwrap();
+}
+
 impl Home {
     /// A home whose `harnesses.codex` is `yaml`.
     pub fn new(yaml: &str) -> Home {
@@ -35,7 +42,7 @@ impl Home {
     }
 
     pub fn configure(&self, yaml: &str) {
-        crate::lab::configure(self.paths(), yaml);
+        configure(self.paths(), yaml);
     }
 
     pub fn paths(&self) -> &Paths {

@@ -20,13 +20,6 @@ pub struct Lab {
     pub environment: Vec<(String, String)>,
 }
 
-/// Writes a config.yaml whose `harnesses.codex` is `yaml`, private as one with a key must be.
-pub fn configure(paths: &Paths, yaml: &str) {
-    std::fs::create_dir_all(paths.harness()).unwrap();
-    let config = format!("harnesses: {{codex: {{{yaml}}}}}");
-    arize_codex::file::write_atomic(&paths.config_yaml(), config.as_bytes()).unwrap();
-}
-
 impl Lab {
     /// A home whose `harnesses.codex` is `yaml`.
     pub fn new(yaml: &str) -> Lab {
@@ -44,7 +37,7 @@ impl Lab {
     }
 
     pub fn configure(&self, yaml: &str) {
-        configure(self.paths(), yaml);
+        crate::export_outcomes::configure(self.paths(), yaml);
     }
 
     pub fn context(&self) -> &Context {

@@ -1,5 +1,5 @@
 //! The integration tests: one binary, one module for each part. On Windows those run that need no Codex, no shell, no
-//! links and no terminal; `tests/platform/windows_test.py` does the rest there with the real codex.exe.
+//! links, no terminal and no executable in a home of its own; `tests/platform/windows_test.py` does the rest there with the real codex.exe.
 
 #[cfg(unix)]
 mod code_mode;
@@ -8,6 +8,7 @@ mod codex;
 mod collector;
 #[cfg(unix)]
 mod command_line;
+#[cfg(unix)]
 mod config_layers;
 #[cfg(unix)]
 mod cost;
@@ -15,6 +16,7 @@ mod cost;
 mod doctor;
 #[cfg(unix)]
 mod doctor_faults;
+#[cfg(unix)]
 mod documents;
 mod export_batches;
 mod export_budget;
@@ -59,6 +61,7 @@ mod outbox_model;
 mod owners;
 #[cfg(unix)]
 mod past_rollouts;
+#[cfg(unix)]
 mod platform;
 #[cfg(unix)]
 mod readme;
@@ -79,6 +82,7 @@ mod shapes;
 mod supply;
 #[cfg(unix)]
 mod view_backfill;
+#[cfg(unix)]
 mod view_commands;
 #[cfg(unix)]
 mod view_follow;

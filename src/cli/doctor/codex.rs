@@ -20,13 +20,7 @@ pub fn check(context: &Context) -> Vec<Finding> {
     let codex = codex_cli::find(context);
     let release = codex.as_deref().and_then(codex_cli::version);
     let mut findings = vec![version(codex.as_deref(), release)];
-    if managed().is_none() {
-        let decrees = codex_cli::requirements();
-        let against = decrees.iter().filter_map(|r| Some((&r.place, codex_cli::decreed(&r.text)?)));
-        findings.extend(
-            against.map(|(place, decree)| Finding::failure("codex", format!("{place}: {decree}"), MANAGED)),
-        );
-    }
+    findings.extend(decrees());
     let path = context.paths().codex_config();
     let config = match CodexConfig::read(&path) {
         Ok(config) => config,
@@ -86,6 +80,16 @@ fn version(codex: Option<&Path>, release: Option<Version>) -> Finding {
             "run `codex --version`",
         ),
     }
+}
+
+/// What administrators decree against our hooks, where they have not registered them themselves.
+fn decrees() -> Vec<Finding> {
+    if managed().is_some() {
+        return Vec::new();
+    }
+    let against =
+        codex_cli::requirements().into_iter().filter_map(|r| Some((r.place, codex_cli::decreed(&r.text)?)));
+    against.map(|(place, decree)| Finding::failure("codex", format!("{place}: {decree}"), MANAGED)).collect()
 }
 
 /// The administrator's own registration of our hooks, which needs no trust.

@@ -18,7 +18,7 @@ const SHELL: Shell = if cfg!(windows) { Shell::Windows } else { Shell::Posix };
 pub fn quoted(path: &str) -> String {
     match SHELL {
         Shell::Posix => for_posix(path),
-        Shell::Windows => for_windows(path, platform::short_path(Path::new(path))),
+        Shell::Windows => for_windows(path, || platform::short_path(Path::new(path))),
     }
 }
 
@@ -34,12 +34,12 @@ fn for_posix(path: &str) -> String {
 /// Writes a path so that PowerShell and cmd.exe alike run it: Codex takes the first, and the second where there is no
 /// PowerShell. A quoted path is an expression to PowerShell, which prints it and runs nothing. So a path that needs
 /// quotes is its short name, and where the volume keeps none, the argument of a cmd.exe.
-fn for_windows(path: &str, short: Option<String>) -> String {
+fn for_windows(path: &str, short: impl FnOnce() -> Option<String>) -> String {
     let plain = |c: char| c.is_alphanumeric() || "\\/:._-+~".contains(c);
     if path.chars().all(plain) {
         return path.to_owned();
     }
-    match short.filter(|short| short.chars().all(plain)) {
+    match short().filter(|short| short.chars().all(plain)) {
         Some(short) => short,
         None => format!("cmd /d /c \"{path}\""),
     }
@@ -174,7 +174,7 @@ mod tests {
             (r"C:\Jo Doe\x.exe", short(r"C:\Jo Doe\x.exe"), r#"cmd /d /c "C:\Jo Doe\x.exe""#),
             (r"\\server\Jo Doe\x.exe", None, r#"cmd /d /c "\\server\Jo Doe\x.exe""#),
         ] {
-            assert_eq!(for_windows(path, short.clone()), written);
+            assert_eq!(for_windows(path, || short.clone()), written);
             let runs = short.filter(|s| s == written).unwrap_or_else(|| path.to_owned());
             assert_eq!(program_for(Shell::Windows, written), Some(runs));
         }

@@ -145,6 +145,8 @@ fn invalid_config_is_refused_with_its_line() {
     assert_eq!(line_of("invalid-notify-type"), "line 1: notify is not an array of strings");
 }
 
+// Written in the names of a POSIX system.
+#[cfg(unix)]
 #[test]
 fn foreign_notify_is_restored() {
     let installed = install("notify = [ 'a b', \"-x\" ] # keep\n", &ours()).unwrap();

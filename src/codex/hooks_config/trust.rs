@@ -230,6 +230,8 @@ mod tests {
         assert_eq!(compared, 4 * EVENTS.len());
     }
 
+    // Written in the names of a POSIX system.
+    #[cfg(unix)]
     #[test]
     fn each_way_to_be_out_of_order_has_its_name() {
         let ours = Executables::in_folder("/b");
