@@ -86,6 +86,8 @@ mod view_backfill;
 mod view_commands;
 #[cfg(unix)]
 mod view_follow;
+#[cfg(unix)]
 mod view_open;
 mod view_pages;
+#[cfg(unix)]
 mod view_search;
