@@ -17,7 +17,7 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
        "tokens_known": false, "tools_known": false,   nothing that Codex leaves tells them
        "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
                                              (the bound form adds "root", and "agents" at the parent)
-TOOL: {"in": "call_0_0",  in code mode: the `exec` whose script makes this call
+TOOL: {"in": "call_0_0",  in code mode: the `exec` whose script makes this call, or "?words in its script"
        "call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
        "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true (null: either may be said), "exit_code": 0,
        "permission": {"asked": true, "decision": "approved|approved always|denied|aborted" (null: open)}}
@@ -78,6 +78,11 @@ class Recording:
         self.threads = sorted(set(self.rollouts) | (hooked - {None})) or sorted({e["payload"]["thread-id"] for e in self.events})
         # the guardian (automatic approval review) is no work of the session's and becomes no turn
         self.guardians = [t for t in self.threads if t in self.rollouts and self.rollouts[t][0]["payload"].get("source") == {"subagent": {"other": "guardian"}}]
+        # so is the thread that consolidates memories: no rollout, and Codex's own folder as its place
+        memories = {self.thread_of(e) for e in self.events if re.search(r"/\.codex/memories\w*$", e["payload"].get("cwd") or "")}
+        # and one that asks the model something aside: a fork without a rollout
+        aside = {self.thread_of(e) for e in self.events if e["payload"].get("source") == "fork" and e["payload"].get("transcript_path") is None}
+        self.guardians += [t for t in self.threads if t in memories | aside and t not in self.rollouts]
         self.threads = [t for t in self.threads if t not in self.guardians]
         # a review thread's turn also starts in its parent's rollout, so it is claimed first
         review = [t for t in self.threads if t in self.rollouts and self.rollouts[t][0]["payload"].get("source") == {"subagent": "review"}]
@@ -143,7 +148,7 @@ class Recording:
         made = {}
         for line in self.own(thread, turn):
             item = line["payload"].get("item") or {}
-            if line["payload"].get("type") == "item_completed" and item.get("id", "").startswith("exec-"):
+            if line["payload"].get("type") == "item_completed" and line["payload"].get("turn_id") == turn and item.get("id", "").startswith("exec-"):
                 made[item["id"]] = (None, json.dumps(item, ensure_ascii=False))
         for event in self.events:
             payload = event["payload"]
@@ -184,7 +189,8 @@ def bind(recording, stated):
         for tool in said.get("tools", []):
             call_id = find_call(recording, thread, turn, tool["call_id"], taken, "in" in tool)
             taken.add(call_id)
-            made.append({**tool, "call_id": call_id, "hook": tool.get("hook") if hooks else None})
+            inside = {"in": find_call(recording, thread, turn, tool["in"], ())} if "in" in tool else {}
+            made.append({**tool, **inside, "call_id": call_id, "hook": tool.get("hook") if hooks else None})
         bound = {"thread": thread, "turn_id": turn, "status": said["status"], "prompts": said["prompts"], "answer": said.get("answer"),
                  "responses": len(said["calls"]), "tokens": tokens(said["calls"]), "tools": made,
                  "agents": [],

@@ -33,6 +33,8 @@ every total can be checked by hand. Internal threads (task titles) get "Title".
 The port that was bound is printed on the first line of stdout.
 """
 import argparse
+import base64
+import hashlib
 import json
 import re
 import subprocess
@@ -116,8 +118,14 @@ def agent_of(meta, text):
         return agents[thread]
 
 
+def unmask(data, mask):
+    whole = int.from_bytes((mask * (len(data) // 4 + 1))[:len(data)], "big")
+    return (int.from_bytes(data, "big") ^ whole).to_bytes(len(data), "big")
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    framed = False
 
     def log_message(self, *args):
         pass
@@ -131,10 +139,55 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self):
-        self.answer(200, {"models": [], "data": []})
+        if self.headers.get("upgrade", "").lower() == "websocket":
+            self.websocket()
+        else:
+            self.answer(200, {"models": [], "data": []})
+
+    def websocket(self):
+        """Answers each `response.create` on one connection (RFC 6455), as a provider with supports_websockets does."""
+        key = self.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("upgrade", "websocket")
+        self.send_header("connection", "Upgrade")
+        self.send_header("sec-websocket-accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.framed, self.close_connection = True, True
+        while (text := self.read_frame()) is not None:
+            body = json.loads(text)
+            if body.get("type") == "response.create":
+                meta = (body.get("client_metadata") or {}).get("x-codex-turn-metadata") or self.headers.get("x-codex-turn-metadata")
+                self.serve(body, json.loads(meta or "{}"))
+
+    def read_frame(self):
+        """The next message; none when the client has closed."""
+        message = b""
+        while True:
+            head = self.rfile.read(2)
+            if len(head) < 2:
+                return None
+            kind, size = head[0] & 15, head[1] & 127
+            if size > 125:
+                size = int.from_bytes(self.rfile.read(2 if size == 126 else 8), "big")
+            mask = self.rfile.read(4) if head[1] & 128 else bytes(4)
+            data = self.rfile.read(size)
+            data = unmask(data, mask)
+            if kind == 8:
+                return None
+            if kind == 9:
+                self.write_frame(10, data)
+            elif kind in (0, 1):
+                message += data
+                if head[0] & 128:
+                    return message.decode()
+
+    def write_frame(self, kind, data):
+        size = len(data)
+        length = bytes([size]) if size < 126 else bytes([126]) + size.to_bytes(2, "big") if size < 1 << 16 else bytes([127]) + size.to_bytes(8, "big")
+        self.wfile.write(bytes([128 | kind]) + length + data)
+        self.wfile.flush()
 
     def do_POST(self):
-        global total
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
         if self.headers.get("content-encoding") == "zstd":
             raw = subprocess.run(["zstd", "-dc"], input=raw, capture_output=True, check=True).stdout
@@ -142,7 +195,16 @@ class Handler(BaseHTTPRequestHandler):
         if not self.path.endswith(("/responses", "/responses/compact")):
             self.answer(404, {"error": {"message": "not here"}})
             return
-        meta = json.loads(self.headers.get("x-codex-turn-metadata") or "{}")
+        self.serve(body, json.loads(self.headers.get("x-codex-turn-metadata") or "{}"))
+
+    def serve(self, body, meta):
+        """Plays the script's answer to one request."""
+        global total
+        if body.get("generate") is False:
+            # a first request that only prepares the connection: none of the script's
+            self.event({"type": "response.created", "response": {"id": "resp_prepared"}})
+            self.event({"type": "response.completed", "response": {"id": "resp_prepared", "output": [], "usage": None}})
+            return
         text = json.dumps(body.get("input", ""))
         agent = meta.get("agent_name")
         if not agent or agent == "/root" and meta.get("thread_source") == "subagent":
@@ -170,15 +232,20 @@ class Handler(BaseHTTPRequestHandler):
                  "total_tokens": 1050 + 2 * n}
         for item in items:
             if "error" in item:
-                self.answer(item["error"], item.get("body", {"error": {"message": "scripted failure", "type": "invalid_request_error"}}))
+                said = item.get("body", {"error": {"message": "scripted failure", "type": "invalid_request_error"}})
+                if self.framed:
+                    self.event({"type": "error", "status": item["error"], **said})
+                else:
+                    self.answer(item["error"], said)
                 return
             usage = item.get("usage", usage)
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        for name, value in rate_limits().items():
-            self.send_header(name, value)
-        self.end_headers()
+        if not self.framed:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("connection", "close")
+            for name, value in rate_limits().items():
+                self.send_header(name, value)
+            self.end_headers()
         response_id = "resp_" + uuid.uuid4().hex
         # the real API calls text before a call commentary, and the last word of a turn its final answer
         phase = "commentary" if any(key in item for item in items for key in ("call", "custom", "web", "raw")) else "final_answer"
@@ -216,6 +283,9 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def event(self, event):
+        if self.framed:
+            self.write_frame(1, json.dumps(event).encode())
+            return
         self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
         self.wfile.flush()
 

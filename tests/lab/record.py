@@ -11,6 +11,7 @@ SCENARIO.json:
     {"model": {...mock_model script...},      what the model answers
      "files": {"/home/dev/x.sh": "text"},     made beforehand, executable
      "setup": ["shell command", ...],         run in /home/dev/project beforehand
+     "provider": "supports_websockets = true",   more settings of the model's provider
      "config": "extra config.toml text",      goes before the recording hooks' own groups
      "trusted": true,                         false: hooks registered but not approved
      "default_model": true,                   config.toml names no model: Codex takes its own, in code mode
@@ -30,6 +31,7 @@ A RUN is one of
                                               {"key": "Enter"}, {"sleep": 2}, {"see": "words on the
                                               screen"} or {"event": "Stop", "count": 2} (wait until
                                               that many such calls came in this recording)
+    {"app": [COMMAND, ...]}                   codex app-server, driven by app_server.py's commands, and {"event": ...} as above
 
 OUT_DIR gets events.jsonl, one line for each call in the order of arrival:
 
@@ -52,6 +54,8 @@ import sys
 import tempfile
 import time
 import tomllib
+
+import app_server
 
 EVENTS = ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PermissionRequest", "Stop",
           "SubagentStart", "SubagentStop", "PreCompact", "PostCompact", "Interrupt", "SessionEnd", "PreModelRequest", "PostModelRequest"]
@@ -79,6 +83,7 @@ wire_api = "responses"
 env_key = "MOCK_KEY"
 request_max_retries = 1
 stream_max_retries = 1
+{provider}
 {extra}
 """
 
@@ -111,6 +116,12 @@ def shorten(value, limit):
     if isinstance(value, dict):
         return {k: shorten(v, limit) for k, v in value.items()}
     return value
+
+
+def of_codex(payload):
+    """Cuts the prompt of a thread that Codex made for itself: long, fixed and none of a person's."""
+    own = (payload.get("cwd") or "").startswith(str(HOME))
+    return {**payload, "prompt": shorten(payload["prompt"], 200)} if own and "prompt" in payload else payload
 
 
 def trim(line):
@@ -154,7 +165,14 @@ class Recorder:
         name = f"codex-lab-{os.getpid()}"
         tmux = ["tmux", "-L", name, "-f", "/dev/null"]
         settings = [f"{k}={env[k]}" for k in ("CODEX_HOME", "MOCK_KEY", "HOME", "LANG")]
-        command = [self.options.codex] + self.fill(run["tui"]) + self.trust
+        arguments = self.fill(run["tui"])
+        if self.by_hash and "--enable" in arguments:
+            # the background server takes features from config.toml alone: a terminal that asks for others ends at once
+            at = arguments.index("--enable")
+            config = HOME / "config.toml"
+            config.write_text(config.read_text() + f"\n[features]\n{arguments[at + 1]} = true\n")
+            del arguments[at:at + 2]
+        command = [self.options.codex] + arguments + self.trust
         subprocess.run(tmux + ["-u", "new-session", "-d", "-s", name, "-x", "160", "-y", "50", "-c", str(CWD), "env"] + settings + command, check=True)
 
         def screen():
@@ -188,9 +206,24 @@ class Recorder:
         subprocess.run(tmux + ["kill-server"], stderr=subprocess.DEVNULL)
         time.sleep(1.5)
 
+    def application(self, commands, env):
+        app = app_server.App(self.options.codex, str(CWD), env)
+        for command in commands:
+            if "event" in command:
+                self.wait_event(command["event"], command.get("count", 1))
+                continue
+            try:
+                print(json.dumps(command), app.do(command), flush=True)
+            except (RuntimeError, TimeoutError, LookupError) as error:
+                print(f"!!! {command}: {error}", flush=True)
+        app.close()
+        time.sleep(1)
+
     def run(self, run, env):
         if isinstance(run, dict) and "tui" in run:
             return self.terminal(run, env)
+        if isinstance(run, dict) and "app" in run:
+            return self.application(run["app"], env)
         if isinstance(run, dict) and "shell" in run:
             return subprocess.run(self.fill([run["shell"]])[0], shell=True, cwd=HOME, env=env)
         if isinstance(run, dict) and "codex" in run:
@@ -224,7 +257,7 @@ class Recorder:
         capture = HOME / "capture.sh"
         capture.write_text(CAPTURE.format(out=self.raw, home=HOME))
         capture.chmod(0o755)
-        config = CONFIG.format(model="" if self.scenario.get("default_model") else 'model = "gpt-5.5"\n', capture=capture, port=port, extra=self.scenario.get("config", "").replace("{python}", "/home/dev/python3").replace("{lab}", "/home/dev"))
+        config = CONFIG.format(model="" if self.scenario.get("default_model") else 'model = "gpt-5.5"\n', capture=capture, port=port, provider=self.scenario.get("provider", ""), extra=self.scenario.get("config", "").replace("{python}", "/home/dev/python3").replace("{lab}", "/home/dev"))
         shutil.copy(self.here / "mcp_server.py", USER / "mcp_server.py")
         os.symlink(os.path.realpath(sys.executable), USER / "python3")
         for event in EVENTS:
@@ -272,7 +305,7 @@ class Recorder:
                 start = start if start is not None else at
                 sizes = dict(line.rsplit(" ", 1) for line in done.with_suffix(".sizes").read_text().splitlines())
                 events.write(json.dumps({"at_ms": at - start, "unix_ms": at, "event": event, "codex_pid": int(pid),
-                                         "payload": json.loads(done.read_text()),
+                                         "payload": of_codex(json.loads(done.read_text())),
                                          "transcript_bytes": {k: int(v) for k, v in sorted(sizes.items())}},
                                         separators=(",", ":"), ensure_ascii=False) + "\n")
         for folder, target in (("sessions", out), ("archived_sessions", out / "archived_sessions")):
