@@ -2,6 +2,8 @@
 //!
 //! Fields as observed, see `docs::codex`.
 
+use std::path::Path;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -109,6 +111,20 @@ impl HookPayload {
         self.agent_id.is_some()
     }
 
+    /// Returns true if the thread is one that consolidates memories: Codex runs it in a directory of its own below its
+    /// home, without a rollout.
+    pub fn is_of_memories(&self, codex_home: &Path) -> bool {
+        let below = self.cwd.as_deref().and_then(|cwd| Path::new(cwd).strip_prefix(codex_home).ok());
+        let first = below.and_then(|path| path.components().next());
+        self.rollout().is_none()
+            && first.and_then(|name| name.as_os_str().to_str()).is_some_and(|n| n.starts_with(MEMORIES))
+    }
+
+    /// Returns true if Codex begins a thread for a question of its own (`thread/sample`): a fork without a rollout.
+    pub fn begins_aside(&self) -> bool {
+        self.source.as_deref() == Some(FORK) && self.rollout().is_none()
+    }
+
     /// The rollout of the thread the call is about. SubagentStop names the subagent's apart from the root's.
     pub fn rollout(&self) -> Option<&str> {
         self.agent_transcript_path.as_deref().or(self.transcript_path.as_deref())
@@ -170,10 +186,10 @@ impl NotifyPayload {
         Usage::from_value(self.token_usage.as_ref()?)
     }
 
-    /// Returns true if this is one of the terminal UI's own threads that make a title: they are no turns of a
-    /// person.
-    pub fn is_title_thread(&self) -> bool {
-        self.input_messages().last().is_some_and(|m| m.starts_with(TITLE_PROMPT))
+    /// Returns true if the terminal UI calls. It keeps a rollout of every session of a user's; its threads without one
+    /// are its own (titles, recaps).
+    pub fn is_of_terminal(&self) -> bool {
+        self.client.as_deref() == Some(TERMINAL_CLIENT)
     }
 }
 
@@ -251,8 +267,12 @@ impl Usage {
     }
 }
 
-/// Beginning of a title thread's prompt (Codex 0.146 to 0.169).
-const TITLE_PROMPT: &str = "Generate a concise, single-line task title";
+/// The session source of a thread that goes on from another one's history.
+pub const FORK: &str = "fork";
+/// Beginning of the name of the directories for memories: `memories`, `memories_v2`.
+const MEMORIES: &str = "memories";
+/// What the terminal UI calls itself (Codex 0.142 to 0.171).
+const TERMINAL_CLIENT: &str = "codex-tui";
 
 #[cfg(test)]
 mod tests {
@@ -289,11 +309,11 @@ mod tests {
         );
         assert_eq!(one.unwrap().input_messages(), ["hello"]);
         let many = NotifyPayload::parse(
-            br#"{"thread_id":"t","input-messages":["a",5,"Generate a concise, single-line task title of x"],
+            br#"{"thread_id":"t","input-messages":["a",5,"b"],
                  "token_usage":{"input_tokens":10,"cached_input_tokens":4,"output_tokens":2}}"#,
         )
         .unwrap();
-        assert!(many.is_title_thread());
+        assert_eq!(many.input_messages().len(), 2);
         assert_eq!(many.usage().unwrap().total_tokens, 12);
         let odd = NotifyPayload::parse(br#"{"input-messages":{"a":1},"token_usage":"many"}"#).unwrap();
         assert!(odd.input_messages().is_empty() && odd.usage().is_none());

@@ -4,6 +4,7 @@
 
 mod debug;
 mod notify;
+mod own_thread;
 mod session;
 mod stop;
 mod thread;
@@ -105,6 +106,9 @@ fn on_event(hook: &Hook, input: &mut dyn Read) -> anyhow::Result<()> {
     let Some(payload) = read_payload(input)? else { return Ok(()) };
     let Some(event) = payload.event() else { return Ok(()) };
     let _ = hook.directory.set(payload.cwd.clone());
+    if own_thread::is_codexs(hook, &payload)? {
+        return Ok(());
+    }
     let done = match event {
         Event::SessionStart => session::start(hook, &payload),
         Event::UserPromptSubmit => session::prompt(hook, &payload),

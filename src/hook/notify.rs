@@ -47,7 +47,7 @@ pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
     let turn = TurnId::parse(turn.unwrap_or("unknown-turn"))?;
     if known_to_hooks(hook, &payload, &thread, &turn)?
         || is_review(hook, &thread, &turn)
-        || is_internal(hook, &payload)
+        || is_internal(hook, &payload, &thread)
     {
         return Ok(());
     }
@@ -123,11 +123,12 @@ fn is_review(hook: &Hook, thread: &ThreadId, turn: &TurnId) -> bool {
     open
 }
 
-/// Returns true if the thread is one that Codex runs for itself: it makes titles, or it belongs to a process
-/// whose hooks work and yet no hook reported it.
-fn is_internal(hook: &Hook, payload: &NotifyPayload) -> bool {
-    let hook_fed = CodexProcess::calling().is_some_and(|p| processes::is_hook_fed(hook.context.paths(), p));
-    hook_fed || payload.is_title_thread()
+/// Returns true if the thread is one that Codex runs for itself: it belongs to a process whose hooks work and yet no
+/// hook reported it, or to the terminal UI, and has no rollout.
+fn is_internal(hook: &Hook, payload: &NotifyPayload, thread: &ThreadId) -> bool {
+    let paths = hook.context.paths();
+    let hook_fed = CodexProcess::calling().is_some_and(|p| processes::is_hook_fed(paths, p));
+    hook_fed || payload.is_of_terminal() && locate::find_rollout(paths.codex(), thread).is_none()
 }
 
 /// Tells of a turn that no hook fires for: its whole tree when it has a rollout, else one flat span.

@@ -49,7 +49,7 @@ fn payload(data: &[u8]) {
         let _ = (payload.event(), payload.thread(), payload.turn(), payload.rollout(), payload.root_thread());
     }
     if let Ok(payload) = NotifyPayload::parse(data) {
-        let _ = (payload.usage(), payload.is_title_thread(), payload.input_messages());
+        let _ = (payload.usage(), payload.is_of_terminal(), payload.input_messages());
     }
     let limit = data.first().map_or(64, |b| usize::from(*b) + 32);
     let shorten = |step: usize| {
