@@ -1,7 +1,7 @@
 //! Secrets that were encoded in base64 together with their names: a file of variables, a manifest, a configuration.
 
 use crate::otel::scrub::header::LENIENT;
-use crate::otel::scrub::scan::{Rank, Scan, detect};
+use crate::otel::scrub::scan::{Rank, Scan};
 use base64::Engine;
 
 /// Words that tell of a secret, as base64 has them in each of its three positions.
@@ -42,7 +42,7 @@ impl Scan<'_> {
         let whole = run.len() - usize::from(run.len() % 4 == 1);
         let Ok(text) = LENIENT.decode(&run[..whole]) else { return };
         let odd = text.iter().filter(|b| !(b' '..=b'~').contains(*b) && !b"\n\r\t".contains(b)).count();
-        if odd * 20 <= text.len() && !detect(&text, self.depth + 1).is_empty() {
+        if odd * 20 <= text.len() && !(self.search)(&text, self.depth + 1).is_empty() {
             let padding = t[end..].iter().take(2).take_while(|b| **b == b'=').count();
             self.add(from, from..end + padding, "base64", Rank::Form);
         }

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use crate::otel::scrub::judge;
-use crate::otel::scrub::scan::{JUDGED, Rank, Scan};
+use crate::otel::scrub::judge::{self, JUDGED};
+use crate::otel::scrub::scan::{Rank, Scan};
 use crate::otel::scrub::value::{blanks, line_break, word_at};
 use crate::otel::scrub::words::SCHEMES;
 

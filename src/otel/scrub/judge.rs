@@ -223,3 +223,6 @@ fn common(a: u8, b: u8) -> bool {
 pub(super) fn has(text: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(text, part).is_some()
 }
+
+/// How much is judged of a value. More is taken when it runs on.
+pub(super) const JUDGED: usize = 128;

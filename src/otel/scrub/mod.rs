@@ -4,7 +4,7 @@
 //! Text comes as it was recorded: plain, inside JSON, escaped once or twice, coloured, or broken over lines by a
 //! terminal. Every byte outside a secret stays what it was.
 //!
-//! One search does it (`scan`), in a decoded `view` of the text: `keys` finds the keys of all tables in one pass, which
+//! One search does it (`engine`), in a decoded `view` of the text: `keys` finds the keys of all tables in one pass, which
 //! sends each place to the row or reader it belongs to. Forms that identify themselves (`table`) and places that
 //! carry secrets (`carrier`) are rows with a regular expression. What is assigned to a name (`name`, `sibling`), URLs,
 //! headers, keys in armour and encoded files need small readers. `value` finds where a value ends, `judge` tells a
@@ -18,9 +18,11 @@
 mod armour;
 mod carrier;
 mod encoded;
+mod engine;
 mod header;
 mod judge;
 mod keys;
+mod label;
 mod name;
 mod pattern;
 mod personal;
@@ -86,7 +88,7 @@ impl Scrubber {
     /// Returns the secrets of `text`, in order and apart from each other. What an earlier scrubbing left there is
     /// none.
     pub fn findings(&self, text: &str) -> Vec<Finding> {
-        let mut list: Vec<(Rank, Finding)> = scan::detect(text.as_bytes(), 0)
+        let mut list: Vec<(Rank, Finding)> = engine::detect(text.as_bytes(), 0)
             .into_iter()
             .map(|f| (f.rank, Finding { range: f.range, kind: Cow::Borrowed(f.kind) }))
             .collect();

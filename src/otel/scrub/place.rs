@@ -1,9 +1,9 @@
 //! Where the value of a name stands: behind which separator and dress, in which syntax, and whether what surrounds it is
 //! data or a program.
 
-use crate::otel::scrub::name::{NAME, Name};
-use crate::otel::scrub::scan::{Scan, WINDOW};
-use crate::otel::scrub::value::{blanks, line_break, line_start, word_at};
+use crate::otel::scrub::label::{NAME, Name};
+use crate::otel::scrub::scan::Scan;
+use crate::otel::scrub::value::{WINDOW, blanks, line_break, line_start, word_at};
 use crate::otel::scrub::words::SETTERS;
 
 /// Where a value stands decides what it may look like.

@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use crate::otel::scrub::judge::{self, Trust};
-use crate::otel::scrub::name::Name;
-use crate::otel::scrub::scan::{Rank, Scan, WINDOW};
-use crate::otel::scrub::value::{blanks, line_break, line_start};
+use crate::otel::scrub::label::Name;
+use crate::otel::scrub::scan::{Rank, Scan};
+use crate::otel::scrub::value::{WINDOW, blanks, line_break, line_start};
 
 impl Scan<'_> {
     /// Looks at `name`: what it says may be the name of a value beside it.

@@ -164,3 +164,6 @@ pub(super) fn line_start(t: &[u8], at: usize, most: usize) -> usize {
     let from = at.saturating_sub(most);
     memchr::memrchr2(b'\n', b'\r', &t[from..at]).map_or(from, |n| from + n + 1)
 }
+
+/// How far a row reaches behind its key.
+pub(super) const WINDOW: usize = 512;
