@@ -42,6 +42,7 @@ pub mod var {
     pub const LOG_PROMPTS: &str = "ARIZE_LOG_PROMPTS";
     pub const LOG_TOOL_DETAILS: &str = "ARIZE_LOG_TOOL_DETAILS";
     pub const LOG_TOOL_CONTENT: &str = "ARIZE_LOG_TOOL_CONTENT";
+    pub const LOG_MODEL_INPUT: &str = "ARIZE_LOG_MODEL_INPUT";
     pub const REDACT_SECRETS: &str = "ARIZE_REDACT_SECRETS";
     pub const PRICES: &str = "ARIZE_PRICES";
     pub const MAX_VALUE_BYTES: &str = "ARIZE_MAX_VALUE_BYTES";

@@ -151,8 +151,11 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
         ..Session::default()
     };
     let began = Timestamp::of_uuid_v7(turn.as_str()).filter(|began| *began <= at).unwrap_or(at);
+    // The rollout tells the turn's number, where there is one.
+    let numbered = state.session.transcript_path.is_some();
     let open = state.begin_turn(turn, began);
     open.number = 0;
+    open.uncounted = numbered;
     open.prompts = own_prompt(payload).map(shown).into_iter().collect();
     open.token_usage = payload.usage();
     open.last_assistant_message = payload.last_assistant_message.as_deref().map(shown);

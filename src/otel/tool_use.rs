@@ -38,8 +38,8 @@ pub fn count(all: &mut Vec<ToolUse>, call: &ToolCall) {
     let used = &mut all[at];
     used.calls += 1;
     used.failed += u64::from(call.error.is_some());
-    used.nested += u64::from(call.parent.is_some());
-    used.failed_nested += u64::from(call.parent.is_some() && call.error.is_some());
+    used.nested += u64::from(call.is_nested());
+    used.failed_nested += u64::from(call.is_nested() && call.error.is_some());
     used.ms += millis(call.ended.since(call.started));
     if let Some(permission) = &call.permission {
         used.asked += 1;

@@ -96,6 +96,12 @@ pub const KEYS: &[Key] = &[
     key("logging.tool_details", &[var::LOG_TOOL_DETAILS], "true", "Record tool arguments"),
     key("logging.tool_content", &[var::LOG_TOOL_CONTENT], "true", "Record tool results"),
     key(
+        "logging.model_input",
+        &[var::LOG_MODEL_INPUT],
+        "false",
+        "Record what the model is given beside prompts and results: instructions, context, the tools' schemas; each once a session",
+    ),
+    key(
         "redact_secrets",
         &[var::REDACT_SECRETS],
         "true",

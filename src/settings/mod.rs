@@ -86,6 +86,9 @@ pub struct Profile {
     pub tags: Vec<String>,
     pub span_tree: SpanTree,
     pub logging: Logging,
+    /// True if what the model is given beside prompts and results is recorded too.
+    #[serde(default)]
+    pub model_input: bool,
     pub redact_secrets: bool,
     /// Regular expressions of the user's own secrets.
     pub redact_patterns: Vec<Pattern>,
@@ -163,6 +166,7 @@ impl Settings {
             tool_details: flag("logging.tool_details"),
             tool_content: flag("logging.tool_content"),
         };
+        let model_input = flag("logging.model_input");
         let (redact_secrets, redact_pii) = (flag("redact_secrets"), flag("redact_pii"));
         let (enabled, dry_run, verbose) = (flag("trace_enabled"), flag("dry_run"), flag("verbose"));
         let (trace_debug, allow_insecure) = (flag("trace_debug"), flag("allow_insecure"));
@@ -201,6 +205,7 @@ impl Settings {
             tags: resolver.list("tags"),
             span_tree: resolver.choice("span_tree", &SpanTree::NAMES, &mut problems),
             logging,
+            model_input,
             redact_secrets,
             redact_patterns,
             redact_pii,

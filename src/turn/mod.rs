@@ -111,7 +111,10 @@ pub struct About {
     pub cwd: Option<String>,
     pub codex_version: Option<String>,
     pub client: Option<String>,
+    /// What runs the session: cli, exec, vscode, …
     pub session_source: Option<String>,
+    /// How the session began, as hooks report it: startup, resume, fork, clear.
+    pub session_start: Option<String>,
     /// Codex's own measure of the turn.
     pub duration: Option<Duration>,
     pub git: Git,
@@ -150,6 +153,10 @@ pub enum Role {
     Agent,
     /// The summary that replaced the history.
     Summary,
+    /// The model's own instructions.
+    System,
+    /// Instructions Codex adds.
+    Developer,
 }
 
 /// One response of the model.
@@ -164,6 +171,9 @@ pub struct ModelCall {
     /// Messages that were new to the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub input: Vec<Message>,
+    /// The schemas of tools that were new to the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<Output>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +228,9 @@ pub struct ToolCall {
     pub model_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp: Option<(String, String)>,
+    /// What a script does (code mode).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub arguments: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,6 +257,16 @@ impl ToolCall {
     pub fn is_nested(&self) -> bool {
         self.parent.is_some() || self.call_id.starts_with(NESTED_ID)
     }
+}
+
+/// What a script of the model's does, by the names of the tools it calls.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Script {
+    /// The calls Codex noted: each tool once, the first called first, with how often it was called.
+    pub calls: Vec<(String, usize)>,
+    /// Tools that its source names beside them.
+    pub named: Vec<String>,
 }
 
 /// How the ids of calls begin that a script makes (0.146 to 0.171).

@@ -102,6 +102,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone> Shelf<T> {
         self.len().checked_sub(1).map(|last| self.at(last))
     }
 
+    pub fn first_mut(&mut self) -> Option<&mut T> {
+        (!self.is_empty()).then(|| self.at_mut(0))
+    }
+
     pub fn last_mut(&mut self) -> Option<&mut T> {
         self.len().checked_sub(1).map(|last| self.at_mut(last))
     }

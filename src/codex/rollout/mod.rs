@@ -45,6 +45,16 @@ pub enum Fact {
     User(UserMessage),
     /// The images of the user's message that is told next, whole where that one names only their paths.
     UserImages(Vec<Image>),
+    /// A text the model is given that nobody typed: instructions of Codex's, the surroundings of the work. What a user
+    /// typed comes in this form too, before it is told as said.
+    Given {
+        developer: bool,
+        text: String,
+    },
+    /// The tools the model is given, as JSON.
+    Tools {
+        schemas: Vec<String>,
+    },
     /// A finished part of a model response.
     Output(ModelOutput),
     /// An assistant text told as an event; `Output` tells the same text again in every release seen.
@@ -111,6 +121,8 @@ pub struct SessionMeta {
     pub git_branch: Option<String>,
     pub git_commit: Option<String>,
     pub git_remote: Option<String>,
+    /// The model's instructions.
+    pub instructions: Option<String>,
 }
 
 /// Origin of a subagent's thread.

@@ -136,7 +136,7 @@ fn with_tools(item: Item) -> Head {
         let took = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
         let failed = span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32);
         let one = ToolUse {
-            name: span.name,
+            name: string(&span, "tool.name").unwrap_or(&span.name).to_owned(),
             calls: 1,
             failed: u64::from(failed),
             ms: took / 1_000_000,

@@ -139,6 +139,8 @@ impl<'a> Attributes<'a> {
             let (role, class) = match message.role {
                 Role::Tool => ("tool", Class::ToolContent),
                 Role::User | Role::Agent | Role::Summary => ("user", Class::Prompt),
+                Role::System => ("system", Class::Prompt),
+                Role::Developer => ("developer", Class::Prompt),
             };
             self.plain(format!("{prefix}.role"), role);
             if let Some(id) = &message.call_id {
@@ -153,6 +155,13 @@ impl<'a> Attributes<'a> {
                 _ => (message.text.as_str(), &message.images),
             };
             self.message_content(&prefix, class, text, images);
+        }
+    }
+
+    /// Adds the schemas of the tools the model was given.
+    pub fn tools(&mut self, schemas: &[String]) {
+        for (n, schema) in schemas.iter().enumerate() {
+            self.json(&format!("llm.tools.{n}.tool.json_schema"), Class::Prompt, schema);
         }
     }
 

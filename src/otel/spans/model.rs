@@ -9,7 +9,7 @@ use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::otel::token_use;
 use crate::time::Timestamp;
-use crate::turn::{Compaction, ModelCall, Output, Role};
+use crate::turn::{Compaction, Message, ModelCall, Output, Role};
 
 impl Builder<'_> {
     /// One response of the model.
@@ -19,6 +19,7 @@ impl Builder<'_> {
         self.model(&mut a, call.model.as_deref());
         self.request(&mut a, call);
         a.input_messages(&call.input, &|key| self.tool_of(key));
+        a.tools(&call.tools);
         a.output_message(call, &|key| self.tool_of(key));
         if let Some(last) = call.input.last() {
             let tool = last.call_id.as_ref().and_then(|id| self.tool_of(id));
@@ -70,7 +71,7 @@ impl Builder<'_> {
         let mut a = Attributes::new(self.redactor, "LLM");
         self.common(&mut a);
         self.conversation(&mut a);
-        self.model_of_turn(&mut a);
+        self.model_of_turn(&mut a, true);
         a.messages_as_output();
         if let Some(usage) = &turn.usage {
             a.usage(usage);
@@ -94,10 +95,18 @@ impl Builder<'_> {
         Bill::of(&self.sums.uses, self.prices)
     }
 
-    /// The model's part in the turn as one: what it was told and answered.
-    pub(super) fn model_of_turn(&self, a: &mut Attributes) {
+    /// The model's part in the turn as one: what it was told and answered. `whole` where no span of a response has what
+    /// the model was given beside that.
+    pub(super) fn model_of_turn(&self, a: &mut Attributes, whole: bool) {
         self.model(a, None);
-        a.input_messages(&self.turn.inputs, &|key| self.tool_of(key));
+        let first = self.turn.calls.first().filter(|_| whole && self.profile.model_input);
+        let given = first.iter().flat_map(|call| &call.input);
+        let given = given.filter(|message| !self.turn.inputs.contains(message));
+        let messages: Vec<Message> = given.chain(&self.turn.inputs).cloned().collect();
+        a.input_messages(&messages, &|key| self.tool_of(key));
+        if let Some(call) = &first {
+            a.tools(&call.tools);
+        }
         if let Some(answer) = &self.turn.answer {
             a.answer(answer);
         }

@@ -16,7 +16,7 @@ impl Builder<'_> {
         let mut a = Attributes::new(self.redactor, if is_agent { "AGENT" } else { "LLM" });
         self.common(&mut a);
         self.conversation(&mut a);
-        self.model_of_turn(&mut a);
+        self.model_of_turn(&mut a, !is_agent);
         if !is_agent {
             a.messages_as_output();
         }
@@ -149,6 +149,7 @@ impl Builder<'_> {
         set("codex_version", about.codex_version.as_deref());
         set("client", about.client.as_deref());
         set("session_source", about.session_source.as_deref());
+        set("session_start", about.session_start.as_deref());
         set("approval_policy", about.approval_policy.as_deref());
         set("permission_mode", about.permission_mode.as_deref());
         set("sandbox", about.sandbox.as_deref());

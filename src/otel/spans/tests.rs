@@ -60,6 +60,7 @@ fn tool(key: &str, parent: Option<&str>, started: i64, ended: i64) -> ToolCall {
         parent: parent.map(str::to_owned),
         name: "Bash".into(),
         model_name: None,
+        script: None,
         mcp: None,
         arguments: r#"{"cmd":"make"}"#.into(),
         output: Some("two words".into()),

@@ -6,7 +6,7 @@ use crate::otel::ids::Role;
 use crate::otel::redact::Class;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::{Attributes, describe_image, is_json};
-use crate::turn::{Decision, ToolCall};
+use crate::turn::{Decision, Origin, ToolCall};
 
 impl Builder<'_> {
     pub(super) fn tool(&self, tool: &ToolCall) -> Span {
@@ -52,7 +52,23 @@ impl Builder<'_> {
             Some(parent) => self.id(Role::Tool, parent),
             None => self.root_id.clone(),
         };
-        self.span(Some(parent), id, tool.name.clone(), times, a, error)
+        self.span(Some(parent), id, self.tool_title(tool), times, a, error)
+    }
+
+    /// A script's span is called by what the script does; the names only its source tells are as secret as that.
+    fn tool_title(&self, tool: &ToolCall) -> String {
+        let Some(script) = &tool.script else { return tool.name.clone() };
+        let called = script.calls.iter().map(|(name, times)| match times {
+            1 => name.clone(),
+            times => format!("{name} ×{times}"),
+        });
+        let named = script.named.iter().filter(|_| self.redactor.shows(Class::ToolDetail)).cloned();
+        let does: Vec<String> = called.chain(named).collect();
+        let more = if does.len() > SHOWN_TOOLS { ", …" } else { "" };
+        match does.get(..SHOWN_TOOLS.min(does.len())).filter(|does| !does.is_empty()) {
+            Some(shown) => format!("{}: {}{more}", tool.name, shown.join(", ")),
+            None => tool.name.clone(),
+        }
     }
 
     pub(super) fn tool_output(&self, tool: &ToolCall) -> Option<String> {
@@ -66,7 +82,10 @@ impl Builder<'_> {
 
     fn permission(&self, a: &mut Attributes, tool: &ToolCall) {
         let Some(permission) = &tool.permission else {
-            a.plain("codex.permission.decision", "none");
+            // Only hooks report that somebody was asked: without them nobody knows that nobody was.
+            if self.turn.origin == Origin::Hooks {
+                a.plain("codex.permission.decision", "none");
+            }
             return;
         };
         let decision = match permission.decision {
@@ -97,3 +116,6 @@ impl Builder<'_> {
         a.number("codex.patch.lines_removed", tool.changes.iter().map(|c| c.lines_removed).sum());
     }
 }
+
+/// How many tools the name of a script's span tells.
+const SHOWN_TOOLS: usize = 5;

@@ -2,6 +2,7 @@
 
 use crate::codex::rollout::{ModelOutput, Record};
 use crate::time::Timestamp;
+use crate::turn::fold::given::Given;
 use crate::turn::fold::{Fold, usage};
 use crate::turn::{Compaction, Message, ModelCall, Output, Role};
 
@@ -64,11 +65,14 @@ impl Fold<'_> {
         // A request that is made again begins after the one before, whatever both waited for.
         let ready = self.calls.last().map_or(self.ready_at, |before| before.ended.max(self.ready_at));
         let started = if ready == Timestamp::default() { at } else { ready.min(at) };
+        let (mut input, tools) = self.given.as_mut().map(Given::take).unwrap_or_default();
+        input.append(&mut self.pending);
         self.calls.push(ModelCall {
             id: format!("response-{}", self.calls.len() + 1),
             started,
             ended: at,
-            input: std::mem::take(&mut self.pending),
+            input,
+            tools,
             output: Vec::new(),
             usage: None,
             attempts: None,

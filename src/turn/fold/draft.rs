@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::codex::rollout::{ToolDetail, ToolOutput, ToolRequest};
 use crate::time::Timestamp;
-use crate::turn::NESTED_ID;
 use crate::turn::fold::outcome::says_error;
+use crate::turn::{NESTED_ID, Script};
 
 /// A tool call as far as it has been told.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub(super) struct ToolDraft {
     /// The script that made the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// What the call does, where it is a script itself.
+    pub script: Option<Script>,
 }
 
 /// The question whether a call may run.

@@ -27,6 +27,7 @@ impl Fold<'_> {
         let (started, ended) = self.bounds(closing);
         self.note_failed_request(&status, ended);
         self.join_requests(&status);
+        self.give_instructions(closing, meta.as_ref());
         let blocked = self.was_blocked(closing);
         let reviewer = self.context.as_ref().and_then(|c| c.approvals_reviewer.clone());
         scripts::place_nested(&mut self.tools, ended);
@@ -185,8 +186,9 @@ impl Fold<'_> {
     /// that was found abandoned ended with the last thing known of it, not when it was found.
     pub(super) fn bounds(&self, closing: &Closing) -> (Timestamp, Timestamp) {
         let hooked = self.tools.briefs().iter().flat_map(|t| [t.hook_at, t.finished_at]).flatten();
-        let begun =
-            if closing.turn.started > Timestamp::default() { Some(closing.turn.started) } else { None };
+        // Of a turn that only notify reports, the rollout knows better when it began.
+        let guessed = closing.reason == Reason::NotifyOnly && self.first_at.is_some();
+        let begun = Some(closing.turn.started).filter(|at| *at > Timestamp::default() && !guessed);
         let part = closing.turn.part > 0;
         let first = if part { self.first_at.or(begun) } else { self.first_at.into_iter().chain(begun).min() };
         let started = first.into_iter().chain(hooked.clone().min()).min().unwrap_or(closing.at);
@@ -265,7 +267,12 @@ impl Fold<'_> {
             _ => None,
         };
         // What was written until a request failed is a part of an answer, told with the response.
-        let written = || self.final_text().filter(|_| *status == Status::Completed);
+        // An interrupt after the last response was whole came while hooks ran: its text is the answer all the same.
+        let whole = || {
+            let last = self.calls.iter().rev().find(|call| !call.compacts);
+            matches!(status, Status::Interrupted { .. }) && last.is_some_and(|call| call.usage.is_some())
+        };
+        let written = || self.final_text().filter(|_| *status == Status::Completed || whole());
         told.or_else(|| closing.turn.last_assistant_message.clone())
             .or_else(written)
             .filter(|a| !a.is_empty())
@@ -311,6 +318,20 @@ impl Fold<'_> {
         beginning.objective.clone().or_else(|| self.goal.clone())
     }
 
+    /// Puts the model's own instructions before everything else of a session's first turn.
+    fn give_instructions(&mut self, closing: &Closing, meta: Option<&SessionMeta>) {
+        let first = closing.turn.number == 1 && closing.turn.part == 0;
+        if !closing.profile.model_input || !first {
+            return;
+        }
+        let Some(mut text) = meta.and_then(|meta| meta.instructions.clone()) else { return };
+        self.room.text(&mut text);
+        if let Some(call) = self.calls.first_mut() {
+            let system = Message { role: Role::System, text, images: Vec::new(), call_id: None };
+            call.input.insert(0, system);
+        }
+    }
+
     /// Codex measures it once a turn, for its first response.
     fn note_first_token(&mut self) {
         let Some((_, TurnEnd::Completed { first_token_ms: Some(ms), .. })) = self.end else { return };
@@ -349,7 +370,8 @@ impl Fold<'_> {
             cwd: context.cwd.or_else(|| session.cwd.clone()).or(meta.cwd),
             codex_version: meta.cli_version,
             client: closing.turn.client.clone().or(meta.originator),
-            session_source: session.source.clone().or(meta.source),
+            session_source: meta.source,
+            session_start: session.source.clone(),
             duration: duration.map(Duration::from_millis),
             git: Git {
                 branch: git.branch.or(meta.git_branch),

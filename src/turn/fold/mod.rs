@@ -8,6 +8,7 @@ mod attempts;
 mod calls;
 mod draft;
 mod finish;
+mod given;
 mod names;
 mod outcome;
 mod permission;
@@ -31,6 +32,7 @@ use crate::time::Timestamp;
 use crate::turn::closed::Closing;
 use crate::turn::fold::attempts::Attempted;
 use crate::turn::fold::draft::ToolDraft;
+use crate::turn::fold::given::Given;
 use crate::turn::fold::text_budget::Room;
 use crate::turn::fold::tools::Tools;
 use crate::turn::fold::usage::TokenCounter;
@@ -87,6 +89,8 @@ struct Fold<'a> {
     context: Option<TurnContext>,
     inputs: Vec<Message>,
     user_images: Vec<Image>,
+    /// None where it is not to be recorded.
+    given: Option<Given>,
     calls: Shelf<ModelCall>,
     /// True once the last call is finished: the model's next output is another response.
     sealed: bool,
@@ -130,6 +134,7 @@ impl<'a> Fold<'a> {
             context: None,
             inputs: Vec::new(),
             user_images: Vec::new(),
+            given: closing.profile.model_input.then(Given::default),
             calls: Shelf::new(scratch),
             sealed: false,
             pending: Vec::new(),
@@ -161,18 +166,22 @@ impl<'a> Fold<'a> {
         if let Fact::TurnStarted(_) | Fact::Context(_) = record.fact {
             self.current = record.turn.clone().or(self.current.take());
         }
+        // A turn without an end of its own is over where another begins.
+        let passed = self.first_at.is_some() && self.current.as_deref() != Some(self.turn);
         match &record.fact {
             Fact::TokenCount { total, last, window, rate_limits } => {
                 self.token_count(&record, total, last);
-                if self.end.is_none() {
+                if self.end.is_none() && !passed {
                     self.window = window.or(self.window);
                     self.rate_limits = rate_limits.clone().or(self.rate_limits.take());
                 }
                 return;
             }
             // Written before the line that begins the turn they hold for.
-            Fact::Settings(settings) if self.end.is_none() => self.settings = Some((**settings).clone()),
-            Fact::Goal { objective } if self.end.is_none() => self.goal = Some(objective.clone()),
+            Fact::Settings(settings) if self.end.is_none() && !passed => {
+                self.settings = Some((**settings).clone())
+            }
+            Fact::Goal { objective } if self.end.is_none() && !passed => self.goal = Some(objective.clone()),
             _ => {}
         }
         let turn = record.turn.as_deref().or(self.current.as_deref());
@@ -187,6 +196,9 @@ impl<'a> Fold<'a> {
     }
 
     fn fact(&mut self, at: Timestamp, mut fact: Fact) {
+        if self.given.is_none() && matches!(fact, Fact::Given { .. } | Fact::Tools { .. }) {
+            return;
+        }
         self.room.fit(&mut fact);
         match fact {
             Fact::TurnStarted(beginning) => {
@@ -199,7 +211,13 @@ impl<'a> Fold<'a> {
                 self.input_arrived(at, None);
             }
             Fact::UserImages(images) => self.user_images = images,
+            Fact::Given { developer, text } => {
+                let role = if developer { Role::Developer } else { Role::User };
+                self.given.iter_mut().for_each(|given| given.message(role, text.clone()));
+            }
+            Fact::Tools { schemas } => self.given.iter_mut().for_each(|given| given.tools(schemas.clone())),
             Fact::User(message) => {
+                self.given.iter_mut().for_each(|given| given.said(&message.text));
                 let whole = std::mem::take(&mut self.user_images);
                 let images = if whole.len() == message.images.len() { whole } else { message.images };
                 let message = Message { role: Role::User, text: message.text, images, call_id: None };

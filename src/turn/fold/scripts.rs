@@ -6,7 +6,11 @@
 //! began, or to the `wait` in which most of it ran, when the script went on after its first answer. A nested call that
 //! fails inside Codex has neither note nor PostToolUse: what its script died of, or printed, says why.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use crate::time::Timestamp;
+use crate::turn::Script;
 use crate::turn::fold::draft::{Place, ToolDraft};
 use crate::turn::fold::outcome::{
     ABORTED, NO_RESULT, always_ends, failure_within, reads_as_abort, reads_as_failure, running_cell,
@@ -54,7 +58,11 @@ impl ToolDraft {
     /// From when to when a nested call ran, as far as is known; what both tellings of a turn know comes first.
     fn ran(&self) -> (Timestamp, Timestamp) {
         let detail = self.detail.as_ref();
-        let started = detail.and_then(|d| d.started).or(self.hook_at).unwrap_or(self.first_at);
+        // A note behind the turn's end may not be there yet when the turn is told.
+        let late = self.detail_at.is_none();
+        let noted = detail.and_then(|d| d.started);
+        let told = if late { self.hook_at.or(noted) } else { noted.or(self.hook_at) };
+        let started = told.unwrap_or(self.first_at);
         let ended = detail.and_then(|d| d.completed).or(self.detail_at).or(self.finished_at);
         (started, ended.unwrap_or(started).max(started))
     }
@@ -75,6 +83,57 @@ pub(super) fn place_nested(tools: &mut Tools, turn_ended: Timestamp) {
             tools.change(nested, |tool| tool.place = Some(place));
         }
     }
+    name_scripts(tools);
+}
+
+/// Gives every `exec` what it does. Only calls that Codex noted count, of which hooks and rollout both know; of one
+/// that failed without a note the source tells the name.
+fn name_scripts(tools: &mut Tools) {
+    let mut noted: BTreeMap<String, Vec<(Timestamp, String)>> = BTreeMap::new();
+    for place in (0..tools.len()).filter(|place| tools.briefs()[*place].nested) {
+        let tool = tools.at(place);
+        if let (Some(place), Some(_)) = (&tool.place, &tool.detail) {
+            noted.entry(place.parent.clone()).or_default().push((place.started, tool.names().0));
+        }
+    }
+    let scripts: Vec<usize> = (0..tools.len()).filter(|place| tools.briefs()[*place].script).collect();
+    for place in scripts {
+        tools.change(place, |tool| {
+            let Some(source) = tool.request.as_ref().filter(|r| r.name == "exec").map(|r| &r.arguments)
+            else {
+                return;
+            };
+            let mut calls = noted.remove(&tool.key()).unwrap_or_default();
+            calls.sort();
+            let mut script = Script::default();
+            for (_, name) in calls {
+                match script.calls.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, times)) => *times += 1,
+                    None => script.calls.push((name, 1)),
+                }
+            }
+            script.named = tools_in(source);
+            script.named.retain(|name| !script.calls.iter().any(|(called, _)| called == name));
+            tool.script = Some(script);
+        });
+    }
+}
+
+/// Returns the tools a script's source calls by name, each once.
+fn tools_in(source: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for part in source.split("tools.").skip(1) {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        if name.is_empty() || end > MAX_NAME || !rest.trim_start().starts_with('(') {
+            continue;
+        }
+        let name = if name == "exec_command" { "Bash" } else { name };
+        if found.len() < MAX_NAMES && !found.iter().any(|known| known == name) {
+            found.push(name.to_owned());
+        }
+    }
+    found
 }
 
 fn place_of(tools: &Tools, runs: &[Run], nested: usize) -> Option<Place> {
@@ -82,7 +141,7 @@ fn place_of(tools: &Tools, runs: &[Run], nested: usize) -> Option<Place> {
     let (started, ended) = tool.ran();
     let at = run_of(tools, runs, (started, ended), &tool.asked_text())?;
     let run = &runs[at];
-    let silent = tool.detail.is_none() && tool.finished_at.is_none();
+    let silent = tool.detail_at.is_none() && tool.finished_at.is_none();
     let refused = tool.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
     let failure = (silent || refused).then(|| failure_of(tools, runs, at, &tool)).flatten();
     Some(Place {
@@ -157,8 +216,40 @@ fn failure_of(tools: &Tools, runs: &[Run], at: usize, tool: &ToolDraft) -> Optio
         .and_then(|reason| failure_within(reason, &name))
         .or_else(|| chain().find_map(|(_, script)| failure_within(script.printed(), &name)))
         .or_else(|| reason.filter(|r| reads_as_failure(r) && name != "Bash"));
-    let over = chain()
-        .next_back()
-        .is_some_and(|(run, script)| run.answered && running_cell(script.printed()).is_none());
-    told.or_else(|| (over && always_ends(&name)).then(|| NO_RESULT.to_owned()))
+    let last =
+        chain().next_back().filter(|(run, script)| run.answered && running_cell(script.printed()).is_none());
+    let ended = |run: &Run| always_ends(&name) || name == "Bash" && never_ran(run, tool);
+    told.or_else(|| last.filter(|(run, _)| ended(run)).map(|_| NO_RESULT.to_owned()))
+}
+
+/// Returns true if a script was over so soon after its command was asked for that the command cannot be running on:
+/// Codex waits for each at least [`SHORTEST_WAIT`]. It was refused, and the script caught that.
+fn never_ran(run: &Run, tool: &ToolDraft) -> bool {
+    tool.hook_at.is_some_and(|at| run.ended < at.plus(SHORTEST_WAIT))
+}
+
+/// Longest name of a tool that is looked for in a source, and how many.
+const MAX_NAME: usize = 64;
+const MAX_NAMES: usize = 16;
+/// Shortest time that Codex lets a script wait for a command before it hands over one that still runs.
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_names_its_tools() {
+        for (source, names) in [
+            ("text(await tools.exec_command({cmd: 'x'}))", vec!["Bash"]),
+            (
+                "tools.apply_patch(p); tools.apply_patch (q); tools.mcp__demo__add({})",
+                vec!["apply_patch", "mcp__demo__add"],
+            ),
+            ("Object.keys(tools.x); mytools.y; tools.z", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(tools_in(source), names, "{source}");
+        }
+    }
 }

@@ -27,6 +27,7 @@ fn closing() -> Closing {
         redact_secrets: true,
         redact_patterns: Vec::new(),
         redact_pii: false,
+        model_input: false,
         max_value_bytes: 65536,
         prices: None,
     };

@@ -27,6 +27,8 @@ impl Room {
                 images.iter_mut().for_each(|image| self.text(&mut image.0));
             }
             Fact::AgentMessage { text, .. } | Fact::AssistantEvent { text } => self.text(text),
+            Fact::Given { text, .. } => self.text(text),
+            Fact::Tools { schemas } => schemas.iter_mut().for_each(|schema| self.json(schema)),
             Fact::Compacted { summary: text } | Fact::Error { message: text } => self.text(text),
             Fact::Output(ModelOutput::Message { text } | ModelOutput::Reasoning { text }) => self.text(text),
             Fact::Output(ModelOutput::Call(request)) => {

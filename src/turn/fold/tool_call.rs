@@ -33,9 +33,11 @@ impl ToolDraft {
         let detail = self.detail.unwrap_or_default();
         let request = self.request.unwrap_or_default();
         let arguments = [Some(request.arguments), detail.arguments, self.hook_input, detail.query];
+        // Of a nested call both tellings of a turn know Codex's note.
+        let noted = detail.output.clone().filter(|_| self.place.is_some());
         let (output, images) = match self.output {
             Some(output) => (Some(output.text), output.images),
-            None => (self.hook_output.or(detail.output), [request.images, detail.images].concat()),
+            None => (noted.or(self.hook_output).or(detail.output), [request.images, detail.images].concat()),
         };
         Some(ToolCall {
             key,
@@ -44,6 +46,7 @@ impl ToolDraft {
             name,
             model_name,
             mcp,
+            script: self.script,
             arguments: sealed::unsealed_arguments(
                 arguments.into_iter().flatten().find(|a| !a.is_empty()).unwrap_or_default(),
             ),
@@ -101,7 +104,8 @@ impl ToolDraft {
         let inner =
             || text.split_once("\nOutput:\n").filter(|_| patched).and_then(|(_, inner)| exit_code_in(inner));
         // What a command printed is no head of Codex's; a patch has one.
-        let hooked = || exit_code_in(self.hook_output.as_deref().filter(|_| self.is_patch())?);
+        let alone = self.detail.is_none();
+        let hooked = || exit_code_in(self.hook_output.as_deref().filter(|_| alone && self.is_patch())?);
         noted.or(self.told_code).or_else(inner).or_else(hooked)
     }
 
@@ -128,7 +132,7 @@ impl ToolDraft {
             // A bare status says less than the script that was told why.
             Some(said) if Some(said.as_str()) == status => reason.or(Some(said)),
             Some(said) => Some(said),
-            None if self.detail.is_some() || self.finished_at.is_some() => None,
+            None if self.detail_at.is_some() || self.finished_at.is_some() => None,
             None => reason.or_else(|| self.unanswered(unfinished && !hosted, frame)),
         }
     }

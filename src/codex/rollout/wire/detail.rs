@@ -13,7 +13,9 @@ pub(super) fn detail(kind: &str, item: &Value) -> ToolDetail {
         kind: kind.to_owned(),
         exit_code: item.get("exit_code").and_then(Value::as_i64),
         status: text(item, "status"),
-        output: text(item, "aggregated_output").or_else(|| text(item, "stdout")),
+        output: text(item, "aggregated_output")
+            .or_else(|| text(item, "stdout"))
+            .or_else(|| mcp_output(result)),
         error: item.get("error").filter(|e| !e.is_null()).map(error_text).or_else(|| mcp_error(result)),
         duration: item.get("duration").and_then(duration),
         server: text(item, "server"),
@@ -38,7 +40,9 @@ pub(super) fn legacy_detail(payload: &Value) -> ToolDetail {
         kind: text(payload, "type").unwrap_or_default(),
         exit_code: payload.get("exit_code").and_then(Value::as_i64),
         status,
-        output: text(payload, "aggregated_output").or_else(|| text(payload, "stdout")),
+        output: text(payload, "aggregated_output")
+            .or_else(|| text(payload, "stdout"))
+            .or_else(|| mcp_output(inner)),
         error: error.or_else(|| failed.then(|| text(payload, "stderr")).flatten().filter(|e| !e.is_empty())),
         duration: payload.get("duration").and_then(duration),
         server: text(invocation, "server"),
@@ -61,6 +65,11 @@ fn duration(value: &Value) -> Option<std::time::Duration> {
 fn mcp_error(result: &Value) -> Option<String> {
     let failed = result.get("isError").or_else(|| result.get("is_error"))?.as_bool()?;
     failed.then(|| content(result.get("content").unwrap_or(&Value::Null)).0)
+}
+
+/// Returns what an MCP server answered, whole.
+fn mcp_output(result: &Value) -> Option<String> {
+    result.get("content").filter(|content| content.is_array()).map(|_| result.to_string())
 }
 
 fn file_changes(changes: &Value) -> Vec<FileChange> {

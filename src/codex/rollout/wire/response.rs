@@ -14,9 +14,14 @@ pub(super) fn response_item(payload: &Value) -> Option<Fact> {
             Some(Fact::Output(ModelOutput::Message { text }))
         }
         "message" if text(payload, "role").as_deref() == Some("user") => {
-            let (_, images) = content(payload.get("content")?);
-            Some(Fact::UserImages(images)).filter(|f| *f != Fact::UserImages(Vec::new()))
+            let (text, images) = content(payload.get("content")?);
+            if images.is_empty() { given(false, text) } else { Some(Fact::UserImages(images)) }
         }
+        "message" if text(payload, "role").is_some_and(|role| role == "developer" || role == "system") => {
+            let (text, _) = content(payload.get("content")?);
+            given(true, text)
+        }
+        "additional_tools" => Some(Fact::Tools { schemas: schemas(payload.get("tools")?) }),
         "reasoning" => Some(Fact::Output(ModelOutput::Reasoning { text: reasoning_text(payload) })),
         "agent_message" => {
             let (text, _) = content(payload.get("content")?);
@@ -44,6 +49,20 @@ pub(super) fn response_item(payload: &Value) -> Option<Fact> {
         other if other.ends_with("_call_output") => Some(Fact::ToolOutput(tool_output(payload))),
         _ => None,
     }
+}
+
+fn given(developer: bool, text: String) -> Option<Fact> {
+    if text.is_empty() { None } else { Some(Fact::Given { developer, text }) }
+}
+
+/// The schema of each tool, those in a namespace one by one.
+fn schemas(tools: &Value) -> Vec<String> {
+    let Some(tools) = tools.as_array() else { return Vec::new() };
+    let of = |tool: &Value| match tool.get("tools").filter(|inner| inner.is_array()) {
+        Some(inner) => schemas(inner),
+        None => vec![tool.to_string()],
+    };
+    tools.iter().flat_map(of).collect()
 }
 
 fn tool_request(kind: &str, payload: &Value) -> ToolRequest {

@@ -22,6 +22,10 @@ pub(super) fn session_meta(payload: &Value) -> SessionMeta {
         git_branch: text(git, "branch"),
         git_commit: text(git, "commit_hash"),
         git_remote: text(git, "repository_url"),
+        instructions: payload
+            .get("base_instructions")
+            .and_then(|given| text(given, "text").or_else(|| given.as_str().map(str::to_owned)))
+            .or_else(|| text(payload, "instructions")),
     }
 }
 

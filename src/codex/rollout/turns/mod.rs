@@ -11,6 +11,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+mod open;
+
+pub use self::open::Outcome;
+use self::open::{Name, Open};
 use super::ahead::Ahead;
 use super::reader::Reader;
 use super::{Fact, ModelOutput, Record, SessionMeta, TurnEnd};
@@ -49,43 +53,6 @@ pub struct TurnStart {
     pub at: Timestamp,
     /// The turn of the root thread it belongs to, where the release tells it.
     pub root_turn: Option<String>,
-}
-
-/// Summary of a turn whose records were read to their end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Its end was told.
-    pub ended: bool,
-    /// Another turn follows, so it is over whatever was told.
-    pub followed: bool,
-    /// Its settings or its end were told. A review's turn begins in its session's rollout too, without either.
-    pub worked: bool,
-    /// Something was said or the model had a part in it: a turn that counts. A command the user runs does not.
-    pub asked: bool,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    id: Option<String>,
-    name: Name,
-    /// Something was said by the user or the model.
-    said: bool,
-    /// Not taken over from another thread.
-    own: bool,
-    outcome: Outcome,
-    answered: bool,
-}
-
-/// Source of a turn's id.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Name {
-    /// The line that begins the turn.
-    #[default]
-    Begun,
-    /// The turn's settings or its end.
-    Found,
-    /// Made here.
-    Made,
 }
 
 impl Turns {
@@ -203,11 +170,11 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             Some(next) => match &next.fact {
                 Fact::TurnStarted(_) => next.turn.as_deref() != Some(&id),
                 Fact::Context(_) => self.begins_turn()?,
-                _ => self.is_over() && self.begins_turn()?,
+                _ => self.open.is_over() && self.begins_turn()?,
             },
         };
         if stop {
-            return self.made_end(id);
+            return self.late_note(&id).or_else(|| self.made_end(id));
         }
         let mut record = self.take()?;
         match self.open.name {
@@ -215,18 +182,8 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             Name::Found => _ = record.turn.get_or_insert_with(|| id.clone()),
             Name::Made => record.turn = Some(id.clone()),
         }
-        self.note(&record, &id);
+        self.open.note(&record, &id);
         Some(record)
-    }
-
-    /// Returns true if what the user says next begins a turn of its own.
-    fn is_over(&self) -> bool {
-        let open = &self.open;
-        match open.name {
-            Name::Begun => false,
-            Name::Found => open.answered || open.outcome.ended,
-            Name::Made => open.said || open.outcome.ended,
-        }
     }
 
     /// Returns true if the next record begins a turn; `None` at the end of the rollout.
@@ -239,7 +196,12 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             (Fact::Context(_), Some(turn)) => !self.ids.contains(turn),
             // The settings of the turn that follows.
             (Fact::Context(_), None) if !self.told && between => {
-                matches!(self.records.look(1), Some(Record { fact: Fact::User(_) | Fact::UserImages(_), .. }))
+                let mut next = 1;
+                while matches!(self.records.look(next), Some(Record { fact: Fact::Given { .. }, .. })) {
+                    next += 1;
+                }
+                let said = self.records.look(next);
+                matches!(said, Some(Record { fact: Fact::User(_) | Fact::UserImages(_), .. }))
             }
             _ => false,
         })
@@ -263,31 +225,20 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         None
     }
 
-    fn note(&mut self, record: &Record, id: &str) {
-        let open = &mut self.open;
-        match &record.fact {
-            Fact::TurnEnded(_) if record.turn.as_deref().is_none_or(|t| t == id) => {
-                open.outcome.ended = true;
-                open.outcome.worked = true;
+    /// The next note of a call of this turn that stands behind the beginning of another: what still ran at its end is noted
+    /// once it is over. The record stays where it is, since the turn it stands in passes it over.
+    fn late_note(&mut self, id: &str) -> Option<Record> {
+        if self.open.name != Name::Begun || !self.open.outcome.ended {
+            return None;
+        }
+        for n in self.open.looked_at..MOST_LATE {
+            let record = self.records.look(n)?;
+            self.open.looked_at = n + 1;
+            if matches!(record.fact, Fact::ToolDetail(_)) && record.turn.as_deref() == Some(id) {
+                return Some(record.clone());
             }
-            Fact::Context(_) | Fact::Error { .. } => open.outcome.worked = true,
-            Fact::User(_) if open.name != Name::Begun => open.outcome.worked = true,
-            _ => {}
         }
-        open.outcome.asked |= matches!(
-            record.fact,
-            Fact::Context(_)
-                | Fact::User(_)
-                | Fact::Output(_)
-                | Fact::Compacted { .. }
-                | Fact::Compaction { .. }
-        );
-        open.said |= matches!(record.fact, Fact::Output(_) | Fact::User(_));
-        match &record.fact {
-            Fact::Output(ModelOutput::Message { .. }) => open.answered = true,
-            Fact::Output(_) | Fact::ToolOutput(_) | Fact::User(_) => open.answered = false,
-            _ => {}
-        }
+        None
     }
 
     /// The releases that name no turn report no end either: an answer is one.
@@ -361,117 +312,10 @@ impl<R: Iterator<Item = Record>> Turns<R> {
 
 /// Longest time between two lines of a history that is copied.
 const COPIED_WITHIN: Duration = Duration::from_millis(50);
+/// Number of records behind a turn among which late notes of its calls are looked for.
+const MOST_LATE: usize = 200;
 /// Number of records among which a turn's name is looked for.
 const MOST_AHEAD: usize = 2000;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codex::payload::Usage;
-    use crate::codex::rollout::UserMessage;
-
-    const THREAD: &str = "01a20338-12a8-70e0-af71-2abbd9056370";
-
-    fn record(seconds: u64, turn: Option<&str>, fact: Fact) -> Record {
-        Record { at: Timestamp::from_nanos(seconds * 1_000_000_000), turn: turn.map(str::to_owned), fact }
-    }
-
-    fn session(forked: bool) -> Record {
-        let meta = SessionMeta {
-            id: Some(THREAD.into()),
-            forked_from: forked.then(|| "other".into()),
-            ..SessionMeta::default()
-        };
-        record(1, None, Fact::Session(Box::new(meta)))
-    }
-
-    fn started(seconds: u64, turn: &str) -> Record {
-        record(seconds, Some(turn), Fact::TurnStarted(Box::default()))
-    }
-
-    fn said(seconds: u64) -> Record {
-        record(seconds, None, Fact::User(UserMessage::default()))
-    }
-
-    fn answered(seconds: u64) -> Record {
-        record(seconds, None, Fact::Output(ModelOutput::Message { text: "a".into() }))
-    }
-
-    fn ended(seconds: u64, turn: &str) -> Record {
-        let end =
-            TurnEnd::Completed { last_message: None, error: None, duration_ms: None, first_token_ms: None };
-        record(seconds, Some(turn), Fact::TurnEnded(end))
-    }
-
-    /// Number, how many records and what became of each turn.
-    fn cut(records: Vec<Record>) -> Vec<(u64, usize, Outcome)> {
-        let mut turns = Turns::new(records.into_iter()).unwrap();
-        let mut found = Vec::new();
-        while let Some(turn) = turns.next_turn() {
-            let count = turns.records().count();
-            found.push((turn.number, count, turns.outcome()));
-        }
-        found
-    }
-
-    #[test]
-    fn named_turns_end_where_next_begins() {
-        let turns =
-            cut(vec![session(false), started(2, "a"), said(2), answered(3), ended(3, "a"), started(5, "b")]);
-        let first = Outcome { ended: true, followed: true, worked: true, asked: true };
-        assert_eq!(turns, [(1, 4, first), (2, 1, Outcome::default())]);
-    }
-
-    #[test]
-    fn unnamed_turns_span_prompt_to_answer() {
-        let turns = cut(vec![session(false), said(2), answered(3), said(5), said(6), answered(7)]);
-        let outcome = |ended, followed| Outcome { ended, followed, worked: true, asked: true };
-        assert_eq!(
-            turns,
-            [(1, 3, outcome(true, true)), (2, 1, outcome(false, true)), (3, 3, outcome(true, false))]
-        );
-    }
-
-    #[test]
-    fn made_turn_id_is_stable() {
-        let name = || {
-            let records = vec![session(false), said(1_795_350_336), answered(1_795_350_337)];
-            Turns::new(records.into_iter()).unwrap().next_turn().unwrap().id
-        };
-        assert_eq!(name(), name());
-        let at = Timestamp::of_uuid_v7(name().as_str()).unwrap();
-        assert_eq!(at.as_millis(), 1_795_350_336_000);
-        assert_eq!(name().as_str().len(), 36);
-    }
-
-    #[test]
-    fn a_turn_knows_what_was_counted_before_it() {
-        let counted = |turn: &str, total_tokens| {
-            let total = Usage { total_tokens, ..Usage::default() };
-            record(4, Some(turn), Fact::TokenCount { total, last: total, window: None, rate_limits: None })
-        };
-        let records = [session(false), started(2, "a"), counted("a", 10), counted("a", 20), started(5, "b")];
-        let mut turns = Turns::new(records.into_iter()).unwrap();
-        turns.next_turn();
-        assert_eq!(turns.records().count(), 3);
-        turns.next_turn();
-        assert_eq!(turns.records().next(), Some(counted("a", 20)));
-    }
-
-    #[test]
-    fn what_a_fork_took_over_is_not_its_own() {
-        let (before, after) =
-            ("01a20338-12a7-7000-8000-000000000000", "01a20338-12a9-7000-8000-000000000000");
-        let records = |forked| {
-            vec![session(forked), started(2, before), answered(2), ended(2, before), started(3, after)]
-        };
-        assert_eq!(cut(records(true)).len(), 1);
-        assert_eq!(cut(records(false)).len(), 2);
-    }
-
-    #[test]
-    fn only_a_sessions_file_has_turns() {
-        assert!(Turns::new(vec![said(1)].into_iter()).is_none());
-        assert!(Turns::new(std::iter::empty()).is_none());
-    }
-}
+mod tests;
