@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use arize_codex::codex::hooks_config;
 use arize_codex::codex::hooks_config::Executables;
+use arize_codex::codex::hooks_config::survey::Survey;
+use arize_codex::codex::hooks_config::trust;
 use arize_codex::context::Context;
 use arize_codex::delivery::archive;
 use arize_codex::delivery::archive::Place;
@@ -24,9 +26,9 @@ pub mod terminal;
 use terminal::Terminal;
 
 /// The releases every scenario must give the same turns on.
-pub const RELEASES: [&str; 5] = ["0.139.0", "0.142.5", "0.146.1", "0.155.0", "0.169.0"];
+pub const RELEASES: [&str; 6] = ["0.139.0", "0.142.5", "0.146.1", "0.155.0", "0.169.0", "0.171.0"];
 /// The release that is tested in depth.
-pub const LATEST: &str = "0.169.0";
+pub const LATEST: &str = "0.171.0";
 
 /// A home in which a release of Codex runs with our hooks.
 pub struct Codex {
@@ -103,9 +105,11 @@ impl Codex {
             .replace("MCP_PYTHON", "python3")
             .replace("MCP_SERVER", mcp_server.to_str().unwrap())
             .replace("/home/dev/project", project.to_str().unwrap());
+        let model = if scenario["default_model"] == true { "" } else { "model = \"gpt-5.5\"\n" };
         let config = format!(
-            "model = \"gpt-5.5\"\nmodel_provider = \"mock\"\n\n[model_providers.mock]\nname = \"mock\"\n\
-             base_url = \"http://127.0.0.1:{port}/v1\"\nwire_api = \"responses\"\nenv_key = \"MOCK_KEY\"\n{extra}\n"
+            "{model}model_provider = \"mock\"\n\n[model_providers.mock]\nname = \"mock\"\n\
+             base_url = \"http://127.0.0.1:{port}/v1\"\nwire_api = \"responses\"\nenv_key = \"MOCK_KEY\"\n\
+             request_max_retries = 1\nstream_max_retries = 1\n{extra}\n"
         );
         let executables = Executables::in_folder(bin.to_str().unwrap());
         let installed = hooks_config::edit::install(&config, &executables).unwrap();
@@ -122,7 +126,49 @@ impl Codex {
         Context::given(vec!["arize-codex".into()], vars)
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    /// Approves every hook in config.toml, as Codex itself would write it.
+    pub fn trust_hooks(&self) {
+        let path = self.path(".codex/config.toml");
+        let mut text = fs::read_to_string(&path).unwrap();
+        for hook in trust::list(&Survey::of(&text).unwrap()) {
+            let key = format!("{}:{}", path.display(), hook.place());
+            text.push_str(&format!("\n[hooks.state.{key:?}]\ntrusted_hash = {:?}\n", hook.hash()));
+        }
+        fs::write(path, text).unwrap();
+    }
+
+    /// Starts `codex ARGS`.
+    pub fn start(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(&self.codex);
+        command.args(args).current_dir(self.path("project")).envs(self.environment());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The turns delivered so far, oldest first.
+    pub fn archived(&self) -> Vec<Entry> {
+        let context = self.context();
+        let sent = archive::items(context.paths()).filter(|i| i.place == Place::Sent);
+        let mut entries: Vec<Entry> =
+            sent.map(|i| Entry::decode(&fs::read(&i.path).unwrap()).unwrap()).collect();
+        entries.sort_by_key(|e| e.head.started_at);
+        entries
+    }
+
+    /// The executable of Codex.
+    pub fn program(&self) -> &Path {
+        &self.codex
+    }
+
+    /// Waits until a hook event came so often; `trace_debug` must be on.
+    pub fn wait_for_event(&self, event: &str, count: u64) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.seen_events(event) < count {
+            assert!(Instant::now() < deadline, "{event} did not come");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn environment(&self) -> Vec<(String, String)> {
         let path = |name: &str| self.path(name).to_str().unwrap().to_owned();
         let mut all = vec![
             ("HOME".to_owned(), path("")),
@@ -257,12 +303,7 @@ impl Codex {
                 break;
             }
         }
-        let context = self.context();
-        let sent = archive::items(context.paths()).filter(|i| i.place == Place::Sent);
-        let mut entries: Vec<Entry> =
-            sent.map(|i| Entry::decode(&fs::read(&i.path).unwrap()).unwrap()).collect();
-        entries.sort_by_key(|e| e.head.started_at);
-        entries
+        self.archived()
     }
 }
 

@@ -49,13 +49,20 @@ mod layers;
 #[cfg(unix)]
 mod live;
 #[cfg(unix)]
+mod live_app_server;
+#[cfg(unix)]
 mod live_configs;
 #[cfg(unix)]
 mod live_managed;
 #[cfg(unix)]
+mod live_story;
+#[cfg(unix)]
 mod live_trust;
+mod model_input;
 #[cfg(unix)]
 mod namespace;
+#[cfg(unix)]
+mod one_story;
 mod outbox_model;
 #[cfg(unix)]
 mod owners;

@@ -117,12 +117,12 @@ fn backfill_names_files_that_are_no_rollouts() {
         (&paths[1], "what `codex exec --json` prints"),
         (&paths[2], "no session of Codex"),
     ] {
-        assert!(text.contains(&format!("no rollout: {path}: {what}")), "{text}");
+        assert!(text.contains(&format!("not a session file: {path}: {what}")), "{text}");
     }
     // The same in a directory: `.json` files are named too.
     let output = lab.run(&["backfill", "--dry-run", directory.to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("no rollout: ") && text.contains("TypeScript edition"), "{text}");
+    assert!(text.contains("not a session file: ") && text.contains("TypeScript edition"), "{text}");
 }
 
 #[test]
@@ -134,5 +134,8 @@ fn backfill_says_which_rollouts_other_programs_wrote() {
     fs::copy(rollout, &copy).unwrap();
     let output = lab.run(&["backfill", "--dry-run", copy.to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("1 rollout by grok-build, which is not Codex: its turns have no model"), "{text}");
+    assert!(
+        text.contains("1 rollout written by grok-build, not by Codex: its turns have no model"),
+        "{text}"
+    );
 }

@@ -156,6 +156,10 @@ impl Recording {
                 payload[key] = rollouts.path_of(&path).to_str().unwrap().into();
             }
         }
+        let codex = context.paths().codex().to_str().unwrap();
+        if let Some(below) = payload["cwd"].as_str().and_then(|cwd| cwd.strip_prefix("/home/dev/.codex")) {
+            payload["cwd"] = format!("{codex}{below}").into();
+        }
         let moment = Timestamp::from_millis(at);
         let text = payload.to_string();
         if name == "notify" {
@@ -264,7 +268,14 @@ impl Recording {
                 Some(decision) if decision.starts_with("approved") => "approved",
                 Some(other) => panic!("{other}"),
                 None if asked => "unknown",
-                None => "none",
+                // Without hooks nobody knows that nobody was asked.
+                None => {
+                    if hooks {
+                        "none"
+                    } else {
+                        ""
+                    }
+                }
             };
             let found = found(&tool["call_id"]).unwrap_or(Value::Null);
             let open = |wanted: &Value, name: &str| {
@@ -276,7 +287,7 @@ impl Recording {
                 "name": wanted_name(tool, &found),
                 "ok": open(&tool["ok"], "ok"),
                 "exit_code": if rollout { open(&tool["exit_code"], "exit_code") } else { Value::Null },
-                "permission": decision,
+                "permission": Some(decision).filter(|d| !d.is_empty()),
             })
         };
         let known = turn["tools"].as_array().into_iter().flatten().filter(|_| rollout || hooks);

@@ -13,9 +13,8 @@ use arize_codex::delivery::outbox;
 use arize_codex::delivery::past_turns;
 use arize_codex::delivery::past_turns::{Found, Wanted};
 use arize_codex::otel::entry::{Entry, EntryKey};
-use arize_codex::otel::text_tree::{number, string};
+use arize_codex::otel::text_tree::string;
 use arize_codex::settings::Settings;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 
 use crate::lab::Lab;
@@ -42,62 +41,6 @@ fn backfill_adds_only_unknown_turns() {
         assert!(again.is_empty(), "{}: a second run adds {}", recording.name, again.len());
     }
     assert!(failures.is_empty(), "{} turns told twice\n{}", failures.len(), failures.join("\n"));
-}
-
-#[test]
-fn backfill_gives_the_spans_of_live() {
-    let mut failures = Vec::new();
-    let mut compared = 0;
-    for folder in recordings() {
-        let recording = Recording::load(&folder);
-        for tree in ["turn", "calls"] {
-            let live = recording.replay(tree).entries;
-            let home = tempfile::tempdir().unwrap();
-            let context = recording.context(home.path(), tree);
-            recording.lay_rollouts(context.paths().codex());
-            let rollouts = rollouts_of(&context);
-            let past: BTreeMap<EntryKey, Entry> =
-                backfill(&context).into_iter().map(|e| (e.head.key.clone(), e)).collect();
-            for entry in live.iter().filter(|e| recording.has_rollout(e.head.key.thread.as_str())) {
-                // A turn that went on after its end is one turn in hindsight.
-                if live.iter().any(|e| e.head.key.turn == entry.head.key.turn && e.head.key.part > 0) {
-                    continue;
-                }
-                let at = format!("{} ({tree}) turn {}", recording.name, entry.head.key.turn);
-                let Some(found) = past.get(&entry.head.key) else {
-                    failures.push(format!("{at}: not found"));
-                    continue;
-                };
-                compared += 1;
-                // notify does not know a turn's number.
-                let unnumbered = entry.head.summary.origin == "notify" && !entry.spans[0].name.contains(' ');
-                let got_name = &found.spans[0].name;
-                let name = if unnumbered { got_name } else { &entry.spans[0].name };
-                let mut live_spans = entry.spans.clone();
-                live_spans[0].name.clone_from(name);
-                // Of a nested patch that failed, and of a nested command that was refused, hooks alone know.
-                live_spans.retain(|span| {
-                    let id = string(span, "tool_call.id").filter(|id| id.starts_with("exec-"));
-                    id.is_none_or(|id| rollouts.contains(id))
-                });
-                let (want, got) = (told(&live_spans), told(&found.spans));
-                for line in want.difference(&got) {
-                    failures.push(format!("{at}: live only {line}"));
-                }
-                for line in got.difference(&want) {
-                    failures.push(format!("{at}: past only {line}"));
-                }
-            }
-        }
-    }
-    assert!(compared >= 100, "only {compared} turns");
-    assert!(failures.is_empty(), "{} differences\n{}", failures.len(), failures.join("\n"));
-}
-
-/// The text of all plain rollouts of a home.
-fn rollouts_of(context: &Context) -> String {
-    let found = past_turns::rollouts(context.paths().codex(), &[]).unwrap();
-    found.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
 }
 
 #[test]
@@ -242,18 +185,4 @@ pub fn backfill(context: &Context) -> Vec<Entry> {
         .unwrap();
     }
     added
-}
-
-/// Ids, parents, names, kinds and tokens of spans, one line each.
-fn told(spans: &[Span]) -> BTreeSet<String> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let line = |span: &Span| {
-        let tokens: Vec<_> = ["prompt", "completion", "total", "prompt_details.cache_read"]
-            .map(|key| number(span, &format!("llm.token_count.{key}")))
-            .into();
-        let kind = string(span, "openinference.span.kind");
-        let ids = [&span.trace_id, &span.span_id, &span.parent_span_id].map(|id| hex(id));
-        format!("{ids:?} {} {kind:?} {tokens:?}", span.name)
-    };
-    spans.iter().map(line).collect()
 }
