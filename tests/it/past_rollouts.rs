@@ -135,7 +135,7 @@ fn backfill_says_which_rollouts_other_programs_wrote() {
     let output = lab.run(&["backfill", "--dry-run", copy.to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains("1 rollout written by grok-build, not by Codex: its turns have no model"),
+        text.contains("1 session file written by grok-build, not by Codex: its turns have no model"),
         "{text}"
     );
 }

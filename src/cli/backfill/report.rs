@@ -36,13 +36,13 @@ impl Count {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
-        let spans = grouped(self.spans);
+        let spans = counted(self.spans, "span");
         if dry_run {
-            writeln!(out, "{} to send, {spans} spans", counted(self.turns, "turn"))?;
+            writeln!(out, "{} to send, {spans}", counted(self.turns, "turn"))?;
         } else {
             writeln!(
                 out,
-                "{} found, {spans} spans, {} delivered",
+                "{} found, {spans}, {} delivered",
                 counted(self.turns, "turn"),
                 counted(self.delivered, "turn")
             )?;
