@@ -206,7 +206,10 @@ fn scrub(data: &[u8]) {
     let findings = scrubber.findings(&text);
     let mut end = 0;
     for finding in &findings {
-        assert!(finding.range.start >= end && text.get(finding.range.clone()).is_some_and(|part| !part.is_empty()));
+        assert!(
+            finding.range.start >= end
+                && text.get(finding.range.clone()).is_some_and(|part| !part.is_empty())
+        );
         end = finding.range.end;
     }
     let once = scrubber.scrub(&text).into_owned();
