@@ -2,6 +2,8 @@
 //! links, no terminal and no executable in a home of its own; `tests/platform/windows_test.py` does the rest there with the real codex.exe.
 
 #[cfg(unix)]
+mod attributes;
+#[cfg(unix)]
 mod code_mode;
 #[cfg(unix)]
 mod codex;
