@@ -9,6 +9,7 @@ mod files;
 pub mod handover;
 mod index;
 mod lines;
+mod packed;
 mod reader;
 mod writer;
 
