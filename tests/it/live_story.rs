@@ -94,7 +94,6 @@ fn assert_story(codex: &Codex, status: &str) {
     }
     let live = codex.archived();
     assert_eq!(live.len(), 1);
-    assert_eq!(live[0].head.summary.status, status);
     let home = tempfile::tempdir().unwrap();
     let context = given(home.path());
     let mut rollouts = Vec::new();
@@ -106,6 +105,9 @@ fn assert_story(codex: &Codex, status: &str) {
         text.push_str(&fs::read_to_string(&rollout).unwrap());
         fs::copy(&rollout, target.join(rollout.file_name().unwrap())).unwrap();
     }
+    // A busy machine may let the turn end before the signal comes; then the file says so, and so must the trace.
+    let ended = if status == "interrupted" && !text.contains("turn_aborted") { "completed" } else { status };
+    assert_eq!(live[0].head.summary.status, ended);
     let past: BTreeMap<EntryKey, Entry> =
         backfill(&context).into_iter().map(|entry| (entry.head.key.clone(), entry)).collect();
     let story = Story { reports_requests: true, rollouts: &text };

@@ -62,10 +62,10 @@ fn interactive_install_hides_the_key() {
     terminal.see("Where should traces go?");
     terminal.answer("number [1]:", "1");
     // What is typed before the question is seen is no answer to it.
-    terminal.see("Its address [http://localhost:6006]:");
+    terminal.see("Address of the backend [http://localhost:6006]:");
     terminal.write("nonsense here");
     terminal.press("Enter");
-    terminal.see("that cannot be used here");
+    terminal.see("that is not valid here");
     terminal.write(&phoenix.url());
     terminal.press("Enter");
     terminal.answer(
@@ -121,7 +121,7 @@ fn interrupted_install_writes_nothing() {
         ("at the first question", BY_SIGNAL, |terminal| terminal.see("number [1]:")),
         ("at a line", BY_SIGNAL, |terminal| {
             terminal.answer("number [1]:", "1");
-            terminal.see("Its address [http://localhost:6006]:");
+            terminal.see("Address of the backend [http://localhost:6006]:");
         }),
         ("at the key", 1, |terminal| {
             terminal.answer("number [1]:", "2");
