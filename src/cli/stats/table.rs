@@ -109,7 +109,8 @@ fn percent(thousandths: Option<u64>) -> String {
 
 /// A cell, and whether it reports something bad.
 fn shown(sum: &Sum, head: &str, by: By) -> (String, bool) {
-    let count = |n: u64| grouped(n);
+    // Columns are made for a month; years have more.
+    let count = |n: u64| if n < 100_000 { grouped(n) } else { short(n) };
     match head {
         "turns" => (count(sum.turns), false),
         "failed" => {
@@ -176,6 +177,15 @@ mod tests {
             assert!(text.lines().last().unwrap().starts_with("all"), "{text}");
             assert!(columns < 40 || text.lines().all(|l| width(l) <= columns), "{columns}\n{text}");
         }
+    }
+
+    #[test]
+    fn years_are_not_cut() {
+        let years = Sum { turns: 730_000, failed: 123_456, calls: 4_381_000, ..Sum::default() };
+        let terminal = Terminal { width: 160, height: None, colour: false };
+        let text =
+            draw(&[("a".to_owned(), years.clone()), ("b".to_owned(), years)], None, By::Model, terminal);
+        assert!(text.contains("730k") && text.contains("1.4M") && !text.contains('…'), "{text}");
     }
 
     #[test]

@@ -107,14 +107,15 @@ pub fn short(number: u64) -> String {
     }
 }
 
-/// A duration in at most eight characters: `3 ms`, `2.4 s`, `3m 05s`, `2h 10m`.
+/// A duration in at most eight characters: `3 ms`, `2.4 s`, `3m 05s`, `2h 10m`, `382d 10h`.
 pub fn lasted(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match duration.as_millis() {
         0..=999 => format!("{} ms", duration.as_millis()),
         1_000..=59_949 => format!("{:.1} s", duration.as_secs_f64()),
         _ if seconds < 3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        _ if seconds < 1000 * 3600 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24),
     }
 }
 
@@ -161,7 +162,9 @@ mod tests {
         let shown = [0, 9_999, 10_000, 123_456, 1_000_000, 2_345_678_901].map(short);
         assert_eq!(shown, ["0", "9999", "10.0k", "123k", "1.0M", "2.3G"]);
         assert_eq!((grouped(999), grouped(1_234_567)), ("999".to_owned(), "1,234,567".to_owned()));
-        let times = [3, 2_400, 59_949, 59_960, 185_000, 7_800_000].map(Duration::from_millis).map(lasted);
-        assert_eq!(times, ["3 ms", "2.4 s", "59.9 s", "0m 59s", "3m 05s", "2h 10m"]);
+        let times = [3, 2_400, 59_949, 59_960, 185_000, 7_800_000, 33_040_980_000]
+            .map(Duration::from_millis)
+            .map(lasted);
+        assert_eq!(times, ["3 ms", "2.4 s", "59.9 s", "0m 59s", "3m 05s", "2h 10m", "382d 10h"]);
     }
 }
