@@ -2,12 +2,20 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Why a text is no id.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind} ID is empty, too long, or contains characters other than letters, digits, - and _")]
 pub struct IdError {
     kind: &'static str,
+}
+
+/// A number that stands for an id while this process lives, in lists too long to hold the texts.
+pub fn digest(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Returns true if a text may become part of a file name as it stands.

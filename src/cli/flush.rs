@@ -27,7 +27,7 @@ pub fn run(args: &FlushArgs, context: &Context, out: &mut dyn Write) -> anyhow::
     let settings = Settings::load(context)?;
     let terminal = std::io::stderr().is_terminal();
     let mut watch = |report: &Report| {
-        if terminal {
+        if terminal && report.delivered > 0 {
             eprint!("\r{} delivered", report.delivered);
         }
     };

@@ -20,6 +20,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as WireStatus};
 use std::io::{self, Write};
 
+use crate::ids::digest;
 use crate::otel::entry::{self, Entry, EntryKey, Head, Summary};
 use crate::otel::ids;
 use crate::otel::ids::{Role, TraceParent};
@@ -27,7 +28,7 @@ use crate::otel::prices::Prices;
 use crate::otel::rate_limit;
 use crate::otel::redact::{Class, Redactor};
 use crate::otel::spans::attributes::Attributes;
-use crate::otel::spans::sums::{Sums, digest};
+use crate::otel::spans::sums::Sums;
 use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
 use crate::turn::shelf::Item;

@@ -2,8 +2,8 @@
 //! lie in a file.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::ids::digest;
 use crate::otel::time_spent::{self, Bounds, TimeSpent};
 use crate::otel::token_use::{self, TokenUse};
 use crate::otel::tool_use::{self, ToolUse};
@@ -59,11 +59,4 @@ impl Sums {
         }
         Sums { uses: token_use::of_turn(turn, uses), time: time_spent::of_turn(turn, bounds), ..sums }
     }
-}
-
-/// A number that stands for a key.
-pub(super) fn digest(key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
 }

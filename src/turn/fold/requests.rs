@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
+use crate::ids::digest;
 use crate::turn::fold::Fold;
 use crate::turn::fold::attempts::Attempted;
-use crate::turn::fold::tools::digest;
 use crate::turn::rows::{Kind, Row};
 use crate::turn::shelf::Shelf;
 use crate::turn::{ModelCall, Output, Status};

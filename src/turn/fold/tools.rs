@@ -1,8 +1,8 @@
 //! The tool calls of a turn while it is being told: found by their ids, and by the little that is known of all at once.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::ids::digest;
 use crate::time::Timestamp;
 use crate::turn::fold::draft::ToolDraft;
 use crate::turn::shelf::{Item, Scratch, Shelf};
@@ -110,13 +110,6 @@ impl Tools {
         self.drafts.push(draft);
         place
     }
-}
-
-/// A number that stands for an id.
-pub(super) fn digest(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
 }
 
 const MAX_TOOLS: usize = 100_000;
