@@ -18,7 +18,7 @@
 //! | `turn` | `codex`, `settings`: state, rows, the fold |
 //! | `settings` | `git` |
 //! | `codex`, `git` | the ground |
-//! | `arena`, `context`, `file`, `ids`, `layout`, `log`, `platform`, `time`, `truncate` | the ground: std and each other |
+//! | `arena`, `context`, `file`, `ids`, `layout`, `log`, `platform`, `text`, `time`, `truncate` | the ground: std and each other |
 
 pub mod arena;
 pub mod cli;
@@ -35,6 +35,7 @@ pub mod log;
 pub mod otel;
 pub mod platform;
 pub mod settings;
+pub mod text;
 pub mod time;
 pub mod truncate;
 pub mod turn;

@@ -56,6 +56,18 @@ impl Timestamp {
     }
 }
 
+/// A duration in at most eight characters: `3 ms`, `2.4 s`, `3m 05s`, `2h 10m`, `382d 10h`.
+pub fn lasted(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match duration.as_millis() {
+        0..=999 => format!("{} ms", duration.as_millis()),
+        1_000..=59_949 => format!("{:.1} s", duration.as_secs_f64()),
+        _ if seconds < 3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ if seconds < 1000 * 3600 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
 /// The present moment; 1970 on a clock set before it.
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -11,11 +11,11 @@ use super::setup::{prompt, settings_file};
 use super::usage;
 use crate::context::Context;
 use crate::git::without_credentials;
-use crate::otel::text_tree::printable;
 use crate::settings::document::{Document, scalar_text};
 use crate::settings::{
     CODEX_PREFIX, ExportMode, Pattern, Protocol, SemanticConventions, SpanTree, Target, keys, load_document,
 };
+use crate::text::printable;
 
 /// Read or change config.yaml.
 #[derive(ArgsInfo, FromArgs)]

@@ -9,14 +9,15 @@ use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::draw;
 use super::view::terminal::{Style, Terminal};
-use super::view::text::{first_line, fit, folder_name, lasted, local};
+use super::view::text::{first_line, fit, folder_name, local};
 use super::view::tree::{self, Node};
 use crate::context::Context;
 use crate::delivery::running;
+use crate::otel::attribute::string;
 use crate::otel::entry::{Entry, EntryKey};
 use crate::otel::prices::{Bill, Prices};
-use crate::otel::text_tree::string;
 use crate::settings::Settings;
+use crate::time::lasted;
 
 /// What is done with a turn once it has ended.
 pub type Ended<'a> = dyn FnMut(&Trace, &mut dyn Write) -> anyhow::Result<()> + 'a;

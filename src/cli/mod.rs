@@ -32,7 +32,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::context::{Context, var};
-use crate::otel::text_tree::printable;
+use crate::text::printable;
 use commands::{Arguments, Command};
 use line::table::{CommandSpec, Group, Shared};
 use line::{Colour, Line, Request};

@@ -197,7 +197,7 @@ fn check(prices: &Prices, settings: &Settings, context: &Context, out: &mut dyn 
         let (calls, tokens) = (grouped(seen.calls), grouped(seen.tokens));
         let day = super::view::text::local(seen.last, "%Y-%m-%d");
         let line = format!("{name}{tier}: no price; {calls} calls, {tokens} tokens, last on {day}");
-        writeln!(out, "{}", crate::otel::text_tree::printable(&line))?;
+        writeln!(out, "{}", crate::text::printable(&line))?;
     }
     writeln!(
         out,

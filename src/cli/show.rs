@@ -8,13 +8,14 @@ use super::selection::selectors::Selectors;
 use super::selection::{self, Trace};
 use super::view::browser;
 use super::view::terminal::{Style, Terminal};
-use super::view::text::{first_line, fit, folder_name, lasted, local, place_name, short_id};
+use super::view::text::{first_line, fit, folder_name, local, place_name, short_id};
 use super::view::{draw, markdown, spent};
 use super::{exit, follow, html};
 use crate::context::Context;
 use crate::otel::prices::Prices;
 use crate::otel::resource::Decoration;
 use crate::settings::Settings;
+use crate::time::lasted;
 
 /// Show a turn, or a whole session, as a tree.
 #[derive(ArgsInfo, FromArgs, Debug)]

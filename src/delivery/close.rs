@@ -112,15 +112,10 @@ pub(super) fn forget_attempts(record: &Path) {
 /// Deletes rows whose record could never be written and whose thread no longer knows the turn: what a full disk
 /// leaves behind.
 pub(super) fn remove_orphaned_rows(paths: &Paths, idle: Duration) {
-    let Ok(entries) = fs::read_dir(paths.closing()) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let old = entry.metadata().is_ok_and(|m| file::age(&m) > idle);
+    file::remove_older(&paths.closing(), idle, |path| {
         let ours = path.extension().is_some_and(|e| e == ROWS || e == TRIED);
-        if old && ours && !path.with_extension(RECORD).exists() {
-            let _ = fs::remove_file(path);
-        }
-    }
+        ours && !path.with_extension(RECORD).exists()
+    });
 }
 
 fn is_record(path: &Path) -> bool {

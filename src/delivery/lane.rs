@@ -13,8 +13,8 @@ use crate::delivery::{acknowledged, checkpoint, in_part, outbox};
 use crate::file;
 use crate::otel::entry::EntryKey;
 use crate::otel::redact::{self, Redactor};
-use crate::otel::text_tree::printable;
 use crate::settings::{Settings, Target};
+use crate::text::printable;
 use crate::{time, truncate};
 
 /// The way to one backend.

@@ -78,14 +78,20 @@ pub fn fill_random(buffer: &mut [u8; 8]) {
     }
 }
 
-/// Deletes the temporary files that killed processes left in `directory` more than an hour ago.
+/// Deletes the temporary files that killed processes left in `folder` more than an hour ago.
 pub fn remove_stale_temporaries(folder: &Path) {
+    remove_older(folder, Duration::from_secs(3600), |path| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()))
+    });
+}
+
+/// Deletes the files in `folder` that were last written longer than `limit` ago and that `goes` names.
+pub fn remove_older(folder: &Path, limit: Duration, goes: impl Fn(&Path) -> bool) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let stale = entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
-            && entry.metadata().is_ok_and(|m| age(&m) > Duration::from_secs(3600));
-        if stale {
-            let _ = fs::remove_file(entry.path());
+        let path = entry.path();
+        if goes(&path) && entry.metadata().is_ok_and(|metadata| age(&metadata) > limit) {
+            let _ = fs::remove_file(path);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! written and [`scrub`] replaces secrets. An [`entry`] is a finished turn as a file; [`resource`] adds what the
 //! backend in force asks for, [`size`] makes a span fit a request.
 
+pub mod attribute;
 pub mod entry;
 pub mod entry_reader;
 mod gen_ai;
@@ -17,6 +18,7 @@ pub mod redact;
 pub mod resource;
 pub mod scrub;
 pub mod size;
+pub mod span_tree;
 pub mod spans;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -6,9 +6,10 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
+use crate::otel::attribute::string;
 use crate::otel::entry::Head;
-use crate::otel::text_tree::{printable, string};
 use crate::settings::{Settings, Target};
+use crate::text::printable;
 use crate::truncate::withheld;
 
 /// Names the spans of one entry.

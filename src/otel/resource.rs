@@ -147,7 +147,7 @@ mod tests {
         }
         let fitted = otlp.fitted(llm, 20_000);
         assert!(size::cost(&fitted) <= 20_000 && size::cost(&fitted) > 5_000);
-        let messages = crate::otel::text_tree::string(&fitted, "gen_ai.input.messages").unwrap();
+        let messages = crate::otel::attribute::string(&fitted, "gen_ai.input.messages").unwrap();
         let messages: serde_json::Value = serde_json::from_str(messages).unwrap();
         assert!(messages[0]["parts"][0]["content"].as_str().unwrap().ends_with(" of 40000 bytes]"));
     }

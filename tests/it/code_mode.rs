@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use arize_codex::otel::attribute::string;
 use arize_codex::otel::entry::Entry;
-use arize_codex::otel::text_tree::string;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 

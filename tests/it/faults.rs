@@ -198,7 +198,7 @@ fn continued_turn_is_exported_once() {
     let tokens = |name: &str| {
         let named = |s: &str| s == name || s.starts_with(&format!("{name}: "));
         let turn = spans.iter().find(|s| s.trace_id == session.trace(1) && named(&s.name));
-        turn.and_then(|s| arize_codex::otel::text_tree::number(s, "llm.token_count.prompt"))
+        turn.and_then(|s| arize_codex::otel::attribute::number(s, "llm.token_count.prompt"))
     };
     assert_eq!((tokens("Turn 2"), tokens("Turn 2 (continued)")), (Some(1000), Some(1001)));
 }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const GROUND: &[&str] = &["arena", "context", "file", "ids", "layout", "log", "platform", "time", "truncate"];
+const GROUND: &[&str] =
+    &["arena", "context", "file", "ids", "layout", "log", "platform", "text", "time", "truncate"];
 
 /// What a module of the crate may use, beside the ground and itself.
 fn allowed(module: &str) -> &'static [&'static str] {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::codex::{Codex, LATEST, RELEASES, scenario};
 use crate::collector::{Answer, GrpcCollector, resource_of};
 use crate::replay::{Replayed, fixture};
-use arize_codex::otel::text_tree::{number, string};
+use arize_codex::otel::attribute::{number, string};
 
 #[test]
 #[ignore = "needs Codex and Phoenix"]

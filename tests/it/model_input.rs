@@ -1,8 +1,8 @@
 //! `logging.model_input`: what the model is given beside prompts and results, once a session and with the request that
 //! was the first to have it.
 
+use arize_codex::otel::attribute::string;
 use arize_codex::otel::entry::Entry;
-use arize_codex::otel::text_tree::string;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::replay::fixture;

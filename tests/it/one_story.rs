@@ -7,8 +7,8 @@ use std::fs;
 
 use arize_codex::context::Context;
 use arize_codex::delivery::past_turns;
+use arize_codex::otel::attribute::string;
 use arize_codex::otel::entry::{Entry, EntryKey};
-use arize_codex::otel::text_tree::string;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 

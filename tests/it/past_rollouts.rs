@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arize_codex::delivery::past_turns::{self, Found, Wanted};
+use arize_codex::otel::attribute::{number, string};
 use arize_codex::otel::entry::Entry;
-use arize_codex::otel::text_tree::{number, string};
 use arize_codex::settings::Settings;
 use serde_json::{Value, json};
 

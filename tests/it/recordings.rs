@@ -158,7 +158,7 @@ fn doubled_hooks_record_once() {
 
 #[test]
 fn stop_hook_text_is_next_input() {
-    use arize_codex::otel::text_tree::string;
+    use arize_codex::otel::attribute::string;
     let replayed = fixture("0.169.0", "stop-hook-continues").unwrap().replay("calls");
     let mut calls: Vec<_> = replayed
         .entries
@@ -178,7 +178,7 @@ fn stop_hook_text_is_next_input() {
 
 #[test]
 fn large_images_are_named_only() {
-    use arize_codex::otel::text_tree::string;
+    use arize_codex::otel::attribute::string;
     let replayed = fixture("0.169.0", "images").unwrap().replay("calls");
     let spans: Vec<_> = replayed.entries.iter().flat_map(|e| &e.spans).collect();
     let shown = |key: &str| {

@@ -12,8 +12,8 @@ use arize_codex::delivery::archive::Item;
 use arize_codex::delivery::outbox;
 use arize_codex::delivery::past_turns;
 use arize_codex::delivery::past_turns::{Found, Wanted};
+use arize_codex::otel::attribute::string;
 use arize_codex::otel::entry::{Entry, EntryKey};
-use arize_codex::otel::text_tree::string;
 use arize_codex::settings::Settings;
 use serde_json::Value;
 

@@ -5,8 +5,9 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cli::view::text::{counted, grouped, lasted};
-use crate::otel::text_tree::printable;
+use crate::cli::view::text::{counted, grouped};
+use crate::text::printable;
+use crate::time::lasted;
 
 /// Counts what was found and done.
 #[derive(Debug, Default)]

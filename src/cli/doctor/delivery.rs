@@ -18,8 +18,8 @@ use crate::delivery::{close, hook_calls, orphans, processes};
 use crate::file;
 use crate::git::without_credentials;
 use crate::otel::entry_reader;
-use crate::otel::text_tree::seconds;
 use crate::settings::{CODEX_PREFIX, Settings, Target, load_document};
+use crate::time::lasted;
 use crate::time::{self, Timestamp};
 
 pub fn check(context: &Context, send: bool) -> Vec<Finding> {
@@ -342,7 +342,7 @@ const FAILURES_TOLD: Duration = Duration::from_secs(24 * 3600);
 /// A span of time in the unit a user would use.
 fn ago_text(ago: Duration) -> String {
     match ago.as_secs() {
-        0..=119 => seconds(ago),
+        0..=119 => lasted(ago),
         s @ 120..=7199 => format!("{} minutes", s / 60),
         s @ 7200..=172_799 => format!("{} hours", s / 3600),
         s => format!("{} days", s / 86_400),

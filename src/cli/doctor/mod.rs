@@ -18,8 +18,8 @@ use super::setup::codex_cli;
 use super::view::records::{rfc3339, write_json};
 use super::view::terminal::Terminal;
 use crate::context::Context;
-use crate::otel::text_tree::printable;
 use crate::settings::{Settings, Target};
+use crate::text::printable;
 
 /// Check the setup; name each problem and how to fix it.
 #[derive(ArgsInfo, FromArgs, Debug)]

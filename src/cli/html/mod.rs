@@ -6,10 +6,8 @@
 use base64::Engine as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
@@ -18,6 +16,7 @@ use super::view::text::{first_line, folder_name, local};
 use super::view::tree::{self, Node};
 use crate::cli::selection::Trace;
 use crate::file::replace;
+use crate::otel::attribute::json_object;
 use crate::otel::ids::hex;
 
 /// Writes the page.
@@ -169,7 +168,7 @@ fn span(node: &Node, span: &Span, parent: i64, below: usize, trace: usize, begin
     let mut out = json!({
         "i": hex(&span.span_id), "p": parent, "n": node.name, "b": node.about, "k": node.kind.name(),
         "d": node.depth, "s": millis(node.start - begin), "l": millis(node.end.saturating_sub(node.start)),
-        "t": below, "r": trace, "a": attributes(&span.attributes),
+        "t": below, "r": trace, "a": json_object(&span.attributes),
     });
     if let Some(wait) = node.permission.as_ref().and_then(|p| p.wait) {
         out["w"] = json!(wait.as_secs_f64() * 1000.0);
@@ -178,23 +177,6 @@ fn span(node: &Node, span: &Span, parent: i64, below: usize, trace: usize, begin
         out["x"] = error.message.as_str().into();
     }
     out
-}
-
-fn attributes(list: &[KeyValue]) -> Value {
-    let pairs = list.iter().map(|a| (a.key.clone(), a.value.as_ref().map_or(Value::Null, any)));
-    pairs.collect::<Map<String, Value>>().into()
-}
-
-fn any(value: &AnyValue) -> Value {
-    match &value.value {
-        Some(Any::StringValue(text)) => text.as_str().into(),
-        Some(Any::BoolValue(flag)) => (*flag).into(),
-        Some(Any::IntValue(number)) => (*number).into(),
-        Some(Any::DoubleValue(number)) => (*number).into(),
-        Some(Any::ArrayValue(list)) => list.values.iter().map(any).collect(),
-        Some(Any::KvlistValue(list)) => attributes(&list.values),
-        _ => Value::Null,
-    }
 }
 
 /// Nanoseconds as milliseconds, to the microsecond.

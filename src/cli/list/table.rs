@@ -2,12 +2,11 @@
 
 use crate::cli::selection::Trace;
 use crate::cli::view::terminal::{Style, Terminal};
-use crate::cli::view::text::{
-    first_line, fit, folder_name, lasted, local, pad, pad_left, short, short_id, width,
-};
+use crate::cli::view::text::{first_line, fit, folder_name, local, pad, pad_left, short, short_id, width};
 use crate::delivery::archive::Place;
 use crate::otel::entry::{Head, Summary};
 use crate::otel::prices::{Bill, Prices};
+use crate::time::lasted;
 
 /// The turns under a line for each session that follows another.
 pub fn draw(traces: &[(usize, Trace)], prices: &Prices, terminal: Terminal) -> String {

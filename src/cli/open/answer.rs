@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::delivery::archive::{Item, Place};
 use crate::delivery::running;
 use crate::delivery::transport::endpoint::Endpoint;
-use crate::otel::text_tree::string;
+use crate::otel::attribute::string;
 use crate::settings::{Settings, Target};
 
 /// An answer, to be sent whole.

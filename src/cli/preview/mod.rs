@@ -31,8 +31,8 @@ use crate::file;
 use crate::otel::entry::Entry;
 use crate::otel::redact::{Class, Redactor};
 use crate::otel::resource::Decoration;
-use crate::otel::text_tree::printable;
 use crate::settings::{Settings, SpanTree, Target};
+use crate::text::printable;
 
 /// Show exactly what is sent for a turn, after redaction and truncation.
 #[derive(ArgsInfo, FromArgs, Debug)]

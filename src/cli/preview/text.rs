@@ -1,14 +1,14 @@
 //! Spans and attributes as text, redactions marked.
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::cli::view::redaction_marks;
 use crate::cli::view::terminal::{Style, Terminal};
-use crate::cli::view::text::{lasted, local};
-use crate::otel::text_tree::printable;
-use crate::time::Timestamp;
+use crate::cli::view::text::local;
+use crate::otel::attribute;
+use crate::text::printable;
+use crate::time::{Timestamp, lasted};
 
 /// Writes a span: its name, ids and times, then what it holds.
 pub fn span(out: &mut String, terminal: Terminal, span: &Span) {
@@ -49,13 +49,8 @@ pub fn attributes<'a>(out: &mut String, terminal: Terminal, list: impl Iterator<
 
 /// A value as text: strings as they are, all else as JSON.
 fn text_of(value: &AnyValue) -> String {
-    match &value.value {
-        Some(Any::StringValue(text)) => text.clone(),
-        Some(Any::IntValue(number)) => number.to_string(),
-        Some(Any::ArrayValue(list)) => {
-            let parts: Vec<String> = list.values.iter().map(text_of).collect();
-            format!("[{}]", parts.join(", "))
-        }
-        other => format!("{other:?}"),
+    match attribute::json(value) {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
     }
 }

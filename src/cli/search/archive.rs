@@ -9,9 +9,9 @@ use crate::cli::selection::{self, Trace};
 use crate::context::Context;
 use crate::delivery::archive::Item;
 use crate::file;
+use crate::otel::attribute::string;
 use crate::otel::entry_reader::EntryReader;
 use crate::otel::redact::Redactor;
-use crate::otel::text_tree::string;
 
 /// Returns the selected turns that hold the text, newest first.
 pub fn search(

@@ -3,7 +3,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::otel::redact::{Class, Redactor};
-use crate::otel::text_tree::printable;
+use crate::text::printable;
 
 /// A text, as it stands and as JSON writes it. Capital letters count when it has any.
 #[derive(Debug)]

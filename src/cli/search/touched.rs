@@ -10,8 +10,8 @@ use super::pattern::Pattern;
 use crate::cli::selection;
 use crate::cli::selection::selectors::Selectors;
 use crate::context::Context;
+use crate::otel::attribute::string;
 use crate::otel::redact::Redactor;
-use crate::otel::text_tree::string;
 
 /// Returns the selected turns that touched the file, newest first; none when the path names no file.
 pub fn search(

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::cli::view::text::{lasted, local};
+use crate::cli::view::text::local;
 use crate::otel::history_line::Line;
 use crate::otel::rate_limit::RateLimit;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, lasted};
 
 /// The newest window of each length, and the first state of it that is known.
 #[derive(Debug, Clone, Default)]

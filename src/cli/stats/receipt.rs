@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail};
 
 use super::sum::Sum;
 use super::tally::total;
-use crate::cli::view::text::{counted, grouped, lasted, local, short};
+use crate::cli::view::text::{counted, grouped, local, short};
 use crate::otel::history_line::Line;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, lasted};
 
 /// What a receipt needs beside the rows by model.
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ fn tools(sum: &Sum) -> String {
 
 /// Text in which nothing is Markdown.
 fn cell(text: &str) -> String {
-    let text = crate::otel::text_tree::printable(text);
+    let text = crate::text::printable(text);
     text.chars().fold(String::new(), |mut out, c| {
         if matches!(c, '|' | '\\' | '`' | '*' | '<' | '[' | ']') {
             out.push('\\');

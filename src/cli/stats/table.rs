@@ -4,7 +4,8 @@ use super::by::By;
 use super::sum::Sum;
 use super::tally::total;
 use crate::cli::view::terminal::{Style, Terminal};
-use crate::cli::view::text::{first_line, grouped, lasted, pad, pad_left, short, short_id, width};
+use crate::cli::view::text::{first_line, grouped, pad, pad_left, short, short_id, width};
+use crate::time::lasted;
 
 /// Draws the rows, their sum, and the period before where it is to be compared.
 pub fn draw(rows: &[(String, Sum)], before: Option<&Sum>, by: By, terminal: Terminal) -> String {

@@ -4,9 +4,11 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use std::time::Duration;
 
 use super::terminal::{Style, Terminal};
-use super::text::{first_line, fit, grouped, lasted, pad, pad_left, short, width};
+use super::text::{first_line, fit, grouped, pad, pad_left, short, width};
 use super::tree::{Kind, Node, Tokens, build};
-use crate::otel::text_tree::string;
+use crate::otel::attribute::string;
+use crate::otel::span_tree::{lead, lead_below};
+use crate::time::lasted;
 
 /// Draws the tree of a trace's spans. Of many siblings that went well only some are shown, unless `full`.
 pub fn tree(spans: &[Span], terminal: Terminal, full: bool) -> String {
@@ -108,7 +110,7 @@ impl Chart {
     }
 
     fn span(&self, out: &mut String, node: &Node) {
-        let (lead, below) = branches(node);
+        let lead = lead(&node.last);
         let style = if node.error.is_some() { Style::Bad } else { style_of(node.kind) };
         let failed = if node.error.is_some() { "✗ " } else { "" };
         let room = self.layout.label.saturating_sub(width(&lead));
@@ -141,7 +143,7 @@ impl Chart {
             self.terminal.paint_into(out, Style::Quiet, &text);
         }
         end_line(out);
-        self.notes(out, node, &below);
+        self.notes(out, node, &lead_below(&node.last, node.children));
     }
 
     /// Writes what went wrong and what was waited for, below the span.
@@ -182,7 +184,7 @@ impl Chart {
 
     fn folded(&self, out: &mut String, nodes: &[&Node]) {
         let Some(first) = nodes.first() else { return };
-        let (lead, _) = branches(first);
+        let lead = lead(&first.last);
         let mut names: Vec<(String, usize)> = Vec::new();
         for node in nodes {
             let name = if node.name.starts_with("Model call") { "Model call" } else { &node.name };
@@ -250,7 +252,7 @@ pub fn quote(terminal: Terminal, span: &Span, key: &str, mark: &str, lines: usiz
     let said = text.lines().filter(|l| !l.trim().is_empty());
     for (n, line) in said.clone().take(lines).enumerate() {
         terminal.paint_into(&mut out, Style::Quiet, if n == 0 { mark } else { "  " });
-        out.push_str(&fit(&crate::otel::text_tree::printable(line), terminal.width.saturating_sub(2)));
+        out.push_str(&fit(&crate::text::printable(line), terminal.width.saturating_sub(2)));
         end_line(&mut out);
     }
     let more = said.count().saturating_sub(lines);
@@ -269,24 +271,6 @@ pub fn style_of(kind: Kind) -> Style {
         Kind::Tool => Style::Tool,
         Kind::Chain | Kind::Other => Style::Other,
     }
-}
-
-/// The lines before a span's name, and those before its notes.
-fn branches(node: &Node) -> (String, String) {
-    let mut lead = String::new();
-    let mut below = String::new();
-    for (level, is_last) in node.last.iter().enumerate() {
-        let own = level + 1 == node.last.len();
-        lead.push_str(match (own, is_last) {
-            (true, true) => "└─ ",
-            (true, false) => "├─ ",
-            (false, true) => "   ",
-            (false, false) => "│  ",
-        });
-        below.push_str(if *is_last { "   " } else { "│  " });
-    }
-    below.push_str(if node.children > 0 { "│  " } else { "   " });
-    (lead, below)
 }
 
 fn end_line(out: &mut String) {

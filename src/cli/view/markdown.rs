@@ -3,10 +3,11 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::fmt::Write;
 
-use super::text::{first_line, lasted, local};
+use super::text::{first_line, local};
 use super::tree::{self, Node};
 use crate::cli::selection::Trace;
-use crate::otel::text_tree::string;
+use crate::otel::attribute::string;
+use crate::time::lasted;
 
 /// Returns a turn: what was asked, what was done, what was answered.
 ///

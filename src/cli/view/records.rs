@@ -4,7 +4,7 @@ use argh::{ArgsInfo, FromArgs};
 use serde_json::Value;
 use std::io::{self, Write};
 
-use crate::otel::text_tree::printable;
+use crate::text::printable;
 use crate::time::Timestamp;
 
 /// Options that choose the form of a table.

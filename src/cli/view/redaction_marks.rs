@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::terminal::{Style, Terminal};
-use crate::otel::text_tree::printable;
+use crate::text::printable;
 
 /// Number of redaction marks by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

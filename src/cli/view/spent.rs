@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::text::{lasted, short};
+use super::text::short;
 use crate::otel::entry::Summary;
 use crate::otel::prices::Bill;
 use crate::otel::rate_limit::RateLimit;
 use crate::otel::time_spent::TimeSpent;
+use crate::time::lasted;
 
 /// `model 12.3 s (first token 0.8 s) · tools 4.0 s · approvals 2.0 s`; nothing where nothing is known.
 pub fn time(spent: &TimeSpent) -> String {

@@ -1,10 +1,9 @@
 //! Numbers, times and foreign text as a user reads them, in a given width.
 
-use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::delivery::archive::Place;
-use crate::otel::text_tree::printable;
+use crate::text::printable;
 use crate::time::Timestamp;
 
 /// The first line of a text that says something, made harmless for a terminal.
@@ -107,18 +106,6 @@ pub fn short(number: u64) -> String {
     }
 }
 
-/// A duration in at most eight characters: `3 ms`, `2.4 s`, `3m 05s`, `2h 10m`, `382d 10h`.
-pub fn lasted(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match duration.as_millis() {
-        0..=999 => format!("{} ms", duration.as_millis()),
-        1_000..=59_949 => format!("{:.1} s", duration.as_secs_f64()),
-        _ if seconds < 3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        _ if seconds < 1000 * 3600 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
 /// A moment in the user's own time, in a `strftime` format.
 pub fn local(at: Timestamp, format: &str) -> String {
     let seconds = i64::try_from(at.as_millis() / 1000).unwrap_or_default();
@@ -146,6 +133,8 @@ const SHORT_ID: usize = 13;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::lasted;
+    use std::time::Duration;
 
     #[test]
     fn texts_fit_their_columns() {

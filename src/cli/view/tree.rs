@@ -2,11 +2,12 @@
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::text::first_line;
-use crate::otel::text_tree::{number, printable, string};
+use crate::otel::attribute::{number, string};
+use crate::otel::span_tree::{Branch, branches};
+use crate::text::printable;
 
 /// A span and its place in the tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,35 +100,10 @@ impl Tokens {
 
 /// The tree, each span before what hangs from it, siblings by time. A span whose parent is not there is a root.
 pub fn build(spans: &[Span]) -> Vec<Node> {
-    let by_id: HashMap<&[u8], usize> =
-        spans.iter().enumerate().map(|(n, s)| (s.span_id.as_slice(), n)).collect();
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
-    let mut roots = Vec::new();
-    for (n, span) in spans.iter().enumerate() {
-        match by_id.get(span.parent_span_id.as_slice()).filter(|p| **p != n) {
-            Some(parent) => children[*parent].push(n),
-            None => roots.push(n),
-        }
-    }
-    let by_time = |list: &mut Vec<usize>| list.sort_by_key(|n| (spans[*n].start_time_unix_nano, *n));
-    by_time(&mut roots);
-    children.iter_mut().for_each(by_time);
-    let mut nodes = Vec::with_capacity(spans.len());
-    let mut stack: Vec<(usize, Vec<bool>)> = roots.into_iter().rev().map(|n| (n, Vec::new())).collect();
-    while let Some((n, last)) = stack.pop() {
-        let below = std::mem::take(&mut children[n]);
-        let count = below.len();
-        for (at, child) in below.into_iter().enumerate().rev() {
-            let mut last = last.clone();
-            last.push(at + 1 == count);
-            stack.push((child, last));
-        }
-        nodes.push(node(n, &spans[n], last, count));
-    }
-    nodes
+    branches(spans).into_iter().map(|branch| node(&spans[branch.span], branch)).collect()
 }
 
-fn node(n: usize, span: &Span, last: Vec<bool>, children: usize) -> Node {
+fn node(span: &Span, branch: Branch) -> Node {
     let kind = match string(span, "openinference.span.kind") {
         Some("AGENT") => Kind::Agent,
         Some("LLM") => Kind::Llm,
@@ -137,10 +113,10 @@ fn node(n: usize, span: &Span, last: Vec<bool>, children: usize) -> Node {
     };
     let failed = span.status.as_ref().filter(|s| s.code == StatusCode::Error as i32);
     Node {
-        span: n,
-        depth: last.len(),
-        last,
-        children,
+        span: branch.span,
+        depth: branch.last.len(),
+        last: branch.last,
+        children: branch.children,
         kind,
         name: printable(&span.name),
         about: about(span, kind),

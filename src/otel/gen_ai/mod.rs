@@ -16,8 +16,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
+use crate::otel::attribute::{number, string};
 use crate::otel::entry::Head;
-use crate::otel::text_tree::{number, string};
 use crate::settings::SemanticConventions;
 
 /// Translates the spans of one entry.
