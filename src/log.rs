@@ -39,7 +39,7 @@ impl Log {
     }
 
     fn line(&self, level: &str, message: &str) {
-        // What cannot be logged is let go: there is nobody left to tell.
+        // What cannot be logged is let go: there is nobody left to hear it.
         let _ = self.try_line(level, message);
     }
 

@@ -1,7 +1,7 @@
 //! The commands for people: one file each, exit codes 0 done, 1 failed, 2 usage.
 //!
 //! A command gets the context and its own arguments, writes to stdout what was asked for and returns what it
-//! could not do as an error, which is told once, here, on stderr. [`commands`] declares them, [`mod@line`] reads the command
+//! could not do as an error, which is printed once, here, on stderr. [`commands`] declares them, [`mod@line`] reads the command
 //! line.
 
 mod backfill;

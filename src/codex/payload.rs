@@ -212,7 +212,7 @@ pub struct Usage {
     /// Tokens read, cached ones included.
     pub input_tokens: u64,
     pub cached_input_tokens: u64,
-    /// None where the release does not tell.
+    /// None where the release does not say.
     #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
     pub cache_write_input_tokens: Option<u64>,
     /// Tokens written, reasoning included.

@@ -10,7 +10,7 @@ use crate::platform;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CodexProcess {
     pub pid: u32,
-    /// In the system's own unit; zero where it does not tell.
+    /// In the system's own unit; zero where it does not say.
     pub started: u64,
     /// Scope of the number: a machine and, on Linux, a namespace of process numbers on it.
     #[serde(default)]

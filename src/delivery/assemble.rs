@@ -158,7 +158,7 @@ fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
     found
 }
 
-/// Gives a turn the number its rollout tells, and counts on from there: hooks have not seen the session's beginning.
+/// Gives a turn the number its rollout records, and counts on from there: hooks have not seen the session's beginning.
 fn count(context: &Context, closing: &mut Closing) -> Result<(), StateError> {
     let number =
         rollout_path(context, closing).and_then(|path| numbering::number_of(&path, &closing.turn.id));
@@ -248,7 +248,7 @@ fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Rec
     };
     let mut reader = Reader::open_at(path, from).ok()?;
     let to = closing.rollout_to.filter(|_| !compressed);
-    // What the model does after a Stop is told as the turn's next part, however late this one is assembled.
+    // What the model does after a Stop is reported as the turn's next part, however late this one is assembled.
     let goes_on = |fact: &Fact| {
         matches!(
             fact,

@@ -101,7 +101,7 @@ pub(super) fn attempts(record: &Path) -> u64 {
 }
 
 pub(super) fn note_attempt(record: &Path) {
-    // Where nothing can be written the turn cannot be assembled either, and the error of that is told.
+    // Where nothing can be written the turn cannot be assembled either, and that error is reported.
     let _ = file::append_line(&record.with_extension(TRIED), b"\n");
 }
 

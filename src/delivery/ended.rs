@@ -1,4 +1,4 @@
-//! The end of a turn, as its rollout tells it. Many turns end without a hook: a failed request, an inline review, a
+//! The end of a turn, according to its rollout. Many turns end without a hook: a failed request, an inline review, a
 //! subagent that was interrupted, a command run with `!`. And a turn whose Stop was called has not ended yet: Codex
 //! writes the end once every Stop hook has returned, and only that line says how the turn ended and how long it took.
 //!
@@ -23,7 +23,7 @@ use crate::time;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::state::{self, LockedState, State, StateError};
 
-/// Closes every open turn whose rollout tells its end, and leaves the turns after it that no hook reported.
+/// Closes every open turn whose rollout records its end, and leaves the turns after it that no hook reported.
 pub fn close_all(context: &Context, settings: &Settings) {
     for thread in threads(context.paths()) {
         if let Err(error) = close_ended(context.paths(), settings, &thread) {
@@ -32,7 +32,7 @@ pub fn close_all(context: &Context, settings: &Settings) {
     }
 }
 
-/// Returns true if the rollout of an open turn tells its end; that of `except` is not asked.
+/// Returns true if the rollout of an open turn records its end; that of `except` is not asked.
 pub fn any(paths: &Paths, except: &ThreadId) -> bool {
     let states = threads(paths).into_iter().filter(|thread| thread != except);
     states
@@ -57,7 +57,7 @@ pub fn wait(paths: &Paths, thread: &ThreadId, turn: &TurnId, patience: Duration)
     }
 }
 
-/// Returns true if a closed turn can be assembled: its rollout tells its end, or nothing ever will.
+/// Returns true if a closed turn can be assembled: its rollout records its end, or nothing ever will.
 pub fn is_over(paths: &Paths, closing: &Closing, rollout: Option<&Path>) -> bool {
     let patience = match closing.reason {
         Reason::Stop | Reason::Interrupt | Reason::Compacted | Reason::NotifyOnly => {

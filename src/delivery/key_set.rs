@@ -1,6 +1,6 @@
 //! A small, bounded, durable set of names: eight bytes of each name's SHA-256 in a file that only grows by appends.
 //!
-//! The archive is pruned, and what it has forgotten must still not be told twice: the names of delivered turns
+//! The archive is pruned, and what it has forgotten must still not be delivered twice: the names of delivered turns
 //! are noted here when their files go. `backfill` notes the rollouts it has read to their end in another. At a
 //! million names the older half is dropped; eight bytes meet by chance once in 10^7 such files.
 

@@ -87,11 +87,11 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
         return Ok(());
     }
     match locked.read() {
-        // A question may stay open over a weekend. A turn that failed, and that no hook told the end of, is over.
+        // A question may stay open over a weekend. A turn that failed, and whose end no hook reported, is over.
         Ok(Some(state)) if goes_on(&state) => return Ok(()),
         Ok(Some(mut state)) => {
             if close::close_turn(paths, settings, &locked, &mut state, Reason::Idle, time::now())? {
-                // A machine that slept wakes up in the middle of its turn: for a day more it is known what was told.
+                // A machine that slept wakes up in the middle of its turn: what was reported is remembered for a day more.
                 return Ok(());
             }
         }

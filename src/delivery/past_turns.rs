@@ -1,4 +1,4 @@
-//! Turns of the past: every turn of a rollout as live tracing would have told it, under the same ids.
+//! Turns of the past: every turn of a rollout as live tracing would have reported it, under the same ids.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -60,7 +60,7 @@ pub enum Found {
     OtherProgram(String),
 }
 
-/// Tells `each` of what a rollout holds, in its order. Returns whether all there will ever be was told and nothing
+/// Calls `each` with what a rollout holds, in its order. Returns whether all there will ever be was reported and nothing
 /// of it left out.
 ///
 /// # Errors
@@ -180,14 +180,14 @@ struct Rollout<'a> {
     context: &'a Context,
     profile: &'a Profile,
     path: &'a Path,
-    /// The thread its turns are told under.
+    /// The thread its turns are reported under.
     thread: ThreadId,
     root: Option<Root>,
     /// The thread itself, which is another for a review.
     own_thread: ThreadId,
     meta: SessionMeta,
     review: bool,
-    /// The turn that hooks are telling of now.
+    /// The turn that hooks are reporting now.
     open_turn: Option<TurnId>,
 }
 
@@ -240,7 +240,7 @@ impl<'a> Rollout<'a> {
         self.rollout_of(&self.thread).and_then(|path| numbering::number_of(&path, turn)).unwrap_or(0)
     }
 
-    /// The root's turn a subagent's belongs to: told, or found by going from parent to parent.
+    /// The root's turn a subagent's belongs to: recorded, or found by going from parent to parent.
     fn root_turn(&self, start: &TurnStart, root: &Root) -> Option<TurnId> {
         if let Some(told) = start.root_turn.as_deref().and_then(|t| TurnId::parse(t).ok()) {
             return Some(told);
@@ -268,7 +268,7 @@ impl<'a> Rollout<'a> {
     }
 }
 
-/// A turn whose end is not told may still be running in a rollout that is younger.
+/// A turn whose end is not recorded may still be running in a rollout that is younger.
 const STILL_RUNNING: Duration = Duration::from_secs(24 * 3600);
 /// Codex's directories are three deep; agents start agents to a smaller depth still.
 const MAX_DEPTH: usize = 8;

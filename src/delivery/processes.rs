@@ -1,6 +1,6 @@
 //! One empty file for each Codex process and thread that hooks have seen: `live/<pid>-<start>-<place>-<thread>`.
 //!
-//! They tell in one look at a small directory whether a process's hooks work at all, and which processes are gone.
+//! One look at a small directory shows whether a process's hooks work at all, and which processes are gone.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Whether tracked files were changed, told from the index and the files' own data, without running git.
+//! Changes of tracked files, found from the index and the files' own data, without running git.
 //!
 //! A repository's own configuration can name programs for git to run (core.fsmonitor, filters, a promisor's
 //! transport), and Codex works in directories that strangers made: git is never run there. What is compared is what git
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::{file, platform};
 
 /// Returns true if a tracked file differs from what git last saw, or is gone, or something is staged; none
-/// when that cannot be told within `patience` or without reading contents.
+/// when that cannot be found out within `patience` or without reading contents.
 pub(super) fn is_dirty(git: &Path, root: &Path, patience: Duration) -> Option<bool> {
     let deadline = Instant::now() + patience;
     let path = git.join("index");
@@ -128,7 +128,7 @@ impl<'a> Index<'a> {
 }
 
 impl IndexEntry<'_> {
-    /// Returns true if the file differs; `Some(None)` when only its content could tell, none for an index not
+    /// Returns true if the file differs; `Some(None)` when only its content could show it, none for an index not
     /// to be trusted.
     #[expect(clippy::option_option, reason = "the outer says whether the index can be used at all")]
     fn state(&self, root: &Path, written: Moment) -> Option<Option<bool>> {

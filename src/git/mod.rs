@@ -35,7 +35,7 @@ pub fn read(folder: &Path) -> Option<Repository> {
     Some(repository)
 }
 
-/// Returns true if tracked files were changed since git last looked; none when that cannot be told within
+/// Returns true if tracked files were changed since git last looked; none when that cannot be found out within
 /// `patience`. Run it where nobody waits: it looks at every tracked file.
 pub fn is_dirty(folder: &Path, patience: Duration) -> Option<bool> {
     let (git, root) = git_folder(folder)?;

@@ -212,7 +212,7 @@ fn deliver(hook: &Hook, budget: Duration) {
     }
 }
 
-/// Starts a process that waits for the end of an open turn, which no hook may tell, and delivers it. In sync mode no
+/// Starts a process that waits for the end of an open turn, which no hook may report, and delivers it. In sync mode no
 /// process is started: who can wait does so here, and others leave the turn to the next look.
 fn deliver_at_end(hook: &Hook, thread: &ThreadId, turn: &TurnId, waits: bool) {
     let (context, settings) = (hook.context, hook.settings());

@@ -76,7 +76,7 @@ fn parse(argument: &OsStr) -> anyhow::Result<NotifyPayload> {
         .map_err(|e| anyhow::anyhow!("malformed notify payload: {}", json_fault(&e)))
 }
 
-/// Adds what notify knows to the running turn; true when hooks tell, or told, of the turn.
+/// Adds what notify knows to the running turn; true when hooks report, or reported, the turn.
 fn known_to_hooks(
     hook: &Hook,
     payload: &NotifyPayload,
@@ -109,7 +109,7 @@ fn known_to_hooks(
     Ok(true)
 }
 
-/// Returns true if the turn is a review's that hooks reported under its session. No hook tells its end, so it is
+/// Returns true if the turn is a review's that hooks reported under its session. No hook reports its end, so it is
 /// waited for.
 fn is_review(hook: &Hook, thread: &ThreadId, turn: &TurnId) -> bool {
     let rollout = locate::find_rollout(hook.context.paths().codex(), thread);
@@ -131,7 +131,7 @@ fn is_internal(hook: &Hook, payload: &NotifyPayload, thread: &ThreadId) -> bool 
     hook_fed || payload.is_of_terminal() && locate::find_rollout(paths.codex(), thread).is_none()
 }
 
-/// Tells of a turn that no hook fires for: its whole tree when it has a rollout, else one flat span.
+/// Reports a turn that no hook fires for: its whole tree when it has a rollout, else one flat span.
 fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: TurnId) -> anyhow::Result<()> {
     let (context, settings) = (hook.context, hook.settings());
     let rollout = locate::find_rollout(context.paths().codex(), &thread);
@@ -151,7 +151,7 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
         ..Session::default()
     };
     let began = Timestamp::of_uuid_v7(turn.as_str()).filter(|began| *began <= at).unwrap_or(at);
-    // The rollout tells the turn's number, where there is one.
+    // The rollout records the turn's number, where there is one.
     let numbered = state.session.transcript_path.is_some();
     let open = state.begin_turn(turn, began);
     open.number = 0;

@@ -41,12 +41,12 @@ impl<'a> Thread<'a> {
             }
             other => other?,
         };
-        // Only a session's start tells that nothing came before.
+        // Only a session's start proves that nothing came before.
         let new = || State { uncounted: true, ..State::new(id.clone()) };
         Ok(Thread { hook, state: state.unwrap_or_else(new), locked })
     }
 
-    /// Takes up what a payload tells: its turn is the running one from now on, and the session is as it says. Another
+    /// Takes up what a payload reports: its turn is the running one from now on, and the session is as it says. Another
     /// turn is closed first, while the session is still as it was for that one.
     ///
     /// # Errors

@@ -108,7 +108,7 @@ fn append_to_begun(
     let Some(settings) = first.settings.filter(|_| !another) else { return Ok(None) };
     let mut row = make(&settings);
     if file.metadata()?.len() > MAX_ROWS_BYTES {
-        // That the call was made is still told.
+        // That the call was made is still reported.
         (row.input, row.output) = (None, None);
         row.request.iter_mut().for_each(|request| request.error = None);
     }
@@ -138,7 +138,7 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
         Event::PostModelRequest => Kind::PostModelRequest,
         _ => Kind::Unknown,
     };
-    // What a tool was asked to do is told before it runs; afterwards only the result is new.
+    // What a tool was asked to do is reported before it runs; afterwards only the result is new.
     let input = if kind == Kind::PostToolUse { None } else { kept(Class::ToolDetail, &payload.tool_input) };
     Row {
         row: kind,

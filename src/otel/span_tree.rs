@@ -53,7 +53,7 @@ pub fn lead(last: &[bool]) -> String {
     lead
 }
 
-/// The lines before what is told below a span: `│  │  `.
+/// The lines before a note below a span: `│  │  `.
 pub fn lead_below(last: &[bool], children: usize) -> String {
     last.iter().map(|last| passing(*last)).chain([passing(children == 0)]).collect()
 }

@@ -10,7 +10,7 @@ use crate::turn::Turn;
 /// What some calls of one model, in one tier and on one side of the step, used in the same quarter of an hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenUse {
-    /// Empty where nothing tells it.
+    /// Empty where nothing records it.
     #[serde(rename = "m", default)]
     pub model: String,
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub struct TokenUse {
     /// Calls whose tokens are known.
     #[serde(rename = "n", default)]
     pub calls: u64,
-    /// Calls that answered something, and nobody told how many tokens it took.
+    /// Calls that answered something, without a record of the tokens it took.
     #[serde(rename = "u", default, skip_serializing_if = "is_zero")]
     pub untold: u64,
     /// Tokens read, cached and newly cached ones included.
@@ -56,7 +56,7 @@ pub fn of_turn(turn: &Turn, counted: Vec<TokenUse>) -> Vec<TokenUse> {
     let (model, mut all) = (turn.about.model.as_deref(), counted);
     let told = all.iter().any(|used| used.calls > 0);
     if let Some(usage) = turn.usage.as_ref().filter(|_| !told) {
-        // The sum of a turn's calls, of which nobody told how many they were: its step is not known.
+        // The sum of a turn's calls, whose number is not recorded: its step is not known.
         all = vec![TokenUse::new(model, None, turn.ended, Some(usage))];
         all[0].long = false;
         all[0].untold = u64::from(usage.input_tokens > LONG_PROMPT);

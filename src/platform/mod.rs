@@ -90,7 +90,7 @@ pub enum Owner {
 pub fn end_quietly_on_panic(note: impl Fn(&str) + Send + Sync + 'static) {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
-        // The message may hold what a payload said, so only the place is told.
+        // The message may hold what a payload said, so only the location is reported.
         note(&format!("internal error at {place}; please report it"));
         exit_quietly()
     }));
@@ -106,7 +106,7 @@ fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Takes the environment out of what macOS tells of a process (KERN_PROCARGS2): the count of its arguments, the
+/// Takes the environment out of what macOS reports about a process (KERN_PROCARGS2): the count of its arguments, the
 /// program's path, zeros up to a round place, the arguments, and then NAME=value, each ended by a zero. Behind an empty
 /// one stand words of the system's own.
 #[cfg(any(target_os = "macos", test))]

@@ -18,7 +18,7 @@ pub struct Document {
 /// Why config.yaml could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
-    /// Made by [`file::named`]. It is no source: whoever tells the chain would say it twice.
+    /// Made by [`file::named`]. It is no source: a printed chain would name it twice.
     #[error("{0}")]
     Unreadable(std::io::Error),
     #[error("{path}: {place}{reason}", path = .path.display(), place = line_of(*.line))]

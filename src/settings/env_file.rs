@@ -3,7 +3,7 @@
 //! Understood: `NAME=value` and `export NAME=value`, several on a line too, comments, single and double quotes,
 //! backslashes, `$NAME` and `${NAME}` of what stands above or in the environment. Any other line is passed over, and so
 //! is an assignment whose references would bring in more than [`MAX_EXPANDED_BYTES`]: a few lines of `A=$A$A` are
-//! gigabytes to a shell. What only a shell could work out, as `$(whoami)`, is told apart and has no value.
+//! gigabytes to a shell. What only a shell could work out, as `$(whoami)`, is recognised and has no value.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub fn parse(text: &str, outer: impl Fn(&str) -> Option<String>) -> Assignments 
 }
 
 impl Assignments {
-    /// The value a reference brings in; none where only a shell could tell.
+    /// The value a reference brings in; none where only a shell could say.
     fn look_up(&self, name: &str, outer: impl Fn(&str) -> Option<String>) -> Option<Cow<'_, str>> {
         if self.unread.contains_key(name) {
             return None;

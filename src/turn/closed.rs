@@ -1,4 +1,4 @@
-//! A turn as hooks leave it when it ends: all they know of it, and the settings it is to be told under.
+//! A turn as hooks leave it when it ends: all they know of it, and the settings it is to be reported under.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ pub enum Reason {
     Unseen,
     /// It has not ended: it is shown, never delivered.
     Running,
-    /// The rollout told its end, and no hook did: a failed request, a review, a subagent that was interrupted.
+    /// The rollout recorded its end, and no hook reported it: a failed request, a review, a subagent that was interrupted.
     Ended,
     Backfill,
 }

@@ -163,7 +163,7 @@ pub enum Role {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModelCall {
-    /// The response's id, or its ordinal in the turn where the release tells none.
+    /// The response's id, or its ordinal in the turn where the release records none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     pub started: Timestamp,
@@ -287,7 +287,7 @@ pub struct Permission {
 pub enum Decision {
     Approved,
     Denied,
-    /// The turn ended before anyone answered, or nothing tells which of several equal requests was refused.
+    /// The turn ended before anyone answered, or nothing shows which of several equal requests was refused.
     Unknown,
 }
 

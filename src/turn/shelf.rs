@@ -1,6 +1,6 @@
 //! A list longer than the memory: of many items only those used lately are in memory, the others lie in a scratch file.
 //!
-//! A turn of 100,000 calls has hundreds of megabytes to tell. The fold and the span builder go through it from the
+//! A turn of 100,000 calls has hundreds of megabytes of content. The fold and the span builder go through it from the
 //! beginning to the end, or look at what was there a moment ago, so a few items in memory are enough. A list of ordinary
 //! length never touches a file. When the file cannot be written, everything stays in memory; when it cannot be read back,
 //! [`Scratch::check`] says so, and nothing made of the list may be kept.

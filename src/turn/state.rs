@@ -90,7 +90,7 @@ pub struct OpenTurn {
     /// The rollout's length when the part before this one was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_from: Option<u64>,
-    /// The rollout's length when the turn before this one was closed: what lies between was told by no hook.
+    /// The rollout's length when the turn before this one was closed: no hook reported what lies between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_from: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ pub struct ClosedTurn {
 /// Why a state could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Made by [`file::named`]. It is no source: whoever tells the chain would say it twice.
+    /// Made by [`file::named`]. It is no source: a printed chain would name it twice.
     #[error("{0}")]
     Io(io::Error),
     #[error("{path}: {reason}", path = .path.display())]

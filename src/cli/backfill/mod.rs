@@ -1,4 +1,4 @@
-//! `arize-codex backfill`: past sessions from Codex's own rollouts, as the same turns live tracing would have told.
+//! `arize-codex backfill`: past sessions from Codex's own rollouts, as the same turns live tracing would have reported.
 
 mod report;
 
@@ -114,7 +114,7 @@ impl Drop for Piped {
     }
 }
 
-/// The session whose id begins like this, as the rollouts' names tell; one that is given whole need not be among them.
+/// The session whose id begins like this, according to the rollouts' names; one that is given whole need not be among them.
 fn session(rollouts: &[PathBuf], beginning: &str) -> anyhow::Result<ThreadId> {
     let thread = |path: &PathBuf| {
         let stem = locate::rollout_stem(path.file_name()?.to_str()?)?;
@@ -334,7 +334,7 @@ fn written(metadata: &std::fs::Metadata) -> Duration {
     metadata.modified().ok().and_then(since).unwrap_or_default()
 }
 
-/// Returns what tells whether a rollout is the one that was read: where it lies, how long it is, when it was
+/// Returns what identifies a rollout as the one that was read: where it lies, how long it is, when it was
 /// written.
 fn fingerprint(path: &Path) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;

@@ -23,7 +23,7 @@ use crate::time::lasted;
 use crate::time::{self, Timestamp};
 
 pub fn check(context: &Context, send: bool) -> Vec<Finding> {
-    // A config.yaml that cannot be read has been told already.
+    // A config.yaml that cannot be read has been reported already.
     let settings = Settings::load(context).ok();
     let paths = context.paths();
     let mut findings: Vec<Finding> = settings.iter().flat_map(|s| orphans(context, s)).collect();
@@ -44,7 +44,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     findings
 }
 
-/// Returns what the report tells in numbers: how many turns wait, and when the last one was delivered.
+/// Returns the report in numbers: how many turns wait, and when the last one was delivered.
 pub fn figures(paths: &Paths) -> (u64, Option<Timestamp>) {
     let waiting = outbox::list(paths).len() + close::list(paths).len();
     let status = Status::load(paths);

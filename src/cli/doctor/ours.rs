@@ -79,7 +79,7 @@ fn settings(context: &Context) -> Vec<Finding> {
     }
     findings.extend(misspelt::check(resolver.document()));
     findings.extend(content(&settings, &resolver));
-    // What holds in the place of a wrong value was told with it.
+    // What holds in the place of a wrong value was reported with it.
     let wrong = |key: &&Key| settings.problems.iter().filter_map(|p| named(p)).any(|k| k.name == key.name);
     let told = keys::KEYS.iter().filter(|key| !wrong(key)).filter_map(|key| {
         let found = resolver.resolve(key.name)?;
@@ -104,7 +104,7 @@ fn content(settings: &Settings, resolver: &Resolver) -> Option<Finding> {
     if logging.prompts || logging.tool_details || logging.tool_content {
         return None;
     }
-    // Where nothing switches it off it is withheld for another reason, which has been told.
+    // Where nothing switches it off it is withheld for another reason, which has been reported.
     let source = resolver.resolve("logging.prompts").map(|r| r.source);
     let source = source.filter(|source| *source != crate::settings::Source::Default)?;
     let text = "prompts, commands and results are all replaced by their length";

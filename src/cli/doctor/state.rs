@@ -1,4 +1,4 @@
-//! Whether hooks can write where they must. It is tried: rights, mounts and room each tell only a part of it.
+//! Proof that hooks can write where they must. It is tried: permissions, mounts and free space each show only a part of it.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

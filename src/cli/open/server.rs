@@ -142,7 +142,7 @@ fn stream(changes: mpsc::Receiver<Bytes>) -> Response<Content> {
     response
 }
 
-/// Nothing is kept by a cache, shown inside another page, or told where it came from. A turn's page, whose script lies in
+/// Nothing is kept by a cache, shown inside another page, or learns where it came from. A turn's page, whose script lies in
 /// it, has a policy of its own.
 fn decorate(response: &mut Response<Content>, content_type: &'static str) {
     let headers = response.headers_mut();
@@ -159,7 +159,7 @@ fn decorate(response: &mut Response<Content>, content_type: &'static str) {
     }
 }
 
-/// Tells a page when turns come, go or move, until it is closed. A page that is open counts as somebody who looks.
+/// Notifies a page when turns come, go or move, until it is closed. A page that is open counts as somebody who looks.
 fn changes(shared: &Rc<Shared>) -> mpsc::Receiver<Bytes> {
     let (sender, receiver) = mpsc::channel(1);
     let shared = shared.clone();

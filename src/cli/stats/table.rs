@@ -69,7 +69,7 @@ fn head_line(by: By, heads: &[(&str, usize)], label: usize, bar: usize, terminal
     out
 }
 
-/// The columns that fit; the least telling go first.
+/// The columns that fit; the least useful go first.
 fn heads(by: By, room: usize) -> Vec<(&'static str, usize)> {
     let (mut heads, optional): (Vec<(&str, usize)>, &[&str]) = if by == By::Tool {
         (

@@ -225,7 +225,7 @@ pub fn heading(terminal: Terminal, left: &str, right: &str) -> String {
     out
 }
 
-/// The tokens of a trace in words: each is counted where the tree tells it.
+/// The tokens of a trace in words: each is counted where the tree shows it.
 pub fn tokens_in_words(tokens: Tokens) -> String {
     format!(
         "{} tokens in ({} cached), {} out ({} reasoning)",
@@ -236,7 +236,7 @@ pub fn tokens_in_words(tokens: Tokens) -> String {
     )
 }
 
-/// The sum over the spans that tell tokens: no span's tokens are told again by another.
+/// The sum over the spans that have tokens: no span's tokens are repeated by another.
 pub fn total_tokens(spans: &[Span]) -> Option<Tokens> {
     spans.iter().filter_map(Tokens::of).fold(None, |sum: Option<Tokens>, tokens| {
         let mut sum = sum.unwrap_or_default();

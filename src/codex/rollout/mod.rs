@@ -43,10 +43,10 @@ pub enum Fact {
     Context(Box<TurnContext>),
     TurnEnded(TurnEnd),
     User(UserMessage),
-    /// The images of the user's message that is told next, whole where that one names only their paths.
+    /// The images of the user message that comes next, whole where that message only names their paths.
     UserImages(Vec<Image>),
     /// A text the model is given that nobody typed: instructions of Codex's, the surroundings of the work. What a user
-    /// typed comes in this form too, before it is told as said.
+    /// typed comes in this form too, before it appears as a message.
     Given {
         developer: bool,
         text: String,
@@ -57,7 +57,7 @@ pub enum Fact {
     },
     /// A finished part of a model response.
     Output(ModelOutput),
-    /// An assistant text told as an event; `Output` tells the same text again in every release seen.
+    /// An assistant text as an event; `Output` repeats the same text in every release seen.
     AssistantEvent {
         text: String,
     },
@@ -240,7 +240,7 @@ pub struct ToolOutput {
     pub text: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
-    /// Told by older releases.
+    /// Written by older releases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
     /// What a script said while it ran (`notify`), not its result.

@@ -6,7 +6,7 @@ use super::locate;
 use super::turns::Turns;
 use crate::ids::TurnId;
 
-/// A turn's number in its thread, as its rollout tells it.
+/// A turn's number in its thread, according to its rollout.
 pub fn number_of(path: &Path, turn: &TurnId) -> Option<u64> {
     let mut turns = Turns::open(path).ok()??;
     count_earlier_parts(&mut turns, path);

@@ -21,7 +21,7 @@ pub fn months(paths: &Paths) -> Vec<PathBuf> {
     found
 }
 
-/// The month of a turn's own beginning, as its id tells it or else its first moment.
+/// The month in which a turn began, from its id or else its first moment.
 pub fn file_name(line: &Line) -> String {
     let at = Timestamp::of_uuid_v7(&line.turn).unwrap_or_else(|| line.started_at());
     let at =

@@ -27,7 +27,7 @@ impl<'a> Handover<'a> {
         Handover { paths, settings, writer: Writer::default() }
     }
 
-    /// Returns where what is odd about a turn is told.
+    /// Returns where anything odd about a turn is reported.
     pub fn log(&self) -> &Log {
         &self.settings.log
     }

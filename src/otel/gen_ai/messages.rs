@@ -29,7 +29,7 @@ pub fn tool_definitions(attributes: &[KeyValue]) -> Option<String> {
     (!schemas.is_empty()).then(|| Value::from(schemas).to_string())
 }
 
-/// A message as its attributes tell it.
+/// A message read from its attributes.
 #[derive(Default)]
 struct Message<'a> {
     role: &'a str,

@@ -148,7 +148,7 @@ pub fn entry_like(paths: &Paths, users_file: Option<&str>, model: &str) -> Optio
     found.next().or_else(|| of(BUILT_IN))
 }
 
-/// An entry of figures, in USD a million tokens; above 272,000 tokens and other tiers are not told.
+/// An entry of figures, in USD a million tokens; above 272,000 tokens and other tiers are left out.
 pub fn entry_of(input: f64, cached: Option<f64>, written: Option<f64>, output: f64) -> Value {
     let mut entry = Map::new();
     let figures = [(INPUT, Some(input)), (CACHED, cached), (WRITTEN, written), (OUTPUT, Some(output))];

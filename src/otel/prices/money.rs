@@ -26,7 +26,7 @@ impl Money {
         Money(self.0.saturating_mul(count))
     }
 
-    /// Cents for what people compare, and as many digits as tell something for what is less.
+    /// Cents for what people compare, and as many digits as matter for what is less.
     pub fn in_words(self) -> String {
         let usd = self.usd();
         match usd {

@@ -110,7 +110,7 @@ struct Builder<'a> {
     root_id: Vec<u8>,
 }
 
-/// What a span tells of.
+/// What a span is about.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Turn,

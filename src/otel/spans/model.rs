@@ -95,7 +95,7 @@ impl Builder<'_> {
         Bill::of(&self.sums.uses, self.prices)
     }
 
-    /// The model's part in the turn as one: what it was told and answered. `whole` where no span of a response has what
+    /// The model's part in the turn as one: what it was given and answered. `whole` where no span of a response has what
     /// the model was given beside that.
     pub(super) fn model_of_turn(&self, a: &mut Attributes, whole: bool) {
         self.model(a, None);

@@ -20,7 +20,7 @@ impl Builder<'_> {
         if !is_agent {
             a.messages_as_output();
         }
-        // Tokens are told once: here, or by the model's own spans below.
+        // Tokens are counted once: here, or by the model's own spans below.
         if let Some(usage) = turn.usage.as_ref().filter(|_| !is_agent) {
             a.usage(usage);
             a.cost(&self.bill());

@@ -55,7 +55,7 @@ impl Builder<'_> {
         self.span(Some(parent), id, self.tool_title(tool), times, a, error)
     }
 
-    /// A script's span is called by what the script does; the names only its source tells are as secret as that.
+    /// A script's span is called by what the script does; names found only in its source are as secret as that.
     fn tool_title(&self, tool: &ToolCall) -> String {
         let Some(script) = &tool.script else { return tool.name.clone() };
         let called = script.calls.iter().map(|(name, times)| match times {
@@ -117,5 +117,5 @@ impl Builder<'_> {
     }
 }
 
-/// How many tools the name of a script's span tells.
+/// How many tools the name of a script's span lists.
 const SHOWN_TOOLS: usize = 5;

@@ -23,7 +23,7 @@ use super::wide;
 /// Asks the file's owner and its list of rights.
 ///
 /// # Errors
-/// When the system does not tell them.
+/// When the system does not report them.
 pub fn access(path: &Path, _found: &Metadata) -> io::Result<Access> {
     let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     let mut read = Rights::new();
@@ -46,7 +46,7 @@ pub fn access(path: &Path, _found: &Metadata) -> io::Result<Access> {
 /// The same for an open file.
 ///
 /// # Errors
-/// When the system does not tell them.
+/// When the system does not report them.
 pub fn access_of(file: &File) -> io::Result<Access> {
     let mut read = Rights::new();
     // SAFETY: the handle is open; all pointers outlive the call; the descriptor is freed with `read`.

@@ -51,7 +51,7 @@ pub struct TurnStart {
     /// Its number in the thread, from 1, if anything is [asked](Outcome::asked) in it.
     pub number: u64,
     pub at: Timestamp,
-    /// The turn of the root thread it belongs to, where the release tells it.
+    /// The turn of the root thread it belongs to, where the release records it.
     pub root_turn: Option<String>,
 }
 
@@ -207,7 +207,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         })
     }
 
-    /// Returns the name of the turn that begins with the next record, as its settings or its end tell it.
+    /// Returns the name of the turn that begins with the next record, taken from its settings or its end.
     fn name_ahead(&mut self) -> Option<String> {
         let mut answered = false;
         for n in 0..MOST_AHEAD {

@@ -5,11 +5,11 @@ use super::super::{Fact, ModelOutput, Record};
 /// Summary of a turn whose records were read to their end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Its end was told.
+    /// Its end was recorded.
     pub ended: bool,
-    /// Another turn follows, so it is over whatever was told.
+    /// Another turn follows, so it is over whatever was recorded.
     pub followed: bool,
-    /// Its settings or its end were told. A review's turn begins in its session's rollout too, without either.
+    /// Its settings or its end were recorded. A review's turn begins in its session's rollout too, without either.
     pub worked: bool,
     /// Something was said or the model had a part in it: a turn that counts. A command the user runs does not.
     pub asked: bool,

@@ -75,7 +75,7 @@ pub(super) fn event(payload: &Value) -> Option<Fact> {
     })
 }
 
-/// An item of the paginated history, told when it is complete.
+/// An item of the paginated history, written when it is complete.
 fn item(payload: &Value) -> Option<Fact> {
     let item = payload.get("item")?;
     let time = |name: &str| payload.get(name)?.as_i64().map(Timestamp::from_millis);
@@ -89,7 +89,7 @@ fn item(payload: &Value) -> Option<Fact> {
         "HookPrompt" => {
             Fact::AgentMessage { author: "hook".to_owned(), text: content(item.get("fragments")?).0 }
         }
-        // What the model sent through a tool: the call tells it.
+        // What the model sent through a tool: the call holds it.
         "AgentMessage" if text(item, "delivery").as_deref() == Some("async") => return None,
         "AgentMessage" => Fact::AssistantEvent { text: content(item.get("content")?).0 },
         "ContextCompaction" => Fact::Compaction { started, completed },

@@ -73,7 +73,7 @@ fn bare(line: Value) -> Option<Record> {
         None => text(&line, "id").map(|_| Fact::Session(Box::new(session_meta(&line)))),
         Some("message") if text(&line, "role").as_deref() == Some("user") => {
             let (text, images) = content(line.get("content")?);
-            // What Codex itself tells the model at the beginning stands in tags of its own.
+            // What Codex itself sends the model at the beginning stands in tags of its own.
             let ours = ["<environment_context>", "<user_instructions>"].iter().any(|t| text.starts_with(t));
             (!ours).then_some(Fact::User(UserMessage { text, images }))
         }
