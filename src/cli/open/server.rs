@@ -142,7 +142,7 @@ fn stream(changes: mpsc::Receiver<Bytes>) -> Response<Content> {
     response
 }
 
-/// Nothing is kept by a cache, shown inside another page, or learns where it came from. A turn's page, whose script lies in
+/// No answer is kept by a cache, shown inside another page, or names where it came from. A turn's page, whose script lies in
 /// it, has a policy of its own.
 fn decorate(response: &mut Response<Content>, content_type: &'static str) {
     let headers = response.headers_mut();
