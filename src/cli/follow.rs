@@ -10,11 +10,12 @@ use super::selection::{self, Trace};
 use super::view::draw;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, folder_name, local};
-use super::view::tree::{self, Node};
+use super::view::tree::{self, Kind, Node};
 use crate::context::Context;
 use crate::delivery::running;
 use crate::otel::attribute::string;
 use crate::otel::entry::{Entry, EntryKey};
+use crate::otel::ids::hex;
 use crate::otel::prices::{Bill, Prices};
 use crate::settings::Settings;
 use crate::time::lasted;
@@ -169,7 +170,7 @@ fn picture(running: &[Entry], prices: &Prices, terminal: Terminal) -> String {
         terminal.paint_into(&mut out, Style::Quiet, &fit(&first_line(&about), terminal.width));
         out.push('\n');
         out.push_str(&draw::tree(&spans, terminal, false));
-        terminal.paint_into(&mut out, Style::Waiting, &fit(&first_line(&now(&spans)), terminal.width));
+        terminal.paint_into(&mut out, Style::Waiting, &fit(&first_line(&now(&turn, &spans)), terminal.width));
         out.push_str("\n\n");
     }
     out
@@ -197,17 +198,19 @@ fn context_fill(entry: &Entry) -> Option<String> {
 }
 
 /// Returns what a turn does at the moment.
-fn now(spans: &[Span]) -> String {
+fn now(turn: &[&Entry], spans: &[Span]) -> String {
     let nodes = tree::build(spans);
+    let running = running_spans(turn);
+    let runs = |node: &&Node| running.contains(&spans[node.span].span_id);
     let end = nodes.iter().map(|node| node.end).max().unwrap_or(0);
-    let asked = nodes.iter().find(|node| is_running(node, spans, end) && is_undecided(node));
-    if let Some(node) = asked {
+    if let Some(node) = nodes.iter().filter(runs).find(|node| is_undecided(node)) {
         let since = node.permission.as_ref().and_then(|p| p.wait).map(lasted).unwrap_or_default();
         return format!("waiting for your approval for {since}: {} {}", node.name, node.about);
     }
     let busy: Vec<String> = nodes
         .iter()
-        .filter(|node| is_running(node, spans, end))
+        .filter(runs)
+        .filter(|node| node.kind == Kind::Tool)
         .map(|node| format!("{} {} since {}", node.name, node.about, lasted(node.lasted())))
         .collect();
     if !busy.is_empty() {
@@ -218,45 +221,82 @@ fn now(spans: &[Span]) -> String {
     format!("the model has been working for {}", lasted(Duration::from_nanos(end.saturating_sub(since))))
 }
 
-/// A call without an end yet ends where its turn is now.
-fn is_running(node: &Node, spans: &[Span], now: u64) -> bool {
-    node.end >= now && string(&spans[node.span], "openinference.span.kind") == Some("TOOL")
+/// The spans without an end yet: each ends where its own part of the turn, or its subagent, is now.
+fn running_spans(turn: &[&Entry]) -> BTreeSet<Vec<u8>> {
+    let of_entry = |entry: &&Entry| {
+        let now = entry.head.ended_at.as_nanos();
+        let runs = |span: &&Span| {
+            let kind = string(span, "openinference.span.kind");
+            span.end_time_unix_nano >= now && matches!(kind, Some("TOOL" | "AGENT"))
+        };
+        entry.spans.iter().filter(runs).map(|span| span.span_id.clone()).collect::<Vec<_>>()
+    };
+    turn.iter().flat_map(of_entry).collect()
 }
 
 fn is_undecided(node: &Node) -> bool {
     node.permission.as_ref().is_some_and(|permission| permission.decision == "unknown")
 }
 
-/// Calls as lines, when they start and when they end.
+/// Calls as lines, when they start, wait for an approval, and end.
 #[derive(Debug, Default)]
 struct Lines {
-    /// By span id: whether its end was printed.
-    printed: BTreeMap<Vec<u8>, bool>,
+    /// What was printed of each call last.
+    printed: BTreeMap<String, Stage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Started,
+    Waits,
+    Ended,
 }
 
 impl Lines {
     fn print(&mut self, running: &[Entry], out: &mut dyn Write) -> std::io::Result<()> {
         for turn in by_turn(running) {
-            let spans = spans_of(&turn);
-            let nodes = tree::build(&spans);
-            let end = nodes.iter().map(|node| node.end).max().unwrap_or(0);
-            for node in nodes.iter().filter(|node| !node.name.is_empty()) {
+            let (spans, runs) = (spans_of(&turn), running_spans(&turn));
+            for node in tree::build(&spans).iter().filter(|node| !node.name.is_empty()) {
                 let span = &spans[node.span];
-                let runs = is_running(node, &spans, end) || node.depth == 0;
-                let known = self.printed.get(&span.span_id).copied();
-                let about = first_line(&format!("{} {}", node.name, node.about));
-                if known.is_none() {
-                    writeln!(out, "{}  started  {about}", clock(node.start))?;
-                }
-                if !runs && known != Some(true) {
-                    let failed =
-                        node.error.as_deref().map(|e| format!("  {}", first_line(e))).unwrap_or_default();
-                    writeln!(out, "{}  {:>7}  {about}{failed}", clock(node.end), lasted(node.lasted()))?;
-                }
-                self.printed.insert(span.span_id.clone(), !runs);
+                self.line(node, key(span), node.depth == 0 || runs.contains(&span.span_id), out)?;
             }
         }
         Ok(())
+    }
+
+    fn line(&mut self, node: &Node, key: String, runs: bool, out: &mut dyn Write) -> std::io::Result<()> {
+        let about = first_line(&format!("{} {}", node.name, node.about));
+        let known = self.printed.get(&key).copied();
+        let stage = match runs {
+            false => Stage::Ended,
+            true if is_undecided(node) => Stage::Waits,
+            true => Stage::Started,
+        };
+        // Of a call to a model nothing is known before its end.
+        if known.is_none() && !node.name.starts_with("Model call ") {
+            writeln!(out, "{}  started  {about}", clock(node.start))?;
+        }
+        if known < Some(stage) {
+            match stage {
+                Stage::Started => {}
+                Stage::Waits => writeln!(out, "{}    waits  for your approval: {about}", clock(node.end))?,
+                Stage::Ended => {
+                    let failed = node.error.as_deref().map(|e| format!("  {}", first_line(e)));
+                    let failed = failed.unwrap_or_default();
+                    writeln!(out, "{}  {:>7}  {about}{failed}", clock(node.end), lasted(node.lasted()))?;
+                }
+            }
+            self.printed.insert(key, stage);
+        }
+        Ok(())
+    }
+}
+
+/// What a span is known by from look to look. A model's call has another id once the session file has its response.
+fn key(span: &Span) -> String {
+    match span.name.strip_prefix("Model call ") {
+        Some(number) => format!("{} {number}", hex(&span.parent_span_id)),
+        None => hex(&span.span_id),
     }
 }
 
@@ -268,3 +308,76 @@ fn clock(nanos: u64) -> String {
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// More turns than end between two looks.
 const LOOKED_AT: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ThreadId, TurnId};
+    use crate::otel::entry::{Head, Summary};
+    use crate::time::Timestamp;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+
+    /// A span of a running part of a turn: id, parent, name, kind, and its end in ms.
+    fn span(id: u8, parent: u8, name: &str, kind: &str, end: u64) -> Span {
+        let value = Some(AnyValue { value: Some(Value::StringValue(kind.to_owned())) });
+        let key = "openinference.span.kind".to_owned();
+        Span {
+            span_id: vec![id; 8],
+            parent_span_id: if parent == 0 { Vec::new() } else { vec![parent; 8] },
+            name: name.to_owned(),
+            end_time_unix_nano: end * 1_000_000,
+            attributes: vec![KeyValue { key, value, ..KeyValue::default() }],
+            ..Span::default()
+        }
+    }
+
+    fn entry(thread: &str, now: i64, spans: Vec<Span>) -> Entry {
+        let (root_thread, root_turn) = (ThreadId::parse("root").unwrap(), TurnId::parse("turn").unwrap());
+        let key = EntryKey { turn: root_turn.clone(), thread: ThreadId::parse(thread).unwrap(), part: 0 };
+        let (started_at, ended_at) = (Timestamp::from_millis(0), Timestamp::from_millis(now));
+        let (project_name, summary) = ("codex".to_owned(), Summary::default());
+        let head = Head {
+            key,
+            root_thread,
+            root_turn,
+            project_name,
+            backend_rule: None,
+            started_at,
+            ended_at,
+            summary,
+        };
+        Entry { head, spans }
+    }
+
+    fn printed(lines: &mut Lines, running: &[Entry]) -> Vec<String> {
+        let mut out = Vec::new();
+        lines.print(running, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        text.lines().map(|line| line.get(8..).unwrap_or_default().trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn running_calls_are_not_printed_as_ended() {
+        // A subagent is looked at a moment later than the turn it belongs to.
+        let running = |model: u8, agent_end: u64| {
+            let root = vec![
+                span(1, 0, "Turn 1", "AGENT", 1000),
+                span(model, 1, "Model call 1", "LLM", 300),
+                span(3, 1, "Bash", "TOOL", 1000),
+            ];
+            let agent = vec![span(4, 1, "Agent", "AGENT", 1001), span(5, 4, "Bash", "TOOL", agent_end)];
+            [entry("root", 1000, root), entry("agent", 1001, agent)]
+        };
+        let mut lines = Lines::default();
+        let first = printed(&mut lines, &running(2, 1001));
+        assert_eq!(first.len(), 5, "{first:?}");
+        assert_eq!(first.iter().filter(|line| line.starts_with("started")).count(), 4, "{first:?}");
+        assert!(first.contains(&"300 ms  Model call 1".to_owned()), "{first:?}");
+        assert!(
+            printed(&mut lines, &running(9, 1001)).is_empty(),
+            "a model's call is told once, whatever its id"
+        );
+        assert_eq!(printed(&mut lines, &running(9, 700)), ["700 ms  Bash"]);
+    }
+}

@@ -21,6 +21,15 @@ pub fn number(span: &Span, key: &str) -> Option<i64> {
     }
 }
 
+/// A number of a span, whole or not.
+pub fn double(span: &Span, key: &str) -> Option<f64> {
+    match value(span, key)? {
+        Any::DoubleValue(number) => Some(*number),
+        Any::IntValue(number) => Some(*number as f64),
+        _ => None,
+    }
+}
+
 fn value<'a>(span: &'a Span, key: &str) -> Option<&'a Any> {
     span.attributes.iter().find(|a| a.key == key)?.value.as_ref()?.value.as_ref()
 }

@@ -56,6 +56,7 @@ fn follow_prints_calls_as_they_start_and_end() {
     };
     until("started  Turn");
     until("started  Bash");
+    until("waits  for your approval: Bash sleep 9");
     let mut done = call;
     done["tool_response"] = "slept".into();
     hook(home, "tool", "PostToolUse", done);

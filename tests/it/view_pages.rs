@@ -197,11 +197,12 @@ fn turns_for_the_open_page() {
     let vars = std::collections::BTreeMap::from([("HOME".to_owned(), home)]);
     let context = arize_codex::context::Context::given(Vec::new(), vars);
     let turns = std::env::var("OPEN_TURNS").map_or(OPEN_TURNS, |n| n.parse().unwrap());
+    let spans = std::env::var("OPEN_SPANS").map_or(OPEN_SPANS, |n| n.parse().unwrap());
     for number in 0..turns {
-        let mut entry = large_turn(6);
+        let mut entry = large_turn(spans);
         let id = |n: u64| format!("01a20338-12bb-7000-8000-{n:012}");
         entry.head.key.turn = TurnId::parse(&id(number)).unwrap();
-        entry.head.key.thread = ThreadId::parse(&id(1_000_000 + number / 4)).unwrap();
+        entry.head.key.thread = ThreadId::parse(&id(1_000_000 + number / 5)).unwrap();
         (entry.head.root_thread, entry.head.root_turn) =
             (entry.head.key.thread.clone(), entry.head.key.turn.clone());
         entry.head.summary.prompt = format!("<img src=x onerror=window.ran=1> number #{number}# of many");
@@ -214,3 +215,5 @@ fn turns_for_the_open_page() {
 
 /// As many as tests/page/run expects.
 const OPEN_TURNS: u64 = 400;
+/// Of each of them.
+const OPEN_SPANS: u64 = 6;

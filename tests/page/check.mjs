@@ -67,6 +67,8 @@ await page.locator("#rows").focus();
 for (const key of ["ArrowDown", "ArrowDown", "End"]) await page.keyboard.press(key);
 await page.waitForFunction(() => document.querySelector(".row.on")?.getAttribute("aria-posinset") === "20000");
 check("the keyboard reaches the last of 20,000 spans", true);
+await page.waitForFunction(() => /case_19974\b/.test(document.getElementById("details").textContent));
+check("its details are read from the last part of the page", true);
 await page.keyboard.press("Home");
 await page.keyboard.press("ArrowLeft");
 await page.waitForFunction(() => document.querySelectorAll("[role=treeitem]").length === 1);

@@ -10,7 +10,7 @@ const content = (() => {
     for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) node.append(child);
     return node;
   }
-  const grouped = n => Math.round(n).toLocaleString("en-US");
+  const grouped = n => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",");
   const section = (title, ...parts) => [el("h3", null, title), ...parts];
   const box = (...parts) => el("div", { class: "box" }, ...parts);
 

@@ -1,23 +1,26 @@
 //! `show --html`: traces as one page that needs nothing but itself, and in which nothing a tool printed can run.
 //!
 //! The page's own style and script are allowed by their hashes in its content security policy; the trace lies in
-//! it as JSON, without a `<`, and is only ever shown as text.
+//! it as JSON, without a `<`, and is only ever shown as text. A large page is made and read in pieces, so that its
+//! first rows are there at once: [`head`] has what is seen first, [`columns`] all rows, [`details`] the rest of each
+//! span, a few hundred together, which the script reads when a span is opened.
+
+mod columns;
+mod details;
+mod head;
 
 use base64::Engine as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
 
-use super::view::text::{first_line, folder_name, local};
 use super::view::tree::{self, Node};
 use crate::cli::selection::Trace;
 use crate::file::replace;
-use crate::otel::attribute::json_object;
-use crate::otel::ids::hex;
 
 /// Writes the page.
 ///
@@ -33,49 +36,130 @@ pub fn write(traces: &[Trace], path: &Path) -> anyhow::Result<()> {
 pub struct Around<'a> {
     /// Makes the address of a trace's page in the backend.
     pub link: Option<&'a dyn Fn(&str) -> String>,
-    /// Where a page that is served finds the data of its turn anew, while that runs.
+    /// Where the conversation is that a served turn belongs to.
+    pub session: Option<&'a str>,
+    /// Where a page that is served finds its turn anew, while that runs.
     pub live: Option<&'a str>,
+    /// Where it finds the details of spans then.
+    pub details: Option<&'a str>,
 }
+
+/// A trace and its spans.
+pub type Loaded = (Trace, Vec<Span>);
 
 /// Returns the page.
 ///
 /// # Errors
 /// When a trace cannot be read.
 pub fn page_of(traces: &[Trace]) -> anyhow::Result<String> {
-    let mut loaded = Vec::new();
-    for trace in traces {
-        loaded.push((trace, trace.spans()?));
+    Ok(Page::new(load(traces)?, Around::default()).collect())
+}
+
+/// Reads the spans of some traces.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn load(traces: &[Trace]) -> anyhow::Result<Vec<Loaded>> {
+    traces.iter().map(|trace| Ok((trace.clone(), trace.spans()?))).collect()
+}
+
+/// The rows of a page: a node of the tree of its trace each, which begins at 0 on the axis they share, so that turns
+/// with hours between them can be compared.
+struct Row {
+    trace: usize,
+    begin: u64,
+    node: Node,
+}
+
+fn rows(traces: &[Loaded]) -> Vec<Row> {
+    let of_trace = |(trace, loaded): (usize, &Loaded)| {
+        let nodes = tree::build(&loaded.1);
+        let begin = nodes.iter().map(|n| n.start).min().unwrap_or(0);
+        nodes.into_iter().map(move |node| Row { trace, begin, node })
+    };
+    traces.iter().enumerate().flat_map(of_trace).collect()
+}
+
+/// Returns all rows and what stands above them, for the page of a running turn.
+pub fn data(traces: &[Loaded], around: Around) -> Value {
+    let rows = rows(traces);
+    head::of(traces, &rows, rows.len(), around)
+}
+
+/// Returns the ids and attributes of `count` spans from the row `from` on.
+pub fn details(traces: &[Loaded], from: usize, count: usize) -> String {
+    let rows = rows(traces);
+    let wanted = rows.iter().skip(from).take(count).map(|row| &traces[row.trace].1[row.node.span]);
+    details::json(wanted, usize::MAX).1
+}
+
+/// A page, in pieces.
+pub struct Page {
+    traces: Vec<Loaded>,
+    /// The trace and the place in it of each row's span.
+    order: Vec<(usize, usize)>,
+    /// The pieces before the details, the last first.
+    first: Vec<String>,
+    columns: Option<Value>,
+    next: usize,
+    ended: bool,
+}
+
+impl Page {
+    /// Returns the page of some traces.
+    pub fn new(traces: Vec<Loaded>, around: Around) -> Page {
+        let rows = rows(&traces);
+        let is_large = rows.len() > FIRST_ROWS * 2;
+        let head = head::of(&traces, &rows, if is_large { FIRST_ROWS } else { rows.len() }, around);
+        let order = rows.iter().map(|row| (row.trace, row.node.span)).collect::<Vec<_>>();
+        let columns = is_large.then(|| columns::of(&traces, &rows, false));
+        // The details of a running turn are asked for.
+        let next = if around.details.is_some() { order.len() } else { 0 };
+        Page { first: vec![beginning(&head, around)], order, columns, next, traces, ended: false }
     }
-    Ok(page(&loaded, Around::default()))
 }
 
-/// Returns the page of some traces and their spans.
-pub fn page(traces: &[(&Trace, Vec<Span>)], around: Around) -> String {
-    let (form, data) = packed(data(traces, around).to_string());
-    // The places are filled from the last to the first, so that no filling is searched for a place.
-    let (head, rest) = TEMPLATE.split_once("%POLICY%").unwrap_or((TEMPLATE, ""));
+impl Iterator for Page {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        if let Some(piece) = self.first.pop() {
+            return Some(piece);
+        }
+        if let Some(columns) = self.columns.take() {
+            return Some(element("id=\"rows-data\"", columns.to_string()));
+        }
+        if self.next < self.order.len() {
+            let first = self.next;
+            let spans = self.order[first..].iter().map(|(trace, span)| &self.traces[*trace].1[*span]);
+            let (taken, json) = details::json(spans.take(CHUNK_SPANS), CHUNK_BYTES);
+            self.next += taken;
+            return Some(element(&format!("class=\"details\" data-first=\"{first}\""), json));
+        }
+        let end = TEMPLATE.split_once("%REST%").map_or("", |(_, end)| end);
+        (!std::mem::replace(&mut self.ended, true)).then(|| end.to_owned())
+    }
+}
+
+/// The page up to where the large data begins.
+fn beginning(head: &Value, around: Around) -> String {
+    // The places are filled from the first to the last, so that no filling is searched for a place.
+    let (start, rest) = TEMPLATE.split_once("%POLICY%").unwrap_or((TEMPLATE, ""));
     let (middle, rest) = rest.split_once("%STYLE%").unwrap_or((rest, ""));
-    let (body, rest) = rest.split_once("%FORM%").unwrap_or((rest, ""));
-    let (around_form, rest) = rest.split_once("%DATA%").unwrap_or((rest, ""));
-    let (between, end) = rest.split_once("%SCRIPT%").unwrap_or((rest, ""));
-    [
-        head,
-        &policy(around.live.is_some()),
-        middle,
-        STYLE,
-        body,
-        form,
-        around_form,
-        &data,
-        between,
-        SCRIPT,
-        end,
-    ]
-    .concat()
+    let (body, rest) = rest.split_once("%DATA%").unwrap_or((rest, ""));
+    let (between, rest) = rest.split_once("%SCRIPT%").unwrap_or((rest, ""));
+    let (end, _) = rest.split_once("%REST%").unwrap_or((rest, ""));
+    let policy = policy(around.live.is_some());
+    [start, &policy, middle, STYLE, body, &without_tags(&head.to_string()), between, SCRIPT, end].concat()
 }
 
-/// The type and the text of the element that holds the data: JSON without a `<`, or, so that a browser need not read
-/// megabytes of it as HTML, the same compressed.
+/// An element that holds data: JSON without a `<`, or, so that a browser need not read megabytes of it as HTML, the
+/// same compressed.
+fn element(attributes: &str, json: String) -> String {
+    let (form, text) = packed(json);
+    format!("<script type=\"{form}\" {attributes}>{text}</script>\n")
+}
+
 fn packed(json: String) -> (&'static str, String) {
     if json.len() > LARGE_BYTES {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
@@ -83,7 +167,11 @@ fn packed(json: String) -> (&'static str, String) {
             return ("application/gzip", base64::engine::general_purpose::STANDARD.encode(bytes));
         }
     }
-    ("application/json", json.replace('<', "\\u003c"))
+    ("application/json", without_tags(&json))
+}
+
+fn without_tags(json: &str) -> String {
+    json.replace('<', "\\u003c")
 }
 
 fn policy(is_live: bool) -> String {
@@ -97,99 +185,22 @@ fn policy(is_live: bool) -> String {
     )
 }
 
-/// Returns what the script draws. Each trace begins at 0 on the axis they share, so that turns with hours
-/// between them can be compared.
-pub fn data(traces: &[(&Trace, Vec<Span>)], around: Around) -> Value {
-    let mut spans = Vec::new();
-    let mut heads = Vec::new();
-    let mut total = 0f64;
-    for (number, (trace, loaded)) in traces.iter().enumerate() {
-        let nodes = tree::build(loaded);
-        let begin = nodes.iter().map(|n| n.start).min().unwrap_or(0);
-        let end = nodes.iter().map(|n| n.end).max().unwrap_or(0);
-        total = total.max(millis(end - begin));
-        heads.push(trace_head(trace, loaded, begin, end, around));
-        let base = spans.len();
-        let mut path: Vec<usize> = Vec::new();
-        for (at, node) in nodes.iter().enumerate() {
-            path.truncate(node.depth);
-            let parent = path.last().map_or(-1, |p| (base + p) as i64);
-            path.push(at);
-            let below = nodes[at + 1..].iter().take_while(|n| n.depth > node.depth).count();
-            spans.push(span(node, &loaded[node.span], parent, below, number, begin));
-        }
-    }
-    let (title, subtitle) = titles(traces);
-    json!({
-        "title": title, "subtitle": subtitle, "total": total.max(0.001), "traces": heads, "spans": spans,
-        "live": around.live,
-    })
-}
-
-fn titles(traces: &[(&Trace, Vec<Span>)]) -> (String, String) {
-    let Some((first, _)) = traces.first() else { return ("Codex trace".to_owned(), String::new()) };
-    let head = first.head();
-    let summary = &head.summary;
-    let prompt = first_line(&summary.prompt);
-    let title = match (traces.len(), prompt.is_empty()) {
-        (1, false) => format!("{}: {prompt}", summary.name),
-        (1, true) => summary.name.clone(),
-        (n, _) => format!("Session of {n} turns"),
-    };
-    let folder = summary.cwd.as_deref().map(folder_name);
-    let state = (traces.len() == 1).then(|| summary.status.clone());
-    let parts = [
-        state,
-        folder,
-        summary.model.clone(),
-        Some(local(head.started_at, "%A %d %B %Y, %H:%M")),
-        Some(format!("session {}", first.thread)),
-    ];
-    (title, parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · "))
-}
-
-fn trace_head(trace: &Trace, spans: &[Span], begin: u64, end: u64, around: Around) -> Value {
-    let summary = &trace.head().summary;
-    let id = spans.first().map(|s| hex(&s.trace_id));
-    json!({
-        "link": around.link.zip(id.as_deref()).map(|(link, id)| link(id)),
-        "id": id,
-        "start": begin / 1_000_000,
-        "took": millis(end - begin),
-        "name": summary.name,
-        "prompt": first_line(&summary.prompt),
-        "status": summary.status,
-    })
-}
-
-/// A span with short names: id, parent, name, about, kind, depth, start and length in ms, how many are below it,
-/// its trace, attributes, and where there are any the wait in ms and the error.
-fn span(node: &Node, span: &Span, parent: i64, below: usize, trace: usize, begin: u64) -> Value {
-    let mut out = json!({
-        "i": hex(&span.span_id), "p": parent, "n": node.name, "b": node.about, "k": node.kind.name(),
-        "d": node.depth, "s": millis(node.start - begin), "l": millis(node.end.saturating_sub(node.start)),
-        "t": below, "r": trace, "a": json_object(&span.attributes),
-    });
-    if let Some(wait) = node.permission.as_ref().and_then(|p| p.wait) {
-        out["w"] = json!(wait.as_secs_f64() * 1000.0);
-    }
-    if let Some(error) = &span.status.as_ref().filter(|_| node.error.is_some()) {
-        out["x"] = error.message.as_str().into();
-    }
-    out
-}
-
 /// Nanoseconds as milliseconds, to the microsecond.
 fn millis(nanos: u64) -> f64 {
     (nanos / 1000) as f64 / 1000.0
 }
 
+/// As many as no window shows at once.
+const FIRST_ROWS: usize = 200;
+/// What a browser decompresses and reads in a few milliseconds.
+const CHUNK_SPANS: usize = 256;
+const CHUNK_BYTES: usize = 512 * 1024;
 /// More than this takes a browser longer to read as HTML than to decompress.
-const LARGE_BYTES: usize = 512 * 1024;
+const LARGE_BYTES: usize = 64 * 1024;
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-/// What shows contents, then the page itself.
-const SCRIPT: &str = concat!(include_str!("content.js"), include_str!("page.js"));
+/// What shows contents, what holds the spans, then the page itself.
+const SCRIPT: &str = concat!(include_str!("content.js"), include_str!("turn.js"), include_str!("page.js"));
 
 #[cfg(test)]
 mod tests {
@@ -209,12 +220,14 @@ mod tests {
 
     #[test]
     fn template_is_filled_completely() {
-        for place in ["%POLICY%", "%STYLE%", "%FORM%", "%DATA%", "%SCRIPT%"] {
+        for place in ["%POLICY%", "%STYLE%", "%DATA%", "%SCRIPT%", "%REST%"] {
             assert_eq!(TEMPLATE.matches(place).count(), 1, "{place}");
         }
-        let page = page(&[], Around::default());
-        assert!(page.contains("script-src 'sha256-") && page.contains("\"spans\":[]"));
+        let page: String = Page::new(Vec::new(), Around::default()).collect();
+        assert!(page.contains("script-src 'sha256-") && page.contains("\"count\":0"));
         assert!(!page.contains("%STYLE%") && !SCRIPT.contains("innerHTML") && !SCRIPT.contains("</script"));
-        assert!(!TEMPLATE.contains(" style=") && !TEMPLATE.contains(" onclick"));
+        assert!(
+            !TEMPLATE.contains(" style=") && !TEMPLATE.contains(" onclick") && page.ends_with("</html>\n")
+        );
     }
 }

@@ -1,22 +1,15 @@
-(async () => {
+(() => {
   const { el, grouped, section, box, text, copy, request, result, messages } = content;
   const byId = id => document.getElementById(id);
-  let data = await given(), spans = data.spans;
+  const { head } = turn;
   const rows = byId("rows"), spacer = byId("spacer"), axis = byId("axis"), details = byId("details");
   const search = byId("search"), phone = matchMedia("(max-width: 860px)");
   const MOST_PRINTED = 2000;
   const KINDS = { LLM: "Model", TOOL: "Tools", AGENT: "Agents", CHAIN: "Other", ERROR: "Errors" };
   const closed = new Set(), kinds = new Set();
-  let shown = [], matches = null, selected = -1, query = "", texts = null, from = 0, to = data.total, inTime = spans.map((_, n) => n), order = inTime, longest = null;
+  const counted = count => { const list = new Int32Array(count); for (let n = 0; n < count; n++) list[n] = n; return list; };
+  let shown, matches = null, selected = -1, query = "", texts = null, from = 0, to = head.total, inTime = counted(head.count), order = inTime, longest = null, described = "", painted = "", ready = !turn.whole;
 
-  // JSON, or a large page's compressed.
-  function given() {
-    const held = byId("data"), text = held.textContent;
-    held.remove();
-    if (held.type === "application/json") return JSON.parse(text);
-    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
-  }
   function short(n) {
     for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (n >= unit * (name === "k" ? 10 : 1)) return (n / unit).toFixed(n >= 100 * unit ? 0 : 1) + name;
     return String(n);
@@ -35,69 +28,83 @@
   // Which rows there are: folded, filtered or searched for.
   function refresh() {
     matches = null;
-    const wanted = query.toLowerCase();
-    if (wanted || kinds.size) {
-      if (wanted && !texts) texts = spans.map(s => (s.n + "\n" + s.b + "\n" + (s.x || "") + "\n" + Object.values(s.a).join("\n")).toLowerCase());
-      matches = new Set();
-      spans.forEach((span, n) => {
-        const kind = !kinds.size || kinds.has(span.k in KINDS ? span.k : "CHAIN") || (kinds.has("ERROR") && span.x !== undefined);
-        if (kind && (!wanted || texts[n].includes(wanted))) matches.add(n);
-      });
-    }
+    if (query) gather();
+    const searching = query && !Array.isArray(texts);
+    if (ready && !searching && (query || kinds.size)) match(query.toLowerCase());
     let keep = null;
     if (matches) {
       keep = new Set();
-      for (let n of matches) while (n >= 0 && !keep.has(n)) { keep.add(n); n = spans[n].p; }
+      for (let n of matches) while (n >= 0 && !keep.has(n)) { keep.add(n); n = turn.parent(n); }
     }
-    shown = [];
-    for (let at = 0; at < order.length; at++) {
-      const n = order[at];
-      if (!keep || keep.has(n)) shown.push(n);
-      if (!keep && closed.has(n)) at += spans[n].t;
+    shown = order;
+    if (keep || closed.size) {
+      const found = [];
+      for (let at = 0; at < order.length; at++) {
+        const n = order[at];
+        if (!keep || keep.has(n)) found.push(n);
+        if (!keep && closed.has(n)) at += turn.below(n);
+      }
+      shown = found;
     }
-    byId("count").textContent = matches ? grouped(matches.size) + " of " + grouped(spans.length) : grouped(spans.length) + (spans.length === 1 ? " span" : " spans");
+    const all = grouped(head.count) + (head.count === 1 ? " span" : " spans");
+    byId("count").textContent = searching ? "searching…" : matches ? grouped(matches.size) + " of " + grouped(head.count) : all;
     spacer.style.height = shown.length * rowHeight() + "px";
     draw();
+  }
+  function match(wanted) {
+    matches = new Set();
+    for (let n = 0; n < head.count; n++) {
+      const kind = turn.kind(n), isKind = !kinds.size || kinds.has(kind in KINDS ? kind : "CHAIN") || (kinds.has("ERROR") && turn.failed(n));
+      if (isKind && (!wanted || texts[n].includes(wanted))) matches.add(n);
+    }
+  }
+  // Reads everything once, for a search; sooner than the first word is typed.
+  function gather() {
+    if (texts || !ready) return;
+    const asked = texts = turn.texts();
+    asked.then(found => { if (texts === asked) { texts = found; if (query) refresh(); } }, () => { texts = null; });
   }
 
   // The tree with the longest of siblings first.
   function byDuration() {
     const below = new Map();
-    spans.forEach((s, n) => below.has(s.p) ? below.get(s.p).push(n) : below.set(s.p, [n]));
+    for (let n = 0; n < head.count; n++) { const p = turn.parent(n); if (below.has(p)) below.get(p).push(n); else below.set(p, [n]); }
     const found = [], stack = (below.get(-1) || []).slice().reverse();
     while (stack.length) {
       const n = stack.pop();
       found.push(n);
-      stack.push(...(below.get(n) || []).sort((a, b) => spans[a].l - spans[b].l || b - a));
+      stack.push(...(below.get(n) || []).sort((a, b) => turn.length(a) - turn.length(b) || b - a));
     }
     return found;
   }
   function sort() {
+    if (!ready) return;
     order = order === inTime ? longest ||= byDuration() : inTime;
     byId("sort").setAttribute("aria-pressed", String(order !== inTime));
     rows.scrollTop = 0;
     refresh();
   }
 
-  let pending = false, printing = false;
+  let pending = 0, printing = false;
   function draw() {
-    if (pending) return;
-    pending = true;
-    requestAnimationFrame(() => { pending = false; paint(); });
+    pending ||= requestAnimationFrame(paint);
   }
   function paint() {
+    cancelAnimationFrame(pending);
+    pending = 0;
     const height = rowHeight(), first = printing ? 0 : Math.max(0, Math.floor(rows.scrollTop / height) - 4);
     const last = Math.min(shown.length, printing ? MOST_PRINTED : Math.ceil((rows.scrollTop + rows.clientHeight) / height) + 4);
     const list = [];
-    for (let at = first; at < last; at++) list.push(row(shown[at], at, height));
+    for (let at = first; at < last; at++) if (shown[at] < turn.known()) list.push(row(shown[at], at, height));
     spacer.replaceChildren(...list);
+    painted = size();
     const on = shown.indexOf(selected);
     if (on >= first && on < last) rows.setAttribute("aria-activedescendant", "span-" + selected);
     else rows.removeAttribute("aria-activedescendant");
     paintAxis();
   }
   function row(n, at, height) {
-    const span = spans[n], bad = span.x !== undefined, folded = closed.has(n) && !matches;
+    const span = turn.span(n), bad = span.x !== undefined, folded = closed.has(n) && !matches;
     const scale = ms => (ms - from) / (to - from) * 100;
     const left = Math.max(-1, scale(span.s)), right = Math.min(101, scale(span.s + span.l));
     const bar = el("span", { class: "bar " + (bad ? "bad" : "k-" + span.k) });
@@ -140,6 +147,7 @@
   }
 
   function fold(n) {
+    if (!ready) return;
     if (closed.has(n)) closed.delete(n); else closed.add(n);
     refresh();
   }
@@ -171,7 +179,16 @@
   }
   function describe() {
     if (selected < 0) return overview();
-    const span = spans[selected], a = span.a, trace = data.traces[span.r];
+    const n = selected, held = turn.details(n);
+    if (!(held instanceof Promise)) return show(n, held);
+    panel(heading(turn.span(n)));
+    held.then(found => { if (selected === n) show(n, found); }, () => {});
+  }
+  const heading = span => el("h2", null, el("span", { class: "dot k-" + span.k }), span.n);
+  function show(n, found) {
+    const { i, a } = found;
+    described = JSON.stringify(found);
+    const span = turn.span(n), trace = head.traces[turn.trace(n)];
     const said = messages(a, "input"), answered = messages(a, "output");
     const tokens = a["llm.token_count.prompt"];
     const count = key => a["llm.token_count." + key] === undefined ? undefined : grouped(a["llm.token_count." + key]);
@@ -180,7 +197,7 @@
     const rest = Object.entries(a).filter(([key]) => !used.has(key) && !key.startsWith("llm.input_messages") && !key.startsWith("llm.output_messages"));
     const input = a["input.value"], output = a["output.value"];
     panel(
-      el("h2", null, el("span", { class: "dot k-" + span.k }), span.n),
+      heading(span),
       facts([
         ["Kind", span.k], ["Began", when(trace.start + span.s)], ["After", lasted(span.s)], ["Took", lasted(span.l)],
         ["Model", a["llm.model_name"]], ["Tokens in", tokens === undefined ? undefined : count("prompt") + " (" + (count("prompt_details.cache_read") || 0) + " cached)"],
@@ -192,41 +209,28 @@
       said.length ? section("Messages to the model", ...said) : input !== undefined && span.k !== "TOOL" ? section("Input", box(...text(input, a["input.mime_type"]))) : null,
       answered.length ? section("Answer", ...answered) : null,
       output !== undefined && !answered.length ? (span.k === "TOOL" ? result(output, a["output.mime_type"]) : section("Output", box(...text(output, a["output.mime_type"], "output")))) : null,
-      span.t ? nested(selected) : null,
+      span.t ? nested(n) : null,
       el("details", null, el("summary", null, "All attributes"), el("table", { class: "attributes" }, el("tbody", null,
-        [["trace id", trace.id], ["span id", span.i], ...rest, ...(a.metadata ? [["metadata", a.metadata]] : [])].map(([key, value]) => el("tr", null, el("td", null, key), el("td", null, typeof value === "string" ? value : JSON.stringify(value))))))),
+        [["trace id", trace.id], ["span id", i], ...rest, ...(a.metadata ? [["metadata", a.metadata]] : [])].map(([key, value]) => el("tr", null, el("td", null, key), el("td", null, typeof value === "string" ? value : JSON.stringify(value))))))),
     );
   }
 
   // The calls that this one made.
   function nested(n) {
     const below = [];
-    for (let at = n + 1; at <= n + spans[n].t && below.length <= 200; at++) if (spans[at].p === n) below.push(at);
+    for (let at = n + 1; at <= n + turn.below(n) && below.length <= 200; at++) if (turn.parent(at) === n) below.push(at);
     const line = at => {
-      const go = el("button", { class: "link", type: "button", on: { click: () => select(at, true) } }, spans[at].n + "  " + spans[at].b);
-      return el("tr", null, el("td", null, go, spans[at].x === undefined ? null : el("span", { class: "fault" }, " failed")), el("td", null, lasted(spans[at].l)));
+      const call = turn.span(at), go = el("button", { class: "link", type: "button", on: { click: () => select(at, true) } }, call.n + "  " + call.b);
+      return el("tr", null, el("td", null, go, call.x === undefined ? null : el("span", { class: "fault" }, " failed")), el("td", null, lasted(call.l)));
     };
     return table("Below it", ["Call", "Took"], below.slice(0, 200).map(line));
-  }
-  function totals(list, key, make) {
-    const sums = new Map();
-    for (const span of list) {
-      const name = key(span);
-      if (!sums.has(name)) sums.set(name, { name, calls: 0, failed: 0, time: 0, input: 0, cached: 0, output: 0, reasoning: 0 });
-      const sum = sums.get(name), count = k => span.a["llm.token_count." + k] || 0;
-      sum.calls++; sum.time += span.l; sum.failed += span.x !== undefined ? 1 : 0;
-      sum.input += count("prompt"); sum.cached += count("prompt_details.cache_read");
-      sum.output += count("completion"); sum.reasoning += count("completion_details.reasoning");
-    }
-    return [...sums.values()].sort((a, b) => b.time - a.time).map(make);
   }
   function table(title, heads, body) {
     return body.length ? section(title, el("table", null, el("thead", null, el("tr", null, heads.map(h => el("th", { scope: "col" }, h)))), el("tbody", null, body))) : [];
   }
-  const toolsOf = () => spans.filter(s => s.k === "TOOL"), modelsOf = () => spans.filter(s => s.a["llm.token_count.prompt"] !== undefined);
   function overview() {
     selected = -1;
-    const tools = toolsOf(), models = modelsOf(), longest = Math.max(1, ...totals(tools, s => s.n, t => t.time));
+    const { tools, models, prompt, answer } = head.sums, longest = Math.max(1, ...tools.map(t => t.time));
     const cells = values => el("tr", null, values.map(v => el("td", null, v)));
     const toolRow = t => {
       const share = el("div", { class: "share k-TOOL" });
@@ -234,14 +238,13 @@
       return cells([el("div", null, t.name, share), grouped(t.calls), t.failed ? el("span", { class: "fault" }, grouped(t.failed)) : "0", lasted(t.time), lasted(t.time / t.calls)]);
     };
     const modelRow = m => cells([m.name, grouped(m.calls), lasted(m.time), short(m.input), short(m.cached), short(m.output), short(m.reasoning)]);
-    const one = data.traces.length === 1 ? spans.find(s => s.d === 0) : null;
     panel(
       el("h2", null, "Overview"),
-      one && one.a["input.value"] !== undefined ? section("Prompt", box(...text(one.a["input.value"]))) : null,
-      one && one.a["output.value"] !== undefined ? section("Answer", box(...text(one.a["output.value"]))) : null,
-      data.traces.length > 1 ? section("Turns", el("table", null, el("thead", null, el("tr", null, ["Turn", "State", "Took"].map(h => el("th", { scope: "col" }, h)))), el("tbody", null, data.traces.map(t => cells([t.name + "  " + t.prompt, t.status, lasted(t.took)]))))) : null,
-      table("Tools", ["Tool", "Calls", "Failed", "Time", "Mean"], totals(tools, s => s.n, toolRow)),
-      table("Models", ["Model", "Spans", "Time", "In", "Cached", "Out", "Reasoning"], totals(models, s => s.a["llm.model_name"] || "unknown", modelRow)),
+      typeof prompt === "string" ? section("Prompt", box(...text(prompt))) : null,
+      typeof answer === "string" ? section("Answer", box(...text(answer))) : null,
+      head.traces.length > 1 ? section("Turns", el("table", null, el("thead", null, el("tr", null, ["Turn", "State", "Took"].map(h => el("th", { scope: "col" }, h)))), el("tbody", null, head.traces.map(t => cells([t.name + "  " + t.prompt, t.status, lasted(t.took)]))))) : null,
+      table("Tools", ["Tool", "Calls", "Failed", "Time", "Mean"], tools.map(toolRow)),
+      table("Models", ["Model", "Spans", "Time", "In", "Cached", "Out", "Reasoning"], models.map(modelRow)),
     );
     if (phone.matches && !overview.asked) details.classList.remove("open");
     draw();
@@ -250,15 +253,17 @@
   // Keyboard, pointer and size.
   function move(by) {
     const at = Math.max(0, Math.min(shown.length - 1, (shown.indexOf(selected) < 0 ? (by > 0 ? -1 : 0) : shown.indexOf(selected)) + by));
-    if (shown.length) select(shown[at], false);
+    if (!shown.length) return;
+    if (shown[at] < turn.known()) select(shown[at], false); else turn.whole.then(() => move(by));
   }
   function zoom(n) {
-    [from, to] = n < 0 ? [0, data.total] : [spans[n].s, spans[n].s + Math.max(spans[n].l, 0.01)];
+    const span = n < 0 ? null : turn.span(n);
+    [from, to] = span ? [span.s, span.s + Math.max(span.l, 0.01)] : [0, head.total];
     byId("unzoom").hidden = n < 0;
     draw();
   }
   rows.addEventListener("keydown", event => {
-    const span = spans[selected], page = Math.max(1, Math.floor(rows.clientHeight / rowHeight()) - 1);
+    const span = selected < 0 ? null : turn.span(selected), page = Math.max(1, Math.floor(rows.clientHeight / rowHeight()) - 1);
     const act = {
       ArrowDown: () => move(1), ArrowUp: () => move(-1), PageDown: () => move(page), PageUp: () => move(-page),
       Home: () => move(-shown.length), End: () => move(shown.length),
@@ -274,15 +279,21 @@
     if (event.key === "Escape" && details.classList.contains("open") && phone.matches) leave();
   });
   let typing = 0;
+  search.addEventListener("focus", gather);
   search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => { query = search.value.trim(); rows.scrollTop = 0; refresh(); }, 90); });
   search.addEventListener("keydown", event => {
     if (event.key === "Escape") { search.value = query = ""; refresh(); rows.focus(); }
     if (event.key === "Enter" && matches && matches.size) { rows.focus(); const next = shown.find(n => matches.has(n) && n > selected); select(next === undefined ? [...matches][0] : next, true); }
   });
   rows.addEventListener("scroll", draw, { passive: true });
-  new ResizeObserver(() => { spacer.style.height = shown.length * rowHeight() + "px"; draw(); }).observe(rows);
+  const size = () => rows.clientWidth + "×" + rows.clientHeight;
+  new ResizeObserver(() => { if (size() !== painted) { spacer.style.height = shown.length * rowHeight() + "px"; draw(); } }).observe(rows);
   byId("expand").addEventListener("click", () => { closed.clear(); refresh(); });
-  byId("collapse").addEventListener("click", () => { spans.forEach((s, n) => s.t && s.d > 0 && closed.add(n)); if (data.traces.length > 1) spans.forEach((s, n) => s.t && closed.add(n)); refresh(); });
+  byId("collapse").addEventListener("click", () => {
+    if (!ready) return;
+    for (let n = 0; n < head.count; n++) if (turn.below(n) && (turn.depth(n) > 0 || head.traces.length > 1)) closed.add(n);
+    refresh();
+  });
   byId("sort").addEventListener("click", sort);
   // Paper has no rows out of sight.
   const print = on => { printing = on; paint(); };
@@ -298,16 +309,14 @@
 
   // A price that is not known is no zero.
   function cost() {
-    const known = spans.filter(s => s.a["llm.cost.total"] !== undefined);
-    const unknown = spans.some(s => s.a["codex.cost.unknown_calls"] > 0);
-    if (!known.length) return unknown ? "unknown" : null;
-    const usd = known.reduce((n, s) => n + s.a["llm.cost.total"], 0);
-    return (unknown ? "≥ $" : "$") + (usd >= 0.1 || usd === 0 ? usd.toFixed(2) : usd.toFixed(4));
+    const { cost, unknown } = head.sums;
+    if (cost === null) return unknown ? "unknown" : null;
+    return (unknown ? "≥ $" : "$") + (cost >= 0.1 || cost === 0 ? cost.toFixed(2) : cost.toFixed(4));
   }
   // Where the time went: a bar, and the same in words.
   function spent() {
-    const roots = spans.filter(s => s.p < 0), whole = data.traces.reduce((n, t) => n + t.took, 0);
-    const parts = ["model", "tools", "approvals", "hooks", "compaction"].map(name => [name, roots.reduce((n, s) => n + (s.a["codex.time." + name + "_ms"] || 0), 0)]).filter(([, ms]) => ms > 0);
+    const whole = head.traces.reduce((n, t) => n + t.took, 0);
+    const parts = ["model", "tools", "approvals", "hooks", "compaction"].map(name => [name, head.sums.spent[name] || 0]).filter(([, ms]) => ms > 0);
     byId("spent").hidden = !parts.length || !whole;
     byId("spent").replaceChildren(el("div", { class: "parts", "aria-hidden": "true" }, parts.map(([name, ms]) => {
       const part = el("i", { class: "t-" + name });
@@ -317,38 +326,51 @@
   }
   // The lines above the waterfall.
   function header() {
-    document.title = data.title;
-    byId("title").textContent = data.title;
-    const link = data.traces.length === 1 ? data.traces[0].link : null;
-    byId("subtitle").textContent = data.subtitle;
+    document.title = head.title;
+    byId("title").textContent = head.title;
+    const link = head.traces.length === 1 ? head.traces[0].link : null;
+    byId("subtitle").textContent = head.subtitle;
+    byId("home").hidden = !head.session;
+    if (head.session) byId("conversation").href = head.session;
     byId("backend").hidden = !link;
     if (link) byId("backend").href = link;
-    const models = modelsOf(), sum = key => models.reduce((n, s) => n + (s.a["llm.token_count." + key] || 0), 0);
-    const failed = spans.filter(s => s.x !== undefined).length, tokens = (name, key) => [name, short(sum(key))];
-    const figures = [["Time", lasted(data.traces.reduce((n, t) => n + t.took, 0))], ["Tool calls", grouped(toolsOf().length)], tokens("Tokens in", "prompt"), tokens("Cached", "prompt_details.cache_read"), tokens("Tokens out", "completion"), tokens("Reasoning", "completion_details.reasoning"), ["Cost", cost()], failed ? ["Failed", grouped(failed), "bad"] : null];
+    const { calls, failed, models } = head.sums, tokens = (name, key) => [name, short(models.reduce((n, m) => n + m[key], 0))];
+    const figures = [["Time", lasted(head.traces.reduce((n, t) => n + t.took, 0))], ["Tool calls", grouped(calls)], tokens("Tokens in", "input"), tokens("Cached", "cached"), tokens("Tokens out", "output"), tokens("Reasoning", "reasoning"), ["Cost", cost()], failed ? ["Failed", grouped(failed), "bad"] : null];
     byId("figures").replaceChildren(...figures.filter(f => f && f[1] !== null).map(([name, value, style]) => el("div", { class: style }, el("dt", null, name), el("dd", null, value))));
     spent();
-    byId("kinds").replaceChildren(...Object.keys(KINDS).filter(isThere).map(kind => {
+    byId("kinds").replaceChildren(...Object.keys(KINDS).filter(kind => head.sums.kinds.includes(kind)).map(kind => {
       const chip = el("button", { type: "button", "aria-pressed": String(kinds.has(kind)) }, el("span", { class: "dot k-" + kind }), KINDS[kind]);
       chip.addEventListener("click", () => { if (!kinds.delete(kind)) kinds.add(kind); chip.setAttribute("aria-pressed", String(kinds.has(kind))); refresh(); });
       return chip;
     }));
   }
-  const isThere = kind => spans.some(s => kind === "ERROR" ? s.x !== undefined : kind === "CHAIN" ? !(s.k in KINDS) || s.k === "CHAIN" : s.k === kind);
 
   // A turn that runs is drawn anew as it moves; what is chosen and folded stays so.
-  function take(next) {
-    const chosen = selected < 0 ? null : spans[selected].i, folded = new Set([...closed].map(n => spans[n].i)), wasWhole = from === 0 && to === data.total;
+  async function take(next) {
+    const chosen = selected < 0 ? null : turn.id(selected), folded = new Set([...closed].map(turn.id)), wasWhole = from === 0 && to === head.total;
     const sorted = order !== inTime;
-    data = next; spans = data.spans; texts = longest = null; inTime = spans.map((_, n) => n);
+    turn.renew(next);
+    texts = query ? await turn.texts() : null;
+    longest = null;
+    inTime = counted(head.count);
     order = sorted ? longest = byDuration() : inTime;
     closed.clear();
-    spans.forEach((s, n) => folded.has(s.i) && closed.add(n));
-    selected = spans.findIndex(s => s.i === chosen);
-    if (wasWhole) to = data.total;
+    selected = -1;
+    for (let n = 0; n < head.count; n++) {
+      if (folded.has(turn.id(n))) closed.add(n);
+      if (turn.id(n) === chosen) selected = n;
+    }
+    if (wasWhole) to = head.total;
     header();
-    if (chosen === null || selected < 0) overview();
+    if (chosen === null || selected < 0) overview(); else renew(selected);
     refresh();
+  }
+  // Shows what has become of the chosen call, unless it is as it was.
+  async function renew(n) {
+    const found = await turn.details(n), top = details.scrollTop;
+    if (selected !== n || found.i === "" || JSON.stringify(found) === described) return;
+    show(n, found);
+    details.scrollTop = top;
   }
   function follow(address) {
     const changes = new EventSource("../changes");
@@ -357,15 +379,18 @@
       if (busy) return;
       busy = true;
       const answer = await fetch(address, { credentials: "omit" }).catch(() => null);
-      if (answer && answer.ok) take(await answer.json());
       // Between its end and its place in the archive a turn is nowhere for a moment.
-      if (!data.live) changes.close();
+      if (answer && answer.ok) await take(await answer.json()).catch(() => {});
+      if (!head.live) changes.close();
       busy = false;
     });
   }
   header();
-  if (data.live) follow(data.live);
+  if (head.live) follow(head.live);
   overview();
   refresh();
+  paint();
   performance.mark("drawn");
+  if (turn.whole) turn.whole.then(() => { ready = true; refresh(); performance.mark("whole"); });
+  else performance.mark("whole");
 })();

@@ -32,8 +32,10 @@ pub enum Route {
     Export(String),
     /// The page of a turn: `TURN.THREAD`.
     Turn(String),
-    /// What the page of a turn draws, anew.
+    /// The rows of a turn that runs, anew.
     Data(String),
+    /// The details of some of its spans, by the parameters of the query.
+    Details(String, Vec<(String, String)>),
     Changes,
 }
 
@@ -67,6 +69,7 @@ pub fn route(asked: &Asked, port: u16, token: &str) -> Option<Route> {
         Some(("export", id)) if is_id(id) => Some(Route::Export(id.to_owned())),
         Some(("turn", id)) if is_id(id) => Some(Route::Turn(id.to_owned())),
         Some(("data", id)) if is_id(id) => Some(Route::Data(id.to_owned())),
+        Some(("details", id)) if is_id(id) => Some(Route::Details(id.to_owned(), parameters())),
         _ => None,
     }
 }
@@ -140,6 +143,7 @@ mod tests {
             "/abc/../",
             "/abc/turn/../x",
             "/abc/turn/a/b",
+            "/abc/details/a/b",
             "/abc/x",
             "abc/",
         ] {

@@ -16,9 +16,10 @@ use std::task::{Context as Task, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::answer::{Answer, answer};
+use super::answer::{Answer, Text, answer};
 use super::guard::{Asked, Route, route};
 use super::rows::{self, Rows};
+use crate::cli::html::Page;
 use crate::context::Context;
 use crate::delivery::running;
 
@@ -126,7 +127,11 @@ fn respond(request: &Request<Incoming>, shared: &Rc<Shared>) -> Response<Content
 }
 
 fn response(answer: Answer, head_only: bool) -> Response<Content> {
-    let mut response = Response::new(Content::Whole(Some(answer.body.into()).filter(|_| !head_only)));
+    let mut response = Response::new(match answer.body {
+        _ if head_only => Content::Whole(None),
+        Text::Whole(bytes) => Content::Whole(Some(bytes.into())),
+        Text::Pieces(page) => Content::Pieces(page),
+    });
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     decorate(&mut response, answer.content_type);
     let disposition = answer.file.map(|name| format!("attachment; filename=\"{name}\""));
@@ -194,6 +199,7 @@ fn changes(shared: &Rc<Shared>) -> mpsc::Receiver<Bytes> {
 /// The body of an answer.
 enum Content {
     Whole(Option<Bytes>),
+    Pieces(Box<Page>),
     Stream(mpsc::Receiver<Bytes>),
 }
 
@@ -207,6 +213,7 @@ impl Body for Content {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = match self.get_mut() {
             Content::Whole(bytes) => bytes.take(),
+            Content::Pieces(page) => page.next().map(Bytes::from),
             Content::Stream(changes) => ready!(changes.poll_recv(task)),
         };
         Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
@@ -215,7 +222,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Content::Stream(_) => SizeHint::default(),
+            Content::Pieces(_) | Content::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -156,7 +156,10 @@ impl Chart {
         };
         if let Some(permission) = &node.permission {
             let waited = permission.wait.map(|w| format!(" after {}", lasted(w))).unwrap_or_default();
-            note(Style::Waiting, &format!("permission {}{waited}", permission.decision));
+            // Nobody has answered yet, or nobody will ever know.
+            let decision =
+                if permission.decision == "unknown" { "not answered" } else { &permission.decision };
+            note(Style::Waiting, &format!("permission {decision}{waited}"));
         }
         if let Some(error) = &node.error {
             note(Style::Bad, &first_line(error));

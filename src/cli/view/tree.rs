@@ -146,8 +146,25 @@ fn about(span: &Span, kind: Kind) -> String {
     let (input, output) = (string(span, "input.value"), string(span, "output.value"));
     match kind {
         Kind::Tool => input.map(tool_about).unwrap_or_default(),
-        Kind::Llm if span.name.starts_with("Model") => output.map(first_line).unwrap_or_default(),
+        Kind::Llm if span.name.starts_with("Model") => output.map(answered).unwrap_or_default(),
         _ => input.or(output).map(first_line).unwrap_or_default(),
+    }
+}
+
+/// What a model answered: where it said nothing, its reasoning, or the tools it called.
+fn answered(output: &str) -> String {
+    let Ok(serde_json::Value::Array(messages)) = serde_json::from_str(output) else {
+        return first_line(output);
+    };
+    let parts = || messages.iter().filter_map(|m| m["parts"].as_array()).flatten();
+    let of_type = |kind: &'static str| parts().filter(move |part| part["type"] == kind);
+    let said =
+        ["text", "reasoning"].into_iter().flat_map(of_type).filter_map(|part| part["content"].as_str());
+    let called: Vec<&str> = of_type("tool_call").filter_map(|part| part["name"].as_str()).collect();
+    match said.map(first_line).find(|line| !line.is_empty()) {
+        Some(line) => line,
+        None if called.is_empty() => first_line(output),
+        None => first_line(&format!("calls {}", called.join(", "))),
     }
 }
 
@@ -221,6 +238,25 @@ pub(super) mod tests {
     fn parent_cycle_ends() {
         assert!(build(&[span(1, 2, 0, &[]), span(2, 1, 0, &[])]).is_empty());
         assert_eq!(build(&[span(1, 1, 0, &[])]).len(), 1);
+    }
+
+    #[test]
+    fn model_line_is_no_json() {
+        for (output, about) in [
+            ("plain\nanswer", "plain"),
+            (
+                r#"[{"parts":[{"content":"look first","type":"reasoning"},{"name":"Bash","type":"tool_call"}]}]"#,
+                "look first",
+            ),
+            (r#"[{"parts":[{"content":"hm","type":"reasoning"},{"content":"done","type":"text"}]}]"#, "done"),
+            (
+                r#"[{"parts":[{"name":"Bash","type":"tool_call"},{"name":"view","type":"tool_call"}]}]"#,
+                "calls Bash, view",
+            ),
+            ("[1, 2]", "[1, 2]"),
+        ] {
+            assert_eq!(answered(output), about, "{output}");
+        }
     }
 
     #[test]

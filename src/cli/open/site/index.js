@@ -2,8 +2,8 @@
 (() => {
   const byId = id => document.getElementById(id);
   const filters = byId("filters"), list = byId("list"), more = byId("more"), chart = byId("chart"), session = byId("session");
-  const PAGE = 200, SVG = "http://www.w3.org/2000/svg";
-  let shown = [], by = "day", asked = 0;
+  const PAGE = 60, SVG = "http://www.w3.org/2000/svg";
+  let shown = 0, by = "day", asked = 0, open = null, first = JSON.parse(byId("first").textContent);
 
   // Everything a user, a tool or a model wrote goes through here, as text.
   function el(tag, attributes, ...children) {
@@ -19,7 +19,7 @@
     return node;
   }
 
-  const grouped = n => Math.round(n).toLocaleString("en-US");
+  const grouped = n => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",");
   function short(n) {
     for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (n >= unit * (name === "k" ? 10 : 1)) return (n / unit).toFixed(n >= 100 * unit ? 0 : 1) + name;
     return String(n);
@@ -37,8 +37,9 @@
     const text = "$" + (usd >= 100 ? usd.toFixed(0) : usd >= 0.995 ? usd.toFixed(2) : usd.toPrecision(2).replace(/e.*/, ""));
     return (partial ? "≥ " : "") + (usd === 0 ? "$0" : usd < 0.0001 ? "<$0.0001" : text);
   }
-  const day = ms => new Date(ms).toLocaleDateString(undefined, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
-  const clock = ms => new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  const days = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
+  const clocks = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const day = ms => days.format(ms), clock = ms => clocks.format(ms);
 
   async function get(path) {
     const response = await fetch(path, { credentials: "omit" });
@@ -58,30 +59,45 @@
     byId("costs-table").href = "costs.csv?" + parameters({ by });
     byId("turns-table").href = "turns.csv?" + parameters({});
     const question = ++asked;
-    const limit = offset ? PAGE : Math.max(PAGE, shown.length);
-    const [answer, costs] = await Promise.all([get("turns?" + parameters({ limit, offset })), offset ? null : get("costs?" + parameters({ by }))]);
-    if (question !== asked) return;
-    shown = offset ? shown.concat(answer.turns) : answer.turns;
-    figures(answer.total);
-    draw();
-    if (costs) drawCosts(costs.groups);
-    more.hidden = shown.length >= answer.total.turns;
-    byId("status").textContent = answer.total.turns ? "" : "No turn is selected.";
+    const wanted = offset ? { limit: PAGE, offset } : { limit: Math.max(PAGE, shown), offset, by };
+    const answer = first || await get("turns?" + parameters(wanted));
+    first = null;
+    if (question === asked) take(answer);
+  }
+  function take({ total, offset, turns, groups }) {
+    shown = offset + turns.length;
+    figures(total);
+    if (!offset) open = null;
+    const found = sessionsOf(turns);
+    if (offset) list.append(...found); else keepingFocus(() => list.replaceChildren(...found));
+    if (groups) drawCosts(groups);
+    more.hidden = shown >= total.turns;
+    byId("status").textContent = total.turns ? "" : "No turn is selected.";
     performance.mark("drawn");
   }
   function figures(total) {
     const values = [["Turns", grouped(total.turns)], ["Failed", total.failed ? grouped(total.failed) : null, "bad"], ["Cost", total.cost_is_partial && !total.cost ? "unknown" : dollars(total.cost, total.cost_is_partial)], ["Tokens in", short(total.prompt_tokens)], ["Tokens out", short(total.completion_tokens)], ["Time", lasted(total.duration_ms)]];
     byId("figures").replaceChildren(...values.filter(v => v[1]).map(([name, value, style]) => el("div", null, el("dt", null, name), el("dd", { class: style }, value))));
   }
-  function draw() {
-    const sessions = [];
-    for (const turn of shown) {
-      const last = sessions[sessions.length - 1];
-      if (last && last[0].thread === turn.thread) last.push(turn); else sessions.push([turn]);
+  // Turns that move must not take the keyboard away from the one it is on.
+  function keepingFocus(change) {
+    const held = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    change();
+    if (held) [...list.querySelectorAll("a")].find(link => link.getAttribute("href") === held)?.focus({ preventScroll: true });
+  }
+  // New sessions; turns of the one that is last already are put below it.
+  function sessionsOf(turns) {
+    const found = [];
+    for (const turn of turns) {
+      if (!open || open.thread !== turn.thread) {
+        open = { thread: turn.thread, list: el("ol") };
+        found.push(el("section", { class: "session" },
+          el("h2", null, turn.directory || "session", el("span", null, day(turn.started_at_ms)), turn.branch ? el("span", null, turn.branch) : null, el("a", { href: "#session=" + turn.thread }, "conversation")),
+          open.list));
+      }
+      open.list.append(el("li", null, line(turn)));
     }
-    list.replaceChildren(...sessions.map(turns => el("section", { class: "session" },
-      el("h2", null, turns[0].directory || "session", el("span", null, day(turns[0].started_at_ms)), turns[0].branch ? el("span", null, turns[0].branch) : null, el("a", { href: "#session=" + turns[0].thread }, "conversation")),
-      el("ol", null, turns.map(turn => el("li", null, line(turn)))))));
+    return found;
   }
   function line(turn) {
     const state = { failed: ["bad", "failed"], interrupted: ["wait", "stopped"], running: ["wait", "running"] }[turn.status];
@@ -110,13 +126,15 @@
       }));
       return;
     }
-    const days = groups.slice(-60), width = 1000 / Math.max(days.length, 14), picture = svg("svg", { viewBox: "0 0 1000 120", preserveAspectRatio: "xMinYMin meet" });
+    // As wide as the box, so that the words are as large as elsewhere.
+    const wide = Math.min(innerWidth, 1280) - 80, days = groups.slice(-Math.floor(wide / 16)), width = wide / Math.max(days.length, 14);
+    const picture = svg("svg", { viewBox: `0 0 ${wide} 120`, preserveAspectRatio: "xMinYMin meet" }), every = Math.ceil(days.length * 80 / wide);
     days.forEach((g, n) => {
       const height = most ? g.sum.cost / most * 84 : 0, x = n * width + width * 0.12;
       const bar = svg("rect", { x, y: 100 - height, width: width * 0.76, height: Math.max(height, 1), rx: 2 });
       bar.append(svg("title", {}, words(g)));
       picture.append(bar);
-      if (days.length <= 14 || n % Math.ceil(days.length / 12) === 0) picture.append(svg("text", { x, y: 115 }, g.name.slice(5)));
+      if (n % every === 0) picture.append(svg("text", { x, y: 115 }, g.name.slice(5)));
     });
     if (most) picture.append(svg("text", { x: 0, y: 12 }, "up to " + dollars(most, false)));
     chart.replaceChildren(picture);
@@ -135,14 +153,26 @@
     const thread = /^#session=(.+)$/.exec(location.hash);
     for (const part of [byId("costs"), list, filters]) part.hidden = !!thread;
     session.hidden = !thread;
-    if (thread) { more.hidden = true; conversation(decodeURIComponent(thread[1])); } else load(0);
+    if (thread) { first = null; more.hidden = true; conversation(decodeURIComponent(thread[1])); } else load(0);
   }
 
-  let typing = 0;
-  filters.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => { shown = []; load(0); }, 40); });
+  // One question at a time: what was typed meanwhile is asked for next.
+  let asking = false, again = false;
+  async function ask() {
+    shown = 0;
+    again = asking;
+    if (asking) return;
+    asking = true;
+    await load(0).catch(() => {});
+    asking = false;
+    if (again) ask();
+  }
+  filters.addEventListener("input", ask);
   filters.addEventListener("submit", event => event.preventDefault());
-  byId("clear").addEventListener("click", () => { filters.reset(); shown = []; load(0); });
-  more.addEventListener("click", () => load(shown.length));
+  byId("clear").addEventListener("click", () => { filters.reset(); ask(); });
+  // Whoever comes near the end of the list need not ask for more.
+  more.addEventListener("click", () => load(shown));
+  new IntersectionObserver(seen => { if (seen.some(one => one.isIntersecting) && !more.hidden) load(shown); }, { rootMargin: "600px" }).observe(more);
   for (const tab of document.querySelectorAll("[data-by]")) tab.addEventListener("click", () => {
     by = tab.dataset.by;
     for (const other of document.querySelectorAll("[data-by]")) other.setAttribute("aria-pressed", String(other === tab));
