@@ -162,6 +162,34 @@ fn open_bounds_a_thousand_connections() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn open_holds_few_turns_for_slow_readers() {
+    let home = Home::new("target: local");
+    let entry = large_turn(3000);
+    outbox::put(home.context.paths(), &entry).unwrap();
+    let server = Server::start(&home);
+    let page = format!("/{}/turn/{}.{}", server.token, entry.head.key.turn, entry.head.key.thread);
+    let peak_mib = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().to_owned();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    };
+    assert_eq!(server.get(&page, "").0, 200);
+    let one = peak_mib();
+    let request = format!("GET {page} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port);
+    let slow: Vec<TcpStream> = (0..50)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            // Its answer has begun; the rest is left unread.
+            stream.read_exact(&mut [0; 9]).unwrap();
+            stream
+        })
+        .collect();
+    assert!(peak_mib() < one * 4, "{} MiB for {} readers, {one} for one", peak_mib(), slow.len());
+}
+
+#[test]
 fn open_shows_no_damaged_or_deleted_turn() {
     let home = Home::new("target: local");
     let entry = large_turn(30);

@@ -39,6 +39,8 @@ struct Shared {
     port: u16,
     token: String,
     rows: RefCell<Rows>,
+    /// Held by each page that is being made while it is sent.
+    pages: Rc<()>,
     looked_at: Cell<Instant>,
 }
 
@@ -70,6 +72,7 @@ impl Server {
             port: self.port,
             token: self.token,
             rows: RefCell::default(),
+            pages: Rc::default(),
             looked_at: Cell::new(Instant::now()),
         });
         runtime.block_on(tokio::task::LocalSet::new().run_until(serve(self.listener, shared, idle)))
@@ -116,21 +119,24 @@ fn respond(request: &Request<Incoming>, shared: &Rc<Shared>) -> Response<Content
         fetch_site: text(HeaderName::from_static("sec-fetch-site")),
     };
     let Some(route) = route(&asked, shared.port, &shared.token) else {
-        return response(Answer::none(), false);
+        return response(Answer::none(), false, shared);
     };
     shared.looked_at.set(Instant::now());
     if route == Route::Changes {
         return stream(changes(shared));
     }
     let answer = answer(&route, &mut shared.rows.borrow_mut(), &shared.context);
-    response(answer, request.method() == hyper::Method::HEAD)
+    response(answer, request.method() == hyper::Method::HEAD, shared)
 }
 
-fn response(answer: Answer, head_only: bool) -> Response<Content> {
+fn response(answer: Answer, head_only: bool, shared: &Shared) -> Response<Content> {
     let mut response = Response::new(match answer.body {
         _ if head_only => Content::Whole(None),
         Text::Whole(bytes) => Content::Whole(Some(bytes.into())),
-        Text::Pieces(page) => Content::Pieces(page),
+        Text::Pieces(page) if Rc::strong_count(&shared.pages) > MAX_PAGES => {
+            Content::Whole(Some(page.collect::<String>().into()))
+        }
+        Text::Pieces(page) => Content::Pieces { page, _held: shared.pages.clone() },
     });
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     decorate(&mut response, answer.content_type);
@@ -199,7 +205,7 @@ fn changes(shared: &Rc<Shared>) -> mpsc::Receiver<Bytes> {
 /// The body of an answer.
 enum Content {
     Whole(Option<Bytes>),
-    Pieces(Box<Page>),
+    Pieces { page: Box<Page>, _held: Rc<()> },
     Stream(mpsc::Receiver<Bytes>),
 }
 
@@ -213,7 +219,7 @@ impl Body for Content {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = match self.get_mut() {
             Content::Whole(bytes) => bytes.take(),
-            Content::Pieces(page) => page.next().map(Bytes::from),
+            Content::Pieces { page, .. } => page.next().map(Bytes::from),
             Content::Stream(changes) => ready!(changes.poll_recv(task)),
         };
         Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
@@ -222,13 +228,15 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Content::Pieces(_) | Content::Stream(_) => SizeHint::default(),
+            Content::Pieces { .. } | Content::Stream(_) => SizeHint::default(),
         }
     }
 }
 
 /// A browser keeps six.
 const MAX_CONNECTIONS: usize = 64;
+/// Each holds a whole turn until its reader has it; the pages of more are made before they are sent.
+const MAX_PAGES: usize = 3;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// For the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
