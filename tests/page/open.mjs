@@ -110,7 +110,7 @@ check("a turn that begins appears by itself", (await list.locator(".turn:has-tex
 await list.locator("a.turn:has-text('watch me')").focus();
 await list.evaluate(() => { window.drawnAnew = false; new MutationObserver(() => { window.drawnAnew = true; }).observe(document.getElementById("list"), { childList: true }); });
 await list.waitForFunction(() => window.drawnAnew);
-check("the keyboard stays on a turn while the list moves", await list.evaluate(() => (document.activeElement.textContent || "").includes("watch me")));
+check("the keyboard stays on a turn while the list moves", await list.evaluate(() => document.activeElement.matches("a.turn") && document.activeElement.textContent.includes("watch me")));
 await list.locator("a.turn:has-text('watch me')").click();
 await list.waitForSelector("[role=treeitem]");
 const call = { tool_name: "Bash", tool_input: { command: "sleep 9 # <img src=x onerror=window.ran=1>" }, tool_use_id: "call_1" };
@@ -118,6 +118,7 @@ hook("tool", "PreToolUse", call);
 await list.waitForSelector("[role=treeitem]:has-text('Bash')");
 check("its page moves as a call begins", true);
 await list.locator("[role=treeitem]:has-text('Bash')").click();
+await list.waitForSelector("#details .command");
 hook("tool", "PostToolUse", { ...call, tool_response: "slept well" });
 await list.waitForFunction(() => /slept well/.test(document.getElementById("details").textContent));
 check("the details of a chosen call follow it", true);
