@@ -111,22 +111,38 @@ pub fn make_private(path: &Path) -> io::Result<Option<String>> {
 
 const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
 
-// Windows has neither modes nor links that everybody may make.
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn linked_directory_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().join("real");
         create_private_dir(&real.join("deep")).unwrap();
-        fs::set_permissions(&real, fs::Permissions::from_mode(0o755)).unwrap();
-        create_private_dir(&real).unwrap();
-        assert_eq!(fs::metadata(&real).unwrap().mode() & 0o777, 0o700);
         let link = folder.path().join("link");
-        std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert!(create_private_dir(&link).is_err());
+        make_link(&real, &link);
+        assert!(link.join("deep").exists() && create_private_dir(&link).is_err());
+    }
+
+    /// A link to a directory, of the kind that everybody may make.
+    fn make_link(real: &Path, link: &Path) {
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(real, link).unwrap();
+        #[cfg(windows)]
+        {
+            let line = format!("mklink /J \"{}\" \"{}\"", link.display(), real.display());
+            assert!(platform::shell(&line).output().unwrap().status.success());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn open_directory_is_closed() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        create_private_dir(folder.path()).unwrap();
+        assert_eq!(fs::metadata(folder.path()).unwrap().mode() & 0o777, 0o700);
     }
 }

@@ -114,7 +114,12 @@ pub fn can_write_into(directory: &Path) -> io::Result<()> {
 /// taken over from the directory above any more.
 fn give_to_user(path: &Path) -> io::Result<()> {
     let user = user().ok_or_else(io::Error::last_os_error)?;
-    let text = wide(&format!("D:P(A;OICI;FA;;;{})(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)", text_of(user)?));
+    set_rights(path, &format!("D:P(A;OICI;FA;;;{})(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)", text_of(user)?))
+}
+
+/// Gives a file a list of rights, written in the language that Windows has for it (SDDL).
+fn set_rights(path: &Path, list: &str) -> io::Result<()> {
+    let text = wide(list);
     let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     let mut descriptor = null_mut();
     // SAFETY: both texts end with a zero; the list lies in the descriptor, which the system made and which is freed
@@ -289,3 +294,47 @@ const WRITING: u32 = files::FILE_WRITE_DATA
     | files::WRITE_OWNER
     | foundation::GENERIC_WRITE
     | foundation::GENERIC_ALL;
+
+#[cfg(test)]
+mod tests {
+    use super::super::refuse_foreign;
+    use super::*;
+
+    #[test]
+    fn rights_of_others_are_seen_and_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        fs::write(&path, "").unwrap();
+        let mine = format!("D:P(A;;FA;;;{})", text_of(user().unwrap()).unwrap());
+        let found = || access(&path, &fs::metadata(&path).unwrap()).unwrap();
+        for (others, read, write) in [
+            ("", false, false),
+            ("(A;;FA;;;SY)(A;;FA;;;BA)", false, false),
+            ("(A;;FR;;;WD)", true, false),
+            ("(A;;FRFW;;;WD)", true, true),
+            ("(A;;FA;;;WD)", true, true),
+        ] {
+            set_rights(&path, &format!("{mine}{others}")).unwrap();
+            let seen = found();
+            assert_eq!((seen.others_read, seen.others_write), (read, write), "{others}");
+            assert_eq!(access_of(&File::open(&path).unwrap()).unwrap(), seen);
+            assert_eq!((seen.owner, seen.is_private()), (Owner::User, !read && !write), "{others}");
+            assert_eq!(refuse_foreign(&path).is_err(), write, "{others}");
+            close(&path, &fs::metadata(&path).unwrap()).unwrap();
+            assert!(found().is_private(), "{others} is taken");
+        }
+    }
+
+    #[test]
+    fn private_directory_shuts_others_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outer, inner) = (folder.path().join("state"), folder.path().join("state/codex"));
+        make_private_dir(&inner).unwrap();
+        assert!(access(&outer, &fs::metadata(&outer).unwrap()).unwrap().is_private());
+        set_rights(&outer, &format!("D:P(A;;FA;;;{})(A;;FA;;;WD)", text_of(user().unwrap()).unwrap()))
+            .unwrap();
+        assert!(!access(&outer, &fs::metadata(&outer).unwrap()).unwrap().is_private());
+        crate::file::create_private_dir(&outer).unwrap();
+        assert!(access(&outer, &fs::metadata(&outer).unwrap()).unwrap().is_private());
+    }
+}

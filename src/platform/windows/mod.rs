@@ -6,6 +6,7 @@
 mod access;
 mod console;
 mod process;
+mod programs;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -25,6 +26,7 @@ pub use process::{
     apart, begin_detached, environment, exists, exit_quietly, is_shell, parent_id, place, process,
     run_detached, set_deadline,
 };
+pub use programs::{is_linked, is_same_file, link, remove_program, replace_program};
 
 /// What the names of executables end with.
 pub const EXE_SUFFIX: &str = ".exe";
@@ -150,73 +152,9 @@ fn identity(file: &File) -> io::Result<files::BY_HANDLE_FILE_INFORMATION> {
     }
 }
 
-/// Returns true if two paths lead to one file.
-pub fn is_same_file(one: &Path, other: &Path) -> bool {
-    let of = |path: &Path| {
-        let file =
-            OpenOptions::new().access_mode(0).custom_flags(files::FILE_FLAG_BACKUP_SEMANTICS).open(path);
-        let info = identity(&file?)?;
-        io::Result::Ok((info.dwVolumeSerialNumber, info.nFileIndexHigh, info.nFileIndexLow))
-    };
-    matches!((of(one), of(other)), (Ok(a), Ok(b)) if a == b)
-}
-
 /// Returns true if an open file was deleted.
 pub fn is_deleted(file: &File) -> io::Result<bool> {
     Ok(identity(file)?.nNumberOfLinks == 0)
-}
-
-/// Gives a file of ours another name in the same directory: a hard link, which needs no right that users lack; a
-/// copy where the volume has no such links.
-pub fn link(target: &Path, at: &Path) -> io::Result<()> {
-    let target = at.with_file_name(target);
-    fs::hard_link(&target, at).or_else(|_| fs::copy(&target, at).map(|_| ()))
-}
-
-/// Returns true if `at` already is such a link, or an equal copy.
-pub fn is_linked(target: &Path, at: &Path) -> bool {
-    let target = at.with_file_name(target);
-    let len = |path: &Path| fs::metadata(path).ok().filter(Metadata::is_file).map(|m| m.len());
-    let equal =
-        || len(at).is_some() && len(at) == len(&target) && fs::read(at).ok() == fs::read(&target).ok();
-    is_same_file(&target, at) || equal()
-}
-
-/// Deletes a program. One that runs cannot be deleted under any of its names, but moved: it is deleted from the
-/// directory for temporary files once it has ended.
-///
-/// # Errors
-/// When it is not there, or can be neither deleted nor moved.
-pub fn remove_program(path: &Path) -> io::Result<()> {
-    static DELETES_LATER: std::sync::Once = std::sync::Once::new();
-    let Err(error) = fs::remove_file(path) else { return Ok(()) };
-    if error.kind() == io::ErrorKind::NotFound {
-        return Err(error);
-    }
-    let prefix = std::env::temp_dir().join(format!("arize-codex-{}-", std::process::id()));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    fs::rename(path, format!("{}{name}.old", prefix.display())).map_err(|_| error)?;
-    DELETES_LATER.call_once(|| {
-        let _ =
-            apart(&mut shell(&format!("ping -n 3 127.0.0.1 >nul & del /q \"{}*.old\"", prefix.display())))
-                .stdin(std::process::Stdio::null())
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .spawn();
-    });
-    Ok(())
-}
-
-/// Puts a program in the place of another, which may run: it is moved aside, and deleted once it has ended.
-pub fn replace_program(from: &Path, to: &Path) -> io::Result<()> {
-    if fs::rename(from, to).is_ok() {
-        return Ok(());
-    }
-    let mut aside = to.as_os_str().to_owned();
-    aside.push(format!(".old-{}", std::process::id()));
-    fs::rename(to, &aside)?;
-    let _ = fs::remove_file(&aside);
-    fs::rename(from, to)
 }
 
 /// Exchanges two files in one step: no such thing here.
@@ -351,35 +289,6 @@ mod tests {
         );
         assert!(command_to_own(path).starts_with(r"icacls 'C:\it''s\x' /setowner $env:USERNAME /t; "));
         assert_eq!(command_to_allow_writing(path), r#"attrib -r "C:\it's\x""#);
-    }
-
-    #[test]
-    fn running_program_is_replaced_and_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("arize-codex.exe");
-        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-        let linked = folder.path().join("link.exe");
-        link(Path::new("arize-codex.exe"), &linked).unwrap();
-        assert!(is_linked(Path::new("arize-codex.exe"), &linked) && is_same_file(&program, &linked));
-        let mut child = Command::new(&program)
-            .args(["--ignored", "--exact", "platform::windows::tests::sleeps"])
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        let newer = folder.path().join("newer.exe");
-        fs::write(&newer, "newer").unwrap();
-        replace_program(&newer, &program).unwrap();
-        assert_eq!(fs::read(&program).unwrap(), b"newer");
-        remove_program(&linked).unwrap();
-        assert!(!linked.exists());
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    #[test]
-    #[ignore = "a program that runs, for another test"]
-    fn sleeps() {
-        std::thread::sleep(std::time::Duration::from_secs(20));
     }
 
     #[test]
