@@ -328,7 +328,9 @@ mod tests {
         assert!((0..5000).all(|at| *shelf.at(at) == changed(at)));
         let here = shelf.slots.borrow().list.iter().filter(|slot| slot.here.is_some()).count();
         assert!(here <= MOST_HERE, "{here}");
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "the file has no name");
+        let names = || std::fs::read_dir(directory.path()).unwrap().count();
+        // Windows may keep the name of a deleted file until it is closed.
+        assert!(cfg!(windows) || names() == 0, "the file has no name");
         let keys: Vec<usize> = (0..5000).map(|at| at % 2).collect();
         shelf.sort_by_keys(&keys);
         assert_eq!(*shelf.at(1), changed(2));
@@ -336,6 +338,8 @@ mod tests {
         let sorted = (0..5000).step_by(2).chain((1..5000).step_by(2)).map(changed);
         assert!(shelf.into_items().eq(sorted));
         scratch.check().unwrap();
+        drop(scratch);
+        assert_eq!(names(), 0, "nothing is left");
     }
 
     #[test]

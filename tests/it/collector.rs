@@ -149,16 +149,11 @@ impl HttpCollector {
         HttpCollector::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), None, script)
     }
 
-    /// Accepts each request after a while; `watch` learns when one begins and ends.
-    pub fn start_slow(pause: Duration, watch: impl Fn(bool) + Send + Sync + 'static) -> HttpCollector {
+    /// Accepts each request once `watch` has heard that it begins; it hears of the end too.
+    pub fn start_watched(watch: impl Fn(bool) + Send + Sync + 'static) -> HttpCollector {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let pace: Pace = Arc::new(move |begins| {
-            watch(begins);
-            if begins {
-                std::thread::sleep(pause);
-            }
-        });
-        HttpCollector::start_with(listener, None, Book::new(Box::new(|_| Answer::Accept), false), Some(pace))
+        let book = Book::new(Box::new(|_| Answer::Accept), false);
+        HttpCollector::start_with(listener, None, book, Some(Arc::new(watch)))
     }
 
     /// Keeps nothing of what it sees but what its script does.

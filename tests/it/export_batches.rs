@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arize_codex::delivery::archive::{self, Place};
 use arize_codex::delivery::status::Status;
@@ -61,9 +61,15 @@ fn small_turns_share_requests() {
 fn requests_overlap_and_threads_keep_their_order() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (current, peak) = (now.clone(), most.clone());
-    let collector = HttpCollector::start_slow(Duration::from_millis(50), move |begins| {
+    let collector = HttpCollector::start_watched(move |begins| {
         if begins {
             peak.fetch_max(current.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // The first answer takes until there is a second request, however slow this machine is.
+            let patience = Instant::now() + Duration::from_secs(5);
+            while peak.load(Ordering::SeqCst) < 2 && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::thread::sleep(Duration::from_millis(50));
         } else {
             current.fetch_sub(1, Ordering::SeqCst);
         }

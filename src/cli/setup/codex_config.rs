@@ -161,7 +161,13 @@ mod tests {
                     let text = fs::read_to_string(&path).unwrap();
                     let own = folder.path().join("own");
                     fs::write(&own, format!("{text}theirs_{n} = 1\n")).unwrap();
-                    fs::rename(&own, &path).unwrap();
+                    // Windows may refuse to replace a file while we read it.
+                    while let Err(error) = fs::rename(&own, &path) {
+                        assert!(
+                            cfg!(windows) && error.kind() == std::io::ErrorKind::PermissionDenied,
+                            "{error}"
+                        );
+                    }
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
             });
