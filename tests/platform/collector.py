@@ -6,11 +6,12 @@ import time
 
 
 class Collector:
-    """An OTLP/HTTP collector on a port of its own."""
+    """An OTLP/HTTP collector on a port of its own. While it is `holding` it takes requests and answers none; what came then is in `held`."""
 
     def __init__(self):
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-        self.spans = []
+        self.spans, self.held = [], []
+        self.holding = False
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -28,8 +29,14 @@ class Collector:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 message = ExportTraceServiceRequest()
                 message.ParseFromString(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
-                outer.spans += [span for resource in message.resource_spans for scope in resource.scope_spans for span in scope.spans]
-                self.do_GET()
+                spans = [span for resource in message.resource_spans for scope in resource.scope_spans for span in scope.spans]
+                if outer.holding:
+                    outer.held += spans
+                    self.connection.recv(1)  # Until the sender is gone.
+                    self.close_connection = True
+                else:
+                    outer.spans += spans
+                    self.do_GET()
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"

@@ -4,9 +4,11 @@
     executable_test.py EXE [LAUNCHER…]     with `qemu-aarch64-static -0 {name}`, an executable for arm64 Linux
 
 Installs in a new home, gives every role bad input, replays a recording of the real Codex through the hooks, compares
-what a collector got with what the recording must become, looks at it with list, show and doctor, and uninstalls.
+what a collector got with what the recording must become, looks at it with list, show and doctor, in several time zones and
+through a closed pipe, and uninstalls.
 The Python that runs it needs opentelemetry-proto, as target/platform/venv/bin/python has.
 """
+import functools
 import json
 import os
 import pathlib
@@ -14,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-from checks import check, ended, is_silent
+from checks import check, ended, is_silent, takes_closed_pipe, tells_local_time
 from collector import Collector, attributes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -34,14 +36,14 @@ class Home:
         self.config.parent.mkdir()
         self.config.write_bytes(BEFORE)
 
-    def run(self, name, *arguments, input=b"", program=None):
+    def run(self, name, *arguments, input=b"", program=None, env=None, output=None):
         """Runs our executable under a name; what it started goes on, which is why the streams are files."""
         program = program or self.bin / (name + self.exe.suffix)
         launcher = [word.replace("{name}", str(self.bin / name)) for word in self.launcher]
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             given.write(input)
             given.seek(0)
-            done = subprocess.run([*launcher, str(program), *arguments], env=self.env, cwd=self.folder, stdin=given, stdout=out, stderr=err, timeout=120)
+            done = subprocess.run([*launcher, str(program), *arguments], env=self.env | (env or {}), cwd=self.folder, stdin=given, stdout=output or out, stderr=err, timeout=120)
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
@@ -119,6 +121,9 @@ def main():
         is_silent(lambda name, arguments, payload: home.run(name, *arguments, input=payload))
         delivers(home, collector)
         shows(home)
+        run = functools.partial(home.run, "arize-codex")
+        tells_local_time(run)
+        takes_closed_pipe(run)
         uninstalls(home)
     return ended()
 

@@ -9,6 +9,7 @@ windows: what only Windows has: the long form of paths, commands of their own, a
 below %ProgramData%, the plugin's commands, notify with more than a command line holds, advice for its shells. Both
 without one of them.
 """
+import functools
 import json
 import os
 import pathlib
@@ -16,9 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-from checks import check, ended, is_silent
+from checks import check, ended, is_silent, takes_closed_pipe, tells_local_time
 from collector import Collector, attributes
 from wine import Windows
 
@@ -51,11 +53,14 @@ def is_trusted(lab, how=""):
     check("doctor finds the same trust", any("trust" in line and "ok" in line.lower() for line in doctor.splitlines() if "hook" in line), doctor)
 
 
-def delivers(lab, collector, script):
+def delivers(lab, collector, script, flush=False):
+    collector.spans.clear()
     lab.model(script)
     done = lab.codex("say hello", "-s", "danger-full-access", trusted=True)
     check("codex exec", done.returncode == 0, done.stderr.decode(errors="replace")[-500:])
-    spans = list(collector.wait(90))
+    if flush:
+        lab.run(lab.ours("arize-codex"), "flush", "--wait", "60")
+    spans = list(collector.wait(180))
     root = next((s for s in spans if not s.parent_span_id), None)
     got = attributes(root) if root else {}
     # Calls 0 and 1 of the model: 1000 + n in, 50 + n out.
@@ -72,18 +77,41 @@ def survives_kill(lab, collector, script):
     lab.model(script)
     command = ["wine", str(lab.codex_exe), "exec", "a turn that is killed", "--skip-git-repo-check", "-s", "danger-full-access", *lab.provider]
     process = subprocess.Popen(command, cwd=lab.work, env=lab.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    state, until = lab.harness / "state/codex", time.time() + 60
-    while time.time() < until and not any("PostToolUse" in p.read_text(errors="replace") for p in state.glob("spans_*")):
-        time.sleep(0.2)
+    state = lab.harness / "state/codex"
+    until(lambda: any("PostToolUse" in p.read_text(errors="replace") for p in state.glob("spans_*")))
     process.kill()
     process.wait()
-    lab.run(lab.ours("arize-codex"), "flush", "--wait", "60")
-    until = time.time() + 60
-    while time.time() < until and len(collector.spans) == seen:
-        lab.run(lab.ours("arize-codex"), "flush", "--wait", "10")
-        time.sleep(1)
+    until(lambda: lab.run(lab.ours("arize-codex"), "flush", "--wait", "60") and len(collector.spans) > seen)
     texts = [str(attributes(s).get("input.value")) for s in collector.spans[seen:]]
     check("a turn whose Codex was killed arrives", any("a turn that is killed" in t for t in texts), texts)
+
+
+def survives_kill_in_delivery(lab, collector, script):
+    """The delivering process is ended (TerminateProcess) while the collector has the turn and has not answered."""
+    seen, killed = len(collector.spans), []
+    collector.held.clear()
+    collector.holding = True
+
+    def kill():
+        until(lambda: collector.held)
+        # By the name of its program, which only the delivery has: hooks run under the names of their links.
+        killed.append(lab.run("taskkill", "/f", "/im", "arize-codex.exe"))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    lab.model(script)
+    done = lab.codex("killed in delivery", "-s", "danger-full-access", trusted=True)
+    killer.join()
+    check("codex exec with a collector that hangs", done.returncode == 0, done.stderr.decode(errors="replace")[-500:])
+    check("the delivery is killed in mid-request", killed[0].returncode == 0 and until(lambda: not lab.processes("arize-codex.exe")), killed)
+    tried = {span.span_id for span in collector.held}
+    check("which nobody took for delivered", len(tried) == 4 and len(collector.spans) == seen, (len(tried), len(collector.spans) - seen))
+    collector.holding = False
+    done = lab.run(lab.ours("arize-codex"), "flush", "--wait", "60")
+    got = [span.span_id for span in collector.spans[seen:]]
+    check("nothing is lost and nothing comes twice", done.returncode == 0 and len(got) == 4 and set(got) == tried, (len(got), done.stderr))
+    again = lab.run(lab.ours("arize-codex"), "flush", "--wait", "60")
+    check("and nothing is left", again.returncode == 0 and len(collector.spans) == seen + 4, again.stderr)
 
 
 def uninstalls(lab):
@@ -135,9 +163,7 @@ def obeys_administrator(lab, exe, collector, script):
         lab.model(script)
         codex = lab.codex("managed", "-s", "danger-full-access", trusted=True)
         check("codex exec with managed hooks", codex.returncode == 0, codex.stderr.decode(errors="replace")[-500:])
-        until = time.time() + 60
-        while time.time() < until and len(collector.spans) < seen + 4:
-            time.sleep(0.5)
+        until(lambda: len(collector.spans) >= seen + 4)
         texts = [str(attributes(s).get("input.value")) for s in collector.spans[seen:]]
         check("their turn arrives", "managed" in texts, texts)
         doctor = lab.run(exe, "doctor").stdout.decode(errors="replace")
@@ -185,11 +211,56 @@ def misses_long_notify(lab, exe, collector, script):
     check("backfill brings the turn in", found, (done.stdout, done.stderr))
 
 
+def needs_no_notify(lab, exe, collector, script):
+    """Where hooks are trusted, the turn of a thread too long for notify arrives all the same: Stop has its input on stdin."""
+    lab.clear(BEFORE)
+    lab.run(exe, "install", "--yes", "--target", "phoenix", "--endpoint", collector.url)
+    lab.trust()
+    lab.model(script)
+    seen = len(collector.spans)
+    done = lab.codex("-", "-s", "danger-full-access", trusted=True, input=b"a long thread " * 5000, env={"ARIZE_TRACE_DEBUG": "true"})
+    check("codex exec with trusted hooks and 70,000 characters", done.returncode == 0, done.stderr.decode(errors="replace")[-500:])
+    until(lambda: len(collector.spans) >= seen + 4)
+    found = [attributes(s) for s in collector.spans[seen:] if str(attributes(s).get("input.value")).startswith("a long thread ")]
+    check("hooks tell the turn to the token", [f.get("llm.token_count.prompt") for f in found] == [2001], found)
+    kept = [path.name for path in (lab.harness / "state/codex/debug").glob("*")]
+    check("without a call of notify", kept and not any("notify" in name for name in kept), kept)
+
+
+def lives_on_a_share(directory, exe, collector, script):
+    """The person's folders lie on another machine, as in many companies."""
+    share = pathlib.Path(directory).resolve() / "prefix/dosdevices/unc/server/people"
+    there = share.parent.parent.parent.parent / "drive_c/lab/people"
+    shutil.rmtree(there, ignore_errors=True)
+    there.mkdir(parents=True)
+    share.parent.mkdir(parents=True, exist_ok=True)
+    if not share.is_symlink():
+        share.symlink_to(there)
+    lab = Windows(directory, "\\\\server\\people\\jo")
+    lab.clear(BEFORE)
+    done = lab.run(exe, "install", "--yes", "--target", "phoenix", "--endpoint", collector.url)
+    check("install on a share", done.returncode == 0, done.stdout + done.stderr)
+    is_trusted(lab, "on a share")
+    try:
+        # wine calls a program there UNC\\server\\…, which is no path, so that a hook cannot start its own program again.
+        delivers(lab, collector, script, flush=True)
+    finally:
+        lab.end_model()
+    done = lab.run(lab.ours("arize-codex"), "uninstall", "--yes")
+    check("uninstall from a share", done.returncode == 0 and not list((lab.harness / "bin").glob("*")), done.stderr)
+
+
+def until(done, seconds=180):
+    """What `done` gives once that is something, or at last."""
+    end = time.time() + seconds
+    while not done() and time.time() < end:
+        time.sleep(0.2)
+    return done()
+
+
 def inputs(collector, seen):
     """What went into the spans that arrived since, once there are any."""
-    until = time.time() + 60
-    while time.time() < until and len(collector.spans) == seen:
-        time.sleep(0.5)
+    until(lambda: len(collector.spans) > seen)
     return [str(attributes(s).get("input.value")) for s in collector.spans[seen:]]
 
 
@@ -226,14 +297,20 @@ def main():
                 is_trusted(lab)
                 delivers(lab, collector, script)
                 survives_kill(lab, collector, slow)
+                survives_kill_in_delivery(lab, collector, script)
+                run = functools.partial(lab.run, lab.ours("arize-codex"))
+                tells_local_time(run)
+                takes_closed_pipe(run)
                 is_silent(lambda name, arguments, payload: lab.run(lab.ours(name), *arguments, input=payload))
                 uninstalls(lab)
             if "windows" in parts:
                 takes_long_paths(lab, exe)
                 prefers_commands_for_windows(lab)
                 misses_long_notify(lab, exe, collector, script)
+                needs_no_notify(lab, exe, collector, script)
                 speaks_windows(lab, exe)
                 has_plugin(lab)
+                lives_on_a_share(directory, exe, collector, script)
                 obeys_administrator(lab, exe, collector, script)
     finally:
         lab.stop()

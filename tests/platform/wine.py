@@ -40,7 +40,9 @@ class Windows:
         self.model_process = None
 
     def path(self, windows):
-        """Where a path of drive C: lies."""
+        """Where a path of drive C: or of a share lies."""
+        if windows.startswith("\\\\"):
+            return self.folder / "prefix/dosdevices/unc" / windows[2:].replace("\\", "/")
         return self.drive / windows[3:].replace("\\", "/")
 
     def clear(self, before=None):
@@ -52,18 +54,30 @@ class Windows:
         if before is not None:
             (self.codex_home / "config.toml").write_bytes(before)
 
-    def run(self, program, *args, input=b"", timeout=300, env=None):
+    def run(self, program, *args, input=b"", timeout=300, env=None, output=None):
         """Runs a program to its end; what it started in the background may go on, and hold a pipe, which is why the streams are files."""
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             given.write(input)
             given.seek(0)
-            done = subprocess.run(["wine", str(program), *args], cwd=self.work, env=self.env | (env or {}), stdin=given, stdout=out, stderr=err, timeout=timeout)
+            done = subprocess.run(["wine", str(program), *args], cwd=self.work, env=self.env | (env or {}), stdin=given, stdout=output or out, stderr=err, timeout=timeout)
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
 
     def ours(self, name):
         return self.harness / "bin" / f"{name}.exe"
+
+    def processes(self, name):
+        """The command lines of a program's processes in this prefix."""
+        mark, found = f"WINEPREFIX={self.env['WINEPREFIX']}".encode(), []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                line = (process / "cmdline").read_bytes()
+                if name.encode() in line and mark in (process / "environ").read_bytes().split(b"\0"):
+                    found.append(line.replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:  # It has ended.
+                continue
+        return found
 
     def model(self, script):
         """Starts the scripted model; `self.provider` are the flags by which Codex finds it, so that config.toml stays as it is."""
