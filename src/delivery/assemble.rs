@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::codex::events::Version;
 use crate::codex::payload::json_fault;
 use crate::codex::rollout::reader::Reader;
 use crate::codex::rollout::spawn::{self, Sought, SpawnCall};
@@ -196,7 +197,8 @@ pub fn read_turn(context: &Context, closing: &Closing, rows: Rows) -> Turn {
     if let Some(remote) = meta.as_mut().and_then(|m| m.git_remote.as_mut()) {
         *remote = git::without_credentials(remote);
     }
-    let records = path.as_deref().and_then(|p| records_of(p, closing));
+    let release = meta.as_ref().and_then(|meta| Version::parse(meta.cli_version.as_deref()?));
+    let records = path.as_deref().and_then(|p| records_of(p, closing, release));
     let spawn = spawn_call(context, closing, meta.as_ref());
     let cwd = closing.session.cwd.as_deref().or(meta.as_ref().and_then(|m| m.cwd.as_deref()));
     let live = !matches!(closing.reason, Reason::Backfill);
@@ -236,7 +238,11 @@ fn rollout_path(context: &Context, closing: &Closing) -> Option<PathBuf> {
 
 /// Returns what the rollout says from the turn's beginning on, or a little earlier: the counts of tokens
 /// before it are the base of its own.
-fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Record>> {
+fn records_of(
+    path: &Path,
+    closing: &Closing,
+    release: Option<Version>,
+) -> Option<impl Iterator<Item = Record>> {
     let compressed = path.extension().is_some_and(|e| e == "zst");
     let from = match closing.turn.rollout_from {
         Some(from) => from,
@@ -246,6 +252,7 @@ fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Rec
             None => fs::metadata(path).map_or(0, |m| m.len()).saturating_sub(locate::MAX_LOOK_BACK_BYTES),
         },
     };
+    let mut before = carried_over(path, release, from).into_iter();
     let mut reader = Reader::open_at(path, from).ok()?;
     let to = closing.rollout_to.filter(|_| !compressed);
     // What the model does after a Stop is reported as the turn's next part, however late this one is assembled.
@@ -260,10 +267,29 @@ fn records_of(path: &Path, closing: &Closing) -> Option<impl Iterator<Item = Rec
         )
     };
     Some(std::iter::from_fn(move || {
+        if let Some(record) = before.next() {
+            return Some(record);
+        }
         let record = reader.next()?;
         let beyond = to.is_some_and(|to| reader.line_at() >= to);
         (!beyond || !goes_on(&record.fact)).then_some(record)
     }))
+}
+
+/// What holds for a turn although it stands before `from`: the settings, which Codex writes when they change, the goal, and
+/// the last count of tokens.
+fn carried_over(path: &Path, release: Option<Version>, from: u64) -> Vec<Record> {
+    if from == 0 || release.is_some_and(|release| release < FIRST_WITH_SETTINGS) {
+        return Vec::new();
+    }
+    let words = ["thread_settings_applied", "goal_objective", "thread_goal_updated", "token_count"];
+    let last = |word: &&str| locate::find_word_before(path, from, word).ok().flatten();
+    let mut places: Vec<u64> = words.iter().filter_map(last).collect();
+    places.sort_unstable();
+    let carried =
+        |fact: &Fact| matches!(fact, Fact::Settings(_) | Fact::Goal { .. } | Fact::TokenCount { .. });
+    let records = places.into_iter().filter_map(|place| Reader::open_at(path, place).ok()?.next());
+    records.filter(|record| carried(&record.fact)).collect()
 }
 
 /// The call that set a subagent to work, from its parent's rollout.
@@ -290,6 +316,8 @@ fn read_git(cwd: &Path) -> Git {
 
 /// Hooks hold a thread's lock for milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// The first release that writes the settings of a thread. Where it does not, its rollouts are not searched for them.
+const FIRST_WITH_SETTINGS: Version = Version(0, 144, 0);
 /// Distance before a turn at which the last count of tokens is found.
 const BASE_BYTES: u64 = 64 * 1024;
 /// More turns than this were never begun and not reported; a rollout that says so is not Codex's.

@@ -19,7 +19,7 @@ use crate::delivery::processes;
 use crate::delivery::processes::Marker;
 use crate::ids::{ThreadId, TurnId};
 use crate::settings::Settings;
-use crate::time;
+use crate::time::{self, Timestamp};
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::state::{self, LockedState, State, StateError};
 
@@ -32,12 +32,13 @@ pub fn close_all(context: &Context, settings: &Settings) {
     }
 }
 
-/// Returns true if the rollout of an open turn records its end; that of `except` is not asked.
+/// Returns true if the rollout of an open turn records its end, or that of a thread without one a turn that no hook
+/// reported; that of `except` is not asked.
 pub fn any(paths: &Paths, except: &ThreadId) -> bool {
     let states = threads(paths).into_iter().filter(|thread| thread != except);
     states
         .filter_map(|thread| state::peek(paths, &thread).ok().flatten())
-        .any(|state| open_turn_ended(&state))
+        .any(|state| open_turn_ended(&state) || has_unseen(paths, &state))
 }
 
 /// Waits until an open turn is over: its end is written, or somebody has closed it, or its request is made again.
@@ -164,22 +165,8 @@ pub fn leave_unseen(
     state: &mut State,
 ) -> Result<(), StateError> {
     let Some((path, seen_to)) = own_rollout(paths, state) else { return Ok(()) };
-    let Ok(reader) = Reader::open_at(&path, seen_to) else { return Ok(()) };
-    let mut reader = reader.within(MAX_UNSEEN_BYTES);
-    let (mut begun, mut found, mut seen_to) = (None, Vec::new(), seen_to);
-    while let Some(record) = reader.next() {
-        let turn = record.turn.and_then(|turn| TurnId::parse(&turn).ok());
-        match (record.fact, turn) {
-            (Fact::TurnStarted { .. }, Some(turn)) => begun = Some((turn, record.at)),
-            (Fact::TurnEnded(_), Some(turn)) => {
-                let own = begun.take().filter(|(id, _)| *id == turn);
-                found.extend(own.filter(|(id, _)| state.closed_turn(id).is_none()));
-                seen_to = reader.line_at();
-            }
-            _ => {}
-        }
-    }
-    for (id, at) in found {
+    let Some(unseen) = read_unseen(&path, seen_to, MAX_UNSEEN_BYTES, state) else { return Ok(()) };
+    for (id, at) in unseen.turns {
         let mut unseen = State::new(state.thread_id.clone());
         unseen.session = state.session.clone();
         unseen.session.transcript_path = Some(path.to_string_lossy().into_owned());
@@ -190,11 +177,45 @@ pub fn leave_unseen(
             state.remember_closed(&closing.turn, None);
         }
     }
-    if state.seen_to != Some(seen_to) {
-        state.seen_to = Some(seen_to);
+    if state.seen_to != Some(unseen.seen_to) {
+        state.seen_to = Some(unseen.seen_to);
         locked.write(state)?;
     }
     Ok(())
+}
+
+/// Returns true if a turn that no hook reported stands right behind the last closed one, and has ended.
+fn has_unseen(paths: &Paths, state: &State) -> bool {
+    let unseen = own_rollout(paths, state)
+        .and_then(|(path, seen_to)| read_unseen(&path, seen_to, QUICK_UNSEEN_BYTES, state));
+    unseen.is_some_and(|unseen| !unseen.turns.is_empty())
+}
+
+/// What stands behind the last turn that was closed.
+struct Unseen {
+    /// The turns that began and ended there, which nobody has closed.
+    turns: Vec<(TurnId, Timestamp)>,
+    /// The beginning of the last line that ends a turn.
+    seen_to: u64,
+}
+
+/// Reads what stands behind the last turn that was closed; `None` when the rollout cannot be read.
+fn read_unseen(path: &Path, seen_to: u64, most: u64, state: &State) -> Option<Unseen> {
+    let mut reader = Reader::open_at(path, seen_to).ok()?.within(most);
+    let (mut begun, mut unseen) = (None, Unseen { turns: Vec::new(), seen_to });
+    while let Some(record) = reader.next() {
+        let turn = record.turn.and_then(|turn| TurnId::parse(&turn).ok());
+        match (record.fact, turn) {
+            (Fact::TurnStarted { .. }, Some(turn)) => begun = Some((turn, record.at)),
+            (Fact::TurnEnded(_), Some(turn)) => {
+                let own = begun.take().filter(|(id, _)| *id == turn);
+                unseen.turns.extend(own.filter(|(id, _)| state.closed_turn(id).is_none()));
+                unseen.seen_to = reader.line_at();
+            }
+            _ => {}
+        }
+    }
+    Some(unseen)
 }
 
 /// As long as Codex may wait for the hooks of a turn: 600 seconds for one that names no time, and a little more.
@@ -208,3 +229,5 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// The most that is read of what follows a closed turn.
 const MAX_UNSEEN_BYTES: u64 = 16 * 1024 * 1024;
+/// The most that a hook reads of it, to see whether it is worth a process: a command of the user's takes a few lines.
+const QUICK_UNSEEN_BYTES: u64 = 64 * 1024;

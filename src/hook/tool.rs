@@ -46,6 +46,10 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
     }
     let root = root_of(hook, payload);
     let mut thread = Thread::open(hook, &id)?;
+    // A result behind the end of its turn belongs to a call that is told there already, as running on.
+    if event == Event::PostToolUse && turn.is_some_and(|turn| thread.state.closed_turn(&turn).is_some()) {
+        return Ok(());
+    }
     thread.take_up(payload, root, at)?;
     thread.begin_rows()?;
     thread.save()?;
@@ -86,7 +90,8 @@ fn end_compaction(hook: &Hook, payload: &HookPayload, event: Event, id: &ThreadI
     Ok(())
 }
 
-/// Appends a row when the turn's file has been begun; returns the settings it was begun with.
+/// Appends a row when the turn's file has been begun, or that of the turn in which a call of an earlier one runs: a
+/// script of code mode goes on in the next turn, under the id of its own. Returns the settings the file was begun with.
 fn append_to_begun(
     hook: &Hook,
     id: &ThreadId,
@@ -97,15 +102,20 @@ fn append_to_begun(
     if !path.exists() {
         return Ok(None);
     }
-    let _locked = LockedState::lock(hook.context.paths(), id, LOCK_PATIENCE)?;
+    let locked = LockedState::lock(hook.context.paths(), id, LOCK_PATIENCE)?;
     let mut file = match file::private_options().read(true).append(true).open(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e.into()),
     };
     let Some(first) = first_row(&mut file)? else { return Ok(None) };
-    let another = turn.is_some() && first.turn.is_some() && first.turn.as_ref() != turn;
-    let Some(settings) = first.settings.filter(|_| !another) else { return Ok(None) };
+    let another = turn.filter(|turn| first.turn.as_ref().is_some_and(|first| first != *turn));
+    let is_over = |turn: &TurnId| {
+        let state = locked.read().ok().flatten();
+        state.is_some_and(|state| state.closed_turn(turn).is_some())
+    };
+    let ours = another.is_none_or(is_over);
+    let Some(settings) = first.settings.filter(|_| ours) else { return Ok(None) };
     let mut row = make(&settings);
     if file.metadata()?.len() > MAX_ROWS_BYTES {
         // That the call was made is still reported.
@@ -149,17 +159,21 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
         input,
         output: kept(Class::ToolContent, &payload.tool_response),
         trigger: payload.trigger.clone(),
-        request: request_of(payload, &redactor),
+        request: request_of(payload, kind, &redactor),
         settings: None,
     }
 }
 
-/// Returns the request to the model that a payload describes, if it describes one.
-fn request_of(payload: &HookPayload, redactor: &Redactor) -> Option<Box<Request>> {
+/// Returns the request to the model that a payload describes, if it describes one. 0.169 names neither the request nor the
+/// attempt.
+fn request_of(payload: &HookPayload, kind: Kind, redactor: &Redactor) -> Option<Box<Request>> {
+    if !matches!(kind, Kind::PreModelRequest | Kind::PostModelRequest) {
+        return None;
+    }
     let short = |text: &Option<String>| text.as_deref().map(|text| name_of(Some(text)));
     Some(Box::new(Request {
-        id: name_of(Some(payload.request_id.as_deref()?)),
-        attempt: payload.attempt_number.unwrap_or(1),
+        id: name_of(payload.request_id.as_deref()),
+        attempt: payload.attempt_number.unwrap_or(u64::from(payload.request_id.is_some())),
         kind: short(&payload.kind),
         model: short(&payload.model),
         status: short(&payload.status),

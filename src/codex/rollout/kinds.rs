@@ -74,7 +74,8 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_WORD: usize = 64;
 /// Of the recordings, of published rollouts since 0.63, and of the executable's own words where neither has one.
 const KNOWN: &str = "
-compacted id_allocation inter_agent_communication inter_agent_communication_metadata retained_context session_meta
+compacted id_allocation inter_agent_communication inter_agent_communication_metadata retained_context
+retained_context/verified_answer session_meta
 token_usage_record turn_context world_state function_call function_call_output message reasoning
 event_msg/agent_message event_msg/agent_reasoning event_msg/agent_reasoning_raw_content event_msg/background_event
 event_msg/collab_agent_interaction_end event_msg/collab_agent_spawn_end event_msg/collab_close_end event_msg/collab_waiting_end
@@ -91,7 +92,8 @@ event_msg/item_completed/ExitedReviewMode event_msg/item_completed/Extension eve
 event_msg/item_completed/HookPrompt event_msg/item_completed/ImageGeneration event_msg/item_completed/ImageView
 event_msg/item_completed/McpToolCall event_msg/item_completed/Plan event_msg/item_completed/Reasoning
 event_msg/item_completed/SubAgentActivity event_msg/item_completed/UserMessage event_msg/item_completed/WebSearch
-response_item/additional_tools response_item/agent_message response_item/custom_tool_call
+response_item/additional_tools response_item/agent_message response_item/compaction
+response_item/context_compaction response_item/custom_tool_call
 response_item/custom_tool_call_output response_item/function_call response_item/function_call_output
 response_item/ghost_snapshot response_item/image_generation_call response_item/local_shell_call response_item/message
 response_item/reasoning response_item/tool_search_call response_item/tool_search_output response_item/web_search_call

@@ -73,7 +73,16 @@ pub fn find_turn_start(path: &Path, turn: &str) -> io::Result<Option<u64>> {
         kinds.iter().any(|kind| memmem::find(line, kind.as_bytes()).is_some())
             && memmem::find(line, format!("\"{turn}\"").as_bytes()).is_some()
     };
-    find_line_backwards(path, turn.as_bytes(), is_start)
+    find_line_backwards(path, u64::MAX, turn.as_bytes(), is_start)
+}
+
+/// Returns where the last line before the byte `end` begins that holds `word` as a JSON string; `None` when there is none
+/// among the [`MAX_LOOK_BACK_BYTES`] before.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn find_word_before(path: &Path, end: u64, word: &str) -> io::Result<Option<u64>> {
+    find_line_backwards(path, end, format!("\"{word}\"").as_bytes(), |_| true)
 }
 
 /// Returns true if the last lines of a rollout say that `turn` has ended.
@@ -109,14 +118,16 @@ pub fn is_over_after(path: &Path, turn: &str, from: u64) -> bool {
     false
 }
 
-/// Looks from the end of a file for a line that holds `needle` and satisfies `wanted`; returns where it begins.
+/// Looks from the end of a file, or from the byte `size`, for a line that holds `needle` and satisfies `wanted`; returns
+/// where it begins.
 fn find_line_backwards(
     path: &Path,
+    size: u64,
     needle: &[u8],
     wanted: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Option<u64>> {
     let mut file = open_regular(path)?;
-    let size = file.metadata()?.len();
+    let size = file.metadata()?.len().min(size);
     let overlap = needle.len() as u64 + MAX_START_LINE_BYTES;
     let mut end = size;
     while end > 0 && size - end < MAX_LOOK_BACK_BYTES {

@@ -39,6 +39,15 @@ impl Attempted {
         self.error.clone_from(&request.error);
     }
 
+    /// Returns true if hooks name neither the request nor its response, as those of 0.169.
+    pub fn is_nameless(&self) -> bool {
+        self.id.is_empty() && self.response.is_none()
+    }
+
+    pub fn completed(&self) -> bool {
+        self.status.as_deref() == Some("completed")
+    }
+
     pub fn failed(&self) -> bool {
         self.status.as_deref() == Some("failed")
     }

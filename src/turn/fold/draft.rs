@@ -63,6 +63,8 @@ pub(super) struct ToolDraft {
     /// The thread of the subagent this call started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spawned: Option<String>,
+    /// A script of an earlier turn made the call, in the time of this one.
+    pub earlier: bool,
     /// The script that made the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
@@ -152,9 +154,9 @@ impl ToolDraft {
         })
     }
 
-    /// Returns whether a script made the call.
+    /// Returns whether a script of this turn made the call.
     pub fn is_nested(&self) -> bool {
-        self.request.is_none() && self.call_id.starts_with(NESTED_ID)
+        self.request.is_none() && self.call_id.starts_with(NESTED_ID) && !self.earlier
     }
 }
 

@@ -168,7 +168,7 @@ impl Fold<'_> {
         let told =
             matches!(closing.reason, Reason::Stop | Reason::NotifyOnly) || closing.turn.notified.is_some();
         !told
-            && !self.calls.is_empty()
+            && !(self.calls.is_empty() && self.inputs.is_empty())
             && !self.tokens.is_exact()
             && self.compactions.is_empty()
             && self.final_text().is_none()

@@ -8,6 +8,7 @@ mod attempts;
 mod calls;
 mod draft;
 mod finish;
+mod forms;
 mod given;
 mod names;
 mod outcome;
@@ -186,13 +187,23 @@ impl<'a> Fold<'a> {
         }
         let turn = record.turn.as_deref().or(self.current.as_deref());
         if turn != Some(self.turn) {
-            return;
+            let Some((call_id, started)) = self.call_here(&record) else { return };
+            self.tool(&call_id, started, |draft| draft.earlier = true);
         }
         if record.at > Timestamp::default() && self.end.is_none() {
             self.first_at.get_or_insert(record.at);
             self.last_at = Some(self.last_at.map_or(record.at, |last| last.max(record.at)));
         }
         self.fact(record.at, record.fact);
+    }
+
+    /// Returns the call, and its beginning, of a record that notes one a script of an earlier turn made in the time of this
+    /// one: a script that is not waited for rests when its turn ends, and goes on with the next.
+    fn call_here(&self, record: &Record) -> Option<(String, Timestamp)> {
+        let Fact::ToolDetail(detail) = &record.fact else { return None };
+        let runs = self.current.as_deref() == Some(self.turn) && self.end.is_none();
+        let started = detail.started.filter(|at| self.first_at.is_some_and(|first| *at >= first))?;
+        (detail.call_id.starts_with(NESTED_ID) && runs).then(|| (detail.call_id.clone(), started))
     }
 
     fn fact(&mut self, at: Timestamp, mut fact: Fact) {
@@ -300,6 +311,10 @@ impl<'a> Fold<'a> {
         // What a command that was left running came to after the turn is none of the turn's: nobody has seen it.
         let late = self.end.is_some();
         if late {
+            let begun = detail.started.unwrap_or_default();
+            if self.end.as_ref().is_some_and(|(end, _)| begun > *end) {
+                return;
+            }
             detail.forget_the_result();
         }
         self.tool(&detail.call_id.clone(), detail.started.unwrap_or(at), |draft| {
@@ -315,8 +330,12 @@ impl<'a> Fold<'a> {
     }
 
     fn row(&mut self, row: &Row) {
-        if row.turn.as_ref().is_some_and(|t| t.as_str() != self.turn) {
-            return;
+        let of_another = row.turn.as_ref().is_some_and(|t| t.as_str() != self.turn);
+        if of_another {
+            if !self.is_of_a_call_here(row) {
+                return;
+            }
+            self.tool(&row.call_id, row.at, |draft| draft.earlier = true);
         }
         match row.row {
             Kind::PreToolUse => {
@@ -334,6 +353,12 @@ impl<'a> Fold<'a> {
             Kind::PreModelRequest | Kind::PostModelRequest => self.request(row),
             Kind::Settings | Kind::Unknown => {}
         }
+    }
+
+    /// Returns true if a row of another turn tells of a call that its script makes in the time of this one.
+    fn is_of_a_call_here(&self, row: &Row) -> bool {
+        let begins = row.row == Kind::PreToolUse && row.call_id.starts_with(NESTED_ID);
+        begins || row.row == Kind::PostToolUse && self.tools.contains(&row.call_id)
     }
 
     fn hooked_tool(&mut self, row: &Row, change: impl FnOnce(&mut ToolDraft)) {

@@ -1,5 +1,6 @@
 //! What a tool is called: by the user's name for it, the model's own, and an MCP server's.
 
+use crate::codex::rollout::ToolDetail;
 use crate::turn::fold::draft::ToolDraft;
 
 impl ToolDraft {
@@ -11,6 +12,8 @@ impl ToolDraft {
         let hook = self.hook_name.clone();
         let told = self.detail.as_ref().and_then(|d| Some((d.server.clone()?, d.tool.clone()?)));
         let mcp = told
+            // Codex notes its own tools for what servers offer as a server's.
+            .filter(|(_, tool)| !OWN.contains(&tool.as_str()))
             .or_else(|| mcp_parts(namespace, raw.as_deref()))
             .or_else(|| mcp_parts(None, hook.as_deref()));
         if let Some((server, tool)) = &mcp {
@@ -21,7 +24,7 @@ impl ToolDraft {
                 "Bash".to_owned()
             }
             Some(name) => name.to_owned(),
-            None => hook.or_else(|| self.detail.as_ref().map(|d| detail_name(&d.kind))).unwrap_or_default(),
+            None => hook.or_else(|| self.detail.as_ref().map(|d| detail_name(d))).unwrap_or_default(),
         };
         let model_name = raw.filter(|r| *r != name);
         (name, model_name, None)
@@ -38,8 +41,12 @@ fn mcp_parts(namespace: Option<&str>, name: Option<&str>) -> Option<(String, Str
     Some((server.to_owned(), tool.to_owned()))
 }
 
-fn detail_name(kind: &str) -> String {
-    match kind {
+/// Tools of Codex's own that it notes as a server's.
+const OWN: &[&str] = &["list_mcp_resources", "list_mcp_resource_templates", "read_mcp_resource"];
+
+fn detail_name(detail: &ToolDetail) -> String {
+    match detail.kind.as_str() {
+        "McpToolCall" | "mcp_tool_call_end" => detail.tool.as_deref().unwrap_or_default(),
         "CommandExecution" | "exec_command_end" => "Bash",
         "FileChange" | "patch_apply_end" => "apply_patch",
         "WebSearch" | "web_search_end" => "web_search",
@@ -61,5 +68,18 @@ mod tests {
         assert_eq!(mcp_parts(Some("mcp__demo__"), Some("add_it")), pair);
         assert_eq!(mcp_parts(None, Some("mcp__demo__add_it")), pair);
         assert_eq!(mcp_parts(Some("collaboration"), Some("spawn_agent")), None);
+    }
+
+    #[test]
+    fn own_tools_for_servers_are_no_servers() {
+        let draft = |tool: &str| {
+            let mut draft = ToolDraft::new("exec-1", crate::time::Timestamp::default());
+            let [server, tool] = ["codex", tool].map(|name| Some(name.to_owned()));
+            draft.detail =
+                Some(ToolDetail { kind: "McpToolCall".into(), server, tool, ..ToolDetail::default() });
+            draft.names().0
+        };
+        assert_eq!(draft("list_mcp_resources"), "list_mcp_resources");
+        assert_eq!(draft("search"), "mcp__codex__search");
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! The status of the model's request says nothing of it: the API writes `completed` on every custom call, which means
 //! that the model finished writing it. What counts, in this order: the exit code, Codex's own note of the call, the
-//! flag beside the output, a hook's result, and only where none of these exists, the words of the output. A tool may
+//! flag beside the output, a hook's result, and only where none of these exists, the output: one of Codex's own tools has
+//! a form for what worked ([`super::forms`]), and of others Codex's refusals are known by their words. A tool may
 //! print the same words, so they count at the beginning of an output alone.
 
-use crate::codex::rollout::{ToolDetail, ToolOutput};
+use crate::codex::rollout::{ToolDetail, ToolOutput, ToolRequest};
+use crate::turn::fold::forms;
 
 /// Everything known of how a call went.
 #[derive(Debug, Default)]
 pub(super) struct Told<'a> {
     pub exit_code: Option<i64>,
     pub detail: Option<&'a ToolDetail>,
+    pub request: Option<&'a ToolRequest>,
     pub output: Option<&'a ToolOutput>,
     /// What PostToolUse handed over; used where the rollout has no output.
     pub hook_output: Option<&'a str>,
@@ -42,7 +45,8 @@ pub(super) fn failure(told: &Told) -> Option<String> {
     let bad_status = noted.or(told.hosted_status).filter(|status| FAILED_STATUSES.contains(status));
     let success = told.output.and_then(|o| o.success);
     let untold = told.exit_code.is_none() && told.detail.is_none() && success.is_none();
-    let said_so = untold && told.output.is_some() && reads_as_failure(text);
+    let foreign = |output| told.request.is_some_and(|request| forms::is_foreign(request, output));
+    let said_so = untold && told.output.is_some_and(|output| reads_as_failure(text) || foreign(output));
     if bad_status.is_none() && success != Some(false) && !told.hook_error && !said_so {
         return None;
     }
@@ -51,9 +55,10 @@ pub(super) fn failure(told: &Told) -> Option<String> {
     said.map(str::to_owned)
 }
 
-/// Returns whether a tool is never left running: a call without a result has failed.
+/// Returns whether a tool, by the name hooks have for it, is never left running. Codex calls PostToolUse for all of them
+/// but for a call that failed; a command may run on.
 pub(super) fn always_ends(tool: &str) -> bool {
-    matches!(tool, "apply_patch" | "view_image") || tool.starts_with("mcp__")
+    tool != "Bash"
 }
 
 /// Returns the exit code in the text Codex gives to the model: in the lines before `Output:`, or in the JSON of old
@@ -135,6 +140,7 @@ pub(super) fn reads_as_refusal(error: &str, foreign: bool) -> bool {
     let begins = |starts: &[&str]| starts.iter().any(|start| error.starts_with(start));
     begins(CANCELLED)
         || (!foreign && (begins(REFUSALS) || (reads_as_failure(error) && error.contains(REJECTED))))
+            && !error.contains(UNSTARTED)
 }
 
 /// Returns whether what a tool gave to a hook is an MCP result that calls itself an error. What a command printed is
@@ -154,6 +160,8 @@ pub(super) const ABORTED: &str = "aborted by user";
 pub(super) const NO_RESULT: &str = "no result: Codex reported none for this call";
 /// A refusal inside one of Codex's own failure texts.
 pub(super) const REJECTED: &str = "Rejected(";
+/// What stands in the same brackets where a command could not be started, which nobody refused.
+const UNSTARTED: &str = "Failed to create unified exec process";
 /// The statuses of Codex's notes, and of hosted calls, that mean a failure.
 const FAILED_STATUSES: &[&str] = &["failed", "declined", "errored", "incomplete", "cancelled", "timed_out"];
 /// Refusal by a policy that forbids even to ask.
@@ -367,5 +375,7 @@ mod tests {
         assert!(reads_as_forbidden("approval policy is Never; reject command"));
         assert!(reads_as_refusal("user cancelled MCP tool call", true));
         assert!(!reads_as_refusal("rejected: no such table", true));
+        let unstarted = "exec_command failed: CreateProcess { message: \"Rejected(\\\"Failed to create unified exec process: No such file\\\")\" }";
+        assert!(!reads_as_refusal(unstarted, false));
     }
 }

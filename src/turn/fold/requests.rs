@@ -17,7 +17,11 @@ impl Fold<'_> {
     /// Takes up a row of a request.
     pub(super) fn request(&mut self, row: &Row) {
         let Some(request) = row.request.as_deref() else { return };
-        let known = self.by_request.get(&digest(&request.id)).copied();
+        let known = match request.id.is_empty() {
+            // One that is not named is answered before the next is made.
+            true => self.unanswered_request().filter(|_| row.row == Kind::PostModelRequest),
+            false => self.by_request.get(&digest(&request.id)).copied(),
+        };
         if known.is_none() && self.requests.len() < MAX_REQUESTS {
             let place = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
             self.by_request.insert(digest(&request.id), place);
@@ -29,6 +33,12 @@ impl Fold<'_> {
         if row.row == Kind::PostModelRequest && self.first_at.is_none() {
             self.last_error = attempted.error.clone().filter(|_| attempted.failed());
         }
+    }
+
+    /// The place of the last request, if it has no answer yet.
+    fn unanswered_request(&self) -> Option<u32> {
+        let last = self.requests.last().filter(|request| request.ended.is_none());
+        last.and_then(|_| u32::try_from(self.requests.len() - 1).ok())
     }
 
     /// Gives each model call the bounds and attempts of its request. Without a rollout the requests are the calls.
@@ -59,11 +69,30 @@ impl Fold<'_> {
                 None => {}
             }
         }
+        self.join_nameless(&requests);
         // The request that failed, or that an interrupt cut off, has no response: it is the last of both.
-        let last = requests.last().filter(|request| request.response.is_none());
+        let last = requests.last().filter(|request| request.response.is_none() && !request.completed());
         let call = self.calls.last_mut().filter(|call| call.usage.is_none());
         if let (Some(request), Some(call), true) = (last, call, *status != Status::Completed) {
             bound(call, &request);
+        }
+    }
+
+    /// Gives the calls the bounds of requests without a name, in their order, where both count the same.
+    fn join_nameless(&mut self, requests: &Shelf<Attempted>) {
+        let told: Vec<Attempted> = requests
+            .iter()
+            .filter(|request| request.is_nameless() && request.completed())
+            .map(|request| request.clone())
+            .collect();
+        let counted: Vec<usize> =
+            (0..self.calls.len()).filter(|at| self.calls.at(*at).usage.is_some()).collect();
+        let same = |(at, request): (&usize, &Attempted)| self.calls.at(*at).usage == request.usage;
+        if told.is_empty() || told.len() != counted.len() || !counted.iter().zip(&told).all(same) {
+            return;
+        }
+        for (at, request) in counted.into_iter().zip(&told) {
+            bound(self.calls.at_mut(at), request);
         }
     }
 

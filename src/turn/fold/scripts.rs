@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use crate::turn::Script;
 use crate::turn::fold::draft::{Place, ToolDraft};
 use crate::turn::fold::outcome::{
-    ABORTED, NO_RESULT, always_ends, failure_within, reads_as_abort, reads_as_failure, running_cell,
+    ABORTED, NO_RESULT, always_ends, failure_within, reads_as_abort, running_cell,
 };
 use crate::turn::fold::tools::Tools;
 
@@ -181,7 +181,9 @@ fn run_of(
     };
     let within: Vec<usize> = (0..runs.len()).filter(|at| holds(&runs[*at])).collect();
     let named = within.iter().copied().rfind(|at| within.len() > 1 && names(&runs[*at]));
-    let first = named.or(within.last().copied()).or_else(|| between(runs, started))?;
+    // Scripts of one response run one after the other: the one that is over first has been running.
+    let running = || within.iter().copied().min_by_key(|at| runs[*at].ended);
+    let first = named.or_else(running).or_else(|| between(runs, started))?;
     let cell = runs[first].cell.as_ref();
     let overlap = |run: &Run| ended.min(run.ended).since(started.max(run.started));
     let chain =
@@ -215,11 +217,17 @@ fn failure_of(tools: &Tools, runs: &[Run], at: usize, tool: &ToolDraft) -> Optio
         .as_deref()
         .and_then(|reason| failure_within(reason, &name))
         .or_else(|| chain().find_map(|(_, script)| failure_within(script.printed(), &name)))
-        .or_else(|| reason.filter(|r| reads_as_failure(r) && name != "Bash"));
+        .or_else(|| reason.filter(|r| name != "Bash" && is_of_a_tool(r)));
     let last =
         chain().next_back().filter(|(run, script)| run.answered && running_cell(script.printed()).is_none());
-    let ended = |run: &Run| always_ends(&name) || name == "Bash" && never_ran(run, tool);
+    let ended = |run: &Run| always_ends(&name) || never_ran(run, tool);
     told.or_else(|| last.filter(|(run, _)| ended(run)).map(|_| NO_RESULT.to_owned()))
+}
+
+/// Returns true if what a script died of is what a tool threw: a sentence, where JavaScript's own errors name their class.
+fn is_of_a_tool(reason: &str) -> bool {
+    let class = reason.split(':').next().unwrap_or_default();
+    !class.ends_with("Error") || class.contains(' ')
 }
 
 /// Returns true if a script was over so soon after its command was asked for that the command cannot be running on:

@@ -71,6 +71,7 @@ impl ToolDraft {
         let noted = self.detail_at.map(|at| self.detail.as_ref().and_then(|d| d.completed).unwrap_or(at));
         let told = match &self.place {
             Some(place) => [noted, self.finished_at, place.settled],
+            None if self.earlier => [noted, self.finished_at, None],
             None => [self.output_at, self.finished_at, self.detail_at],
         };
         told.into_iter().flatten().next()
@@ -82,7 +83,8 @@ impl ToolDraft {
             let started = place.started.max(from).min(to);
             return (started, finished.unwrap_or(to).max(started).min(to.max(started)));
         }
-        let asked = self.asked_at.or(self.hook_at).unwrap_or(self.first_at);
+        let noted = self.detail.as_ref().and_then(|d| d.started).filter(|_| self.earlier);
+        let asked = self.asked_at.or(noted).or(self.hook_at).unwrap_or(self.first_at);
         let mut started = asked.max(frame.started).min(frame.ended);
         let ended = match (finished, self.is_hosted()) {
             (Some(at), _) => at,
@@ -119,6 +121,7 @@ impl ToolDraft {
         let told = Told {
             exit_code,
             detail: self.detail.as_ref(),
+            request: self.request.as_ref(),
             output: self.output.as_ref(),
             hook_output: self.hook_output.as_deref(),
             hook_error: self.hook_error,
@@ -143,7 +146,7 @@ impl ToolDraft {
             return None;
         }
         // Hooks alone: Codex calls no PostToolUse for what fails. A command may run on.
-        let runs_on = || self.hook_name.as_deref().is_none_or(|n| n == "Bash" || !outcome::always_ends(n));
+        let runs_on = || self.hook_name.as_deref().is_none_or(|n| !outcome::always_ends(n));
         match frame.status {
             Status::Running => None,
             Status::Completed if frame.in_rollout || runs_on() => None,
