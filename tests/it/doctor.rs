@@ -61,6 +61,45 @@ fn doctor_accepts_plugin_or_entries_not_both() {
     assert!(both.contains("codex plugin remove arize-codex@arize-codex"), "{both}");
 }
 
+/// The newest session is one that a release of tomorrow wrote: a recorded one, with lines nobody knows yet.
+#[test]
+fn doctor_notes_entries_of_a_newer_release() {
+    let mut lab = installed();
+    let bin = lab.folder().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join("codex"), "#!/bin/sh\necho codex-cli 0.199.0\n").unwrap();
+    fs::set_permissions(bin.join("codex"), fs::Permissions::from_mode(0o755)).unwrap();
+    lab.environment.push(("PATH".into(), format!("{}:/usr/bin:/bin", bin.display())));
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/codex-0.171.0/default-tools");
+    let rollout = fs::read_dir(recorded).unwrap().flatten().map(|entry| entry.path());
+    let rollout = rollout.into_iter().find(|path| path.to_str().unwrap().contains("/rollout-")).unwrap();
+    let sessions = lab.paths().codex().join("sessions/2026/11/27");
+    fs::create_dir_all(&sessions).unwrap();
+    let place = sessions.join(rollout.file_name().unwrap());
+    let today = fs::read_to_string(rollout).unwrap().replace("0.171.0", "0.199.0");
+    fs::write(&place, &today).unwrap();
+    assert!(of(&lab, "codex")[0].starts_with("ok codex: 0.199.0 at "), "{:?}", of(&lab, "codex"));
+    assert_eq!(of(&lab, "rollouts"), [""; 0], "every line of it is known");
+    let tomorrow = r#"
+{"timestamp":"2026-11-27T12:00:00.000Z","type":"event_msg","payload":{"type":"of_tomorrow","said":"my secret plan"}}
+{"timestamp":"2026-11-27T12:00:00.000Z","type":"event_msg","payload":{"type":"item_completed","item":{"type":"Tomorrow","id":"x"}}}
+{"timestamp":"2026-11-27T12:00:00.000Z","type":"response_item","payload":{"type":"dream"}}
+{"timestamp":"2026-11-27T12:00:00.000Z","type":"new_line","payload":{}}
+"#;
+    fs::write(&place, today + tomorrow).unwrap();
+    assert_eq!(
+        of(&lab, "rollouts"),
+        [
+            "ok rollouts: note: Codex writes entries that this version ignores: event_msg/item_completed/Tomorrow, \
+          event_msg/of_tomorrow, new_line, response_item/dream → "
+        ]
+    );
+    let failed = findings(&lab).iter().filter(|finding| !finding.starts_with("ok ")).count();
+    fs::remove_file(&place).unwrap();
+    let before = findings(&lab).iter().filter(|finding| !finding.starts_with("ok ")).count();
+    assert_eq!(failed, before, "it is a note, no failure");
+}
+
 #[test]
 fn doctor_names_settings_without_effect() {
     let lab = installed();

@@ -4,8 +4,6 @@
 #[cfg(unix)]
 mod attributes;
 #[cfg(unix)]
-mod code_mode;
-#[cfg(unix)]
 mod codex;
 mod collector;
 #[cfg(unix)]
@@ -60,9 +58,15 @@ mod live_managed;
 mod live_story;
 #[cfg(unix)]
 mod live_trust;
+#[cfg(unix)]
+mod made_rollouts;
+#[cfg(unix)]
+mod matrix;
 mod model_input;
 #[cfg(unix)]
 mod namespace;
+#[cfg(unix)]
+mod next_look;
 #[cfg(unix)]
 mod one_story;
 mod outbox_model;

@@ -2,7 +2,7 @@
 //!
 //! Each of `fixtures/rollouts` has its turns stated by hand beside it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use arize_codex::delivery::past_turns::{self, Found, Wanted};
 use arize_codex::otel::attribute::{number, string};
 use arize_codex::otel::entry::Entry;
 use arize_codex::settings::Settings;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
 use crate::lab::Lab;
@@ -77,12 +78,24 @@ fn seen(entry: &Entry) -> Value {
         })
         .collect();
     tools.sort_by_key(Value::to_string);
+    let mut prompt_tokens: BTreeMap<&str, i64> = BTreeMap::new();
+    for span in kind("LLM") {
+        let used = number(span, "llm.token_count.prompt").unwrap_or_default();
+        *prompt_tokens.entry(string(span, "llm.model_name").unwrap_or_default()).or_default() += used;
+    }
+    let failure = |span: &Span| {
+        let status = span.status.as_ref().filter(|status| status.code == 2)?;
+        Some((string(span, "tool_call.id")?.to_owned(), Value::from(status.message.clone())))
+    };
+    let failures: BTreeMap<String, Value> = kind("TOOL").filter_map(failure).collect();
     json!({
         "id": entry.head.key.turn.as_str(),
         "status": string(root, "codex.turn.status"),
         "prompt": string(root, "input.value"),
         "answer": string(root, "output.value"),
         "models": models,
+        "prompt_tokens": prompt_tokens,
+        "failures": failures,
         "tokens": if tokens == [0, 0] { json!([]) } else { json!(tokens) },
         "tools": tools,
         "compactions_ms": kind("CHAIN").map(|s| (s.end_time_unix_nano - s.start_time_unix_nano) / 1_000_000).collect::<Vec<_>>(),

@@ -46,6 +46,10 @@ pub struct Recording {
     folder: PathBuf,
     events: Vec<Value>,
     pub expected: Value,
+    /// The calls that end a turn find the turn's end, as the process behind them does, which waits for it.
+    waits: bool,
+    /// A long line stands before each turn.
+    padded: bool,
 }
 
 /// What came out of a replay.
@@ -78,7 +82,21 @@ impl Recording {
             folder: folder.to_owned(),
             events: read("events.jsonl").lines().map(|l| serde_json::from_str(l).unwrap()).collect(),
             expected: serde_json::from_str(&read("expected.json")).unwrap(),
+            waits: false,
+            padded: false,
         }
+    }
+
+    /// The recording with turns so long that little of what came before is near: a line of 100 kB before each.
+    pub fn padded(mut self) -> Recording {
+        self.padded = true;
+        self
+    }
+
+    /// The recording as who waits for the end of each turn sees it: other lines may stand before that.
+    pub fn waiting(mut self) -> Recording {
+        self.waits = true;
+        self
     }
 
     /// The recording from its first call of a turn on, as hooks see a session that began without them.
@@ -113,10 +131,13 @@ impl Recording {
     fn replay_with(&self, config: &str, context: &Context, look: &mut dyn FnMut()) -> Replayed {
         fs::create_dir_all(context.paths().harness()).unwrap();
         fs::write(context.paths().config_yaml(), config).unwrap();
-        let rollouts = Rollouts::of(&self.folder, context.paths().codex());
-        for event in &self.events {
+        let rollouts = Rollouts::of(&self.folder, context.paths().codex(), self.padded);
+        for (n, event) in self.events.iter().enumerate() {
             let at = event["unix_ms"].as_i64().unwrap();
             rollouts.write_until(at);
+            if self.waits && self.ends_a_turn(n) {
+                rollouts.write_to_end_of(event["payload"]["turn_id"].as_str().unwrap());
+            }
             self.call(context, event, &rollouts, at);
             look();
         }
@@ -137,9 +158,17 @@ impl Recording {
         Replayed { entries }
     }
 
+    /// Returns true if a call ends its turn: no later one ends it once more, after another tool's Stop hook asked for more.
+    fn ends_a_turn(&self, n: usize) -> bool {
+        let ends = |event: &Value| ENDING.contains(&event["event"].as_str().unwrap());
+        let turn = &self.events[n]["payload"]["turn_id"];
+        let again = |later: &Value| ends(later) && later["payload"]["turn_id"] == *turn;
+        ends(&self.events[n]) && !self.events[n + 1..].iter().any(again)
+    }
+
     /// Puts the rollouts where Codex left them, as they were at the end.
     pub fn lay_rollouts(&self, codex: &Path) {
-        Rollouts::of(&self.folder, codex).write_until(i64::MAX);
+        Rollouts::of(&self.folder, codex, self.padded).write_until(i64::MAX);
     }
 
     pub fn context(&self, home: &Path, tree: &str) -> Context {
@@ -310,7 +339,7 @@ struct Rollouts {
 }
 
 impl Rollouts {
-    fn of(folder: &Path, codex: &Path) -> Rollouts {
+    fn of(folder: &Path, codex: &Path, padded: bool) -> Rollouts {
         let mut files = Vec::new();
         for entry in walk(folder) {
             let name = entry.file_name().unwrap().to_str().unwrap().to_owned();
@@ -327,7 +356,15 @@ impl Rollouts {
             let lines = text.lines().map(|line| {
                 let value: Value = serde_json::from_str(line).unwrap();
                 let at = Timestamp::parse(value["timestamp"].as_str().unwrap()).unwrap();
-                (at.as_millis() as i64, format!("{line}\n"))
+                let padding = match padded && value["payload"]["type"] == "task_started" {
+                    true => format!(
+                        "{{\"timestamp\":{},\"type\":\"world_state\",\"payload\":{{\"x\":\"{}\"}}}}\n",
+                        value["timestamp"],
+                        "x".repeat(100_000)
+                    ),
+                    false => String::new(),
+                };
+                (at.as_millis() as i64, format!("{padding}{line}\n"))
             });
             files.push((place_of(codex, &name), lines.collect()));
         }
@@ -338,6 +375,18 @@ impl Rollouts {
         let name = Path::new(recorded).file_name().unwrap();
         let found = self.files.iter().find(|(path, _)| path.file_name().unwrap() == name);
         found.map_or_else(|| PathBuf::from(recorded), |(path, _)| path.clone())
+    }
+
+    /// Writes the rollout in which a turn ends up to that line.
+    fn write_to_end_of(&self, turn: &str) {
+        let ends = |line: &str| line.contains("\"task_complete\"") || line.contains("\"turn_aborted\"");
+        for (path, lines) in &self.files {
+            let end = lines.iter().position(|(_, line)| ends(line) && line.contains(turn));
+            if let Some(end) = end {
+                let text: String = lines[..=end].iter().map(|(_, line)| line.as_str()).collect();
+                fs::write(path, text).unwrap();
+            }
+        }
     }
 
     /// Writes what Codex had written by `at`, the line that ends a turn included: it follows within milliseconds.
@@ -360,6 +409,9 @@ impl Rollouts {
         }
     }
 }
+
+/// The events with which a turn ends.
+const ENDING: [&str; 3] = ["Stop", "SubagentStop", "Interrupt"];
 
 fn walk(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

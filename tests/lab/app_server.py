@@ -45,13 +45,19 @@ class App:
         for line in self.process.stdout:
             message = json.loads(line)
             if "method" in message and "id" in message:
-                self.send({"id": message["id"], "result": {"decision": self.decision}})
+                self.send({"id": message["id"], "result": self.reply(message)})
             with self.news:
                 if "method" not in message:
                     self.answers[message["id"]] = message
                 else:
                     self.told.append(message)
                 self.news.notify_all()
+
+    def reply(self, message):
+        """Answers what the server asks: a question with its first option, anything else with the decision in force."""
+        if message["method"] != "item/tool/requestUserInput":
+            return {"decision": self.decision}
+        return {"answers": {q["id"]: {"answers": [q["options"][0]["label"]]} for q in message["params"]["questions"]}}
 
     def wait(self, until, what, seconds=60):
         with self.news:

@@ -17,13 +17,15 @@ TURN: {"thread": "t1" (threads in order of creation) or an agent's path, "turn":
        "tokens_known": false, "tools_known": false,   nothing that Codex leaves tells them
        "parent": {"thread": "t1", "turn": 1, "call_id": "call_0_0"}}   for a subagent: the call that gave it this task
                                              (the bound form adds "root", and "agents" at the parent)
-TOOL: {"in": "call_0_0",  in code mode: the `exec` whose script makes this call, or "?words in its script"
+TOOL: {"in": "call_0_0",  in code mode: the `exec` whose script makes this call, or "?words in its script", or null for one of an
+                           earlier turn
        "call_id": "call_0_0" or "?words in its arguments", "name": the model's name for it, "namespace",
        "hook": the name Codex's hooks have for it (null: no hook comes), "ok": true (null: either may be said), "exit_code": 0,
        "permission": {"asked": true, "decision": "approved|approved always|denied|aborted" (null: open)}}
 
 "releases" replaces fields of the whole expectation for one release. "internal" counts the notify calls of
-threads that must not become a turn (task titles).
+threads that must not become a turn (task titles), "recaps" those of /recap. "objective" is the goal that a turn without a
+prompt works towards: its input.
 
 The check reads the rollouts and the hook calls and compares turn ids, ends, prompts, answers, call ids, exit
 codes, permission requests, compactions and every token sum (token_usage_record, else differences of the
@@ -148,13 +150,24 @@ class Recording:
         made = {}
         for line in self.own(thread, turn):
             item = line["payload"].get("item") or {}
-            if line["payload"].get("type") == "item_completed" and line["payload"].get("turn_id") == turn and item.get("id", "").startswith("exec-"):
+            if line["payload"].get("type") == "item_completed" and self.turn_of(thread, item.get("id", ""), line["payload"].get("turn_id")) == turn and item.get("id", "").startswith("exec-"):
                 made[item["id"]] = (None, json.dumps(item, ensure_ascii=False))
         for event in self.events:
             payload = event["payload"]
-            if event["event"] == "PreToolUse" and payload["turn_id"] == turn and payload["tool_use_id"].startswith("exec-"):
+            if event["event"] == "PreToolUse" and self.turn_of(thread, payload["tool_use_id"], payload["turn_id"]) == turn and payload["tool_use_id"].startswith("exec-"):
                 made[payload["tool_use_id"]] = (None, json.dumps(payload["tool_input"], ensure_ascii=False))
         return made
+
+    def turn_of(self, thread, call, turn):
+        """The turn in whose time a call of a script began: a script goes on in the next turn, under the id of its own."""
+        inside, began = None, 0
+        for line in self.rollouts.get(thread, []):
+            payload = line["payload"]
+            if line["type"] == "event_msg" and payload.get("type") == "task_started":
+                inside, began = payload["turn_id"], payload["started_at"] * 1000
+            if payload.get("type") == "item_completed" and payload["item"].get("id") == call:
+                return inside if inside != turn and payload["started_at_ms"] >= began else turn
+        return turn
 
 
 def tokens(calls):
@@ -189,13 +202,13 @@ def bind(recording, stated):
         for tool in said.get("tools", []):
             call_id = find_call(recording, thread, turn, tool["call_id"], taken, "in" in tool)
             taken.add(call_id)
-            inside = {"in": find_call(recording, thread, turn, tool["in"], ())} if "in" in tool else {}
+            inside = {"in": tool["in"] and find_call(recording, thread, turn, tool["in"], ())} if "in" in tool else {}
             made.append({**tool, **inside, "call_id": call_id, "hook": tool.get("hook") if hooks else None})
         bound = {"thread": thread, "turn_id": turn, "status": said["status"], "prompts": said["prompts"], "answer": said.get("answer"),
                  "responses": len(said["calls"]), "tokens": tokens(said["calls"]), "tools": made,
                  "agents": [],
                  "compactions": said.get("compactions", 0)}
-        for key in ("error", "kind", "note", "tokens_known", "tools_known"):
+        for key in ("error", "kind", "note", "objective", "tokens_known", "tools_known"):
             if key in said:
                 bound[key] = said[key]
         if "parent" in said:
@@ -216,6 +229,7 @@ def bind(recording, stated):
     internal = stated.get("internal", 0) if order >= TITLES else 0
     if order >= TITLE_ONCE:
         internal = min(internal, len({t["thread"] for t in turns if "parent" not in t}))
+    internal += stated.get("recaps", 0)
     return {"shows": stated["shows"], "release": recording.release, "hooks": hooks, "internal_notifies": internal,
             "silent_threads": recording.guardians, "turns": turns}
 
@@ -292,7 +306,8 @@ def check(recording, expected):
         asked = sum(e["event"] == "PermissionRequest" for e in calls)
         if expected["hooks"]:
             differs(turn, "permission requests", sum(t.get("permission", {}).get("asked", False) for t in turn["tools"]), asked)
-            hooked = {e["payload"]["tool_use_id"]: e["payload"]["tool_name"] for e in calls if e["event"] == "PreToolUse"}
+            turn_of = lambda p: recording.turn_of(thread, p["tool_use_id"], p["turn_id"])
+            hooked = {e["payload"]["tool_use_id"]: e["payload"]["tool_name"] for e in recording.events if e["event"] == "PreToolUse" and turn_of(e["payload"]) == turn_id}
             differs(turn, "hooked tools", {t["call_id"]: t["hook"] for t in turn["tools"] if t["hook"]}, hooked)
             prompts = [e["payload"]["prompt"] for e in calls if e["event"] == "UserPromptSubmit"]
             if prompts:

@@ -93,7 +93,9 @@ def output_item(item, call_id, phase):
     if "web" in item:
         return {"type": "web_search_call", "id": "ws_" + call_id, "status": "completed",
                 "action": {"type": "search", "query": item["web"]}}
-    return item["raw"]
+    # the real API says of every call that the model finished writing it
+    finished = {"status": "completed"} if item["raw"].get("type", "").endswith("_call") else {}
+    return {**finished, **item["raw"]}
 
 
 def rate_limits():

@@ -1,11 +1,22 @@
 #!/usr/bin/env python3
-"""Write fixtures/README.md from the expected.json of every recording."""
+"""Write fixtures/README.md from the expected.json of every recording.
+
+    readme.py            write it
+    readme.py --check    fail if it is not as it would be written, or a cell of the matrix is empty without a reason
+                         (not-recorded.tsv), or a reason is needed by no cell
+"""
+import fnmatch
 import glob
 import json
 import os
 import re
+import sys
 
-FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fixtures")
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIXTURES = os.path.join(HERE, "..", "..", "fixtures")
+COLUMNS = ["0.171-default", "0.171-gpt-5.5", "0.169", "older"]
+# What is recorded of the default model under a name of its own.
+LIKE = {"background": "background-command", "parallel": "parallel-tools", "refused": "exec-cannot-ask", "retried": "error-500-retried", "stdin": "write-stdin"}
 
 HEAD = """# Recordings of the real Codex CLI
 
@@ -63,6 +74,61 @@ def describe(turn, names):
     return "; ".join(parts).replace("|", "\\|")
 
 
+def family(scenario):
+    """What a scenario is about, whatever the model."""
+    name = scenario.removeprefix("default-")
+    return LIKE.get(name, name).removesuffix("-classic")
+
+
+def is_default(scenario):
+    """No model is configured, or one that is in code mode too."""
+    stated = json.load(open(f"{HERE}/scenarios/{scenario}.json"))
+    return bool(stated.get("default_model")) or "gpt-6" in json.dumps(stated["runs"])
+
+
+def cells():
+    """family → column → the recordings"""
+    made = {}
+    for path in glob.glob(HERE + "/scenarios/*.json"):
+        scenario = os.path.basename(path)[:-5]
+        columns = made.setdefault(family(scenario), {column: [] for column in COLUMNS})
+        for found in glob.glob(f"{FIXTURES}/codex-*/{scenario}/expected.json"):
+            release = re.search(r"codex-([0-9.]+)/", found).group(1)
+            newest, before = order(release) >= (0, 171), (0, 169) <= order(release) < (0, 171)
+            column = ("0.171-default" if is_default(scenario) else "0.171-gpt-5.5") if newest else "0.169" if before else "older"
+            columns[column].append((order(release), release, scenario))
+    return made
+
+
+def reasons():
+    lines = [line.split("\t") for line in open(HERE + "/not-recorded.tsv").read().splitlines() if not line.startswith("#")]
+    return [(name, column, reason) for name, column, reason in lines if reason.strip()]
+
+
+def matrix():
+    """The table, and what is wrong with it."""
+    rows, wrong, needed, known = [], [], set(), reasons()
+    for name, columns in sorted(cells().items()):
+        row, notes = [name], []
+        for column in COLUMNS:
+            found = sorted(columns[column])
+            reason = next((r for r in known if fnmatch.fnmatch(name, r[0]) and fnmatch.fnmatch(column, r[1])), None)
+            if found:
+                releases = ", ".join(dict.fromkeys(release.removesuffix(".0") for _, release, _ in found))
+                row.append(releases if column == "older" else "yes")
+            elif reason:
+                needed.add(reason)
+                notes.append(reason[2])
+                row.append("–")
+            else:
+                wrong.append(f"{name} is not recorded on {column}, and not-recorded.tsv does not say why")
+                row.append("?")
+        rows.append("| " + " | ".join(row + ["; ".join(dict.fromkeys(notes))]) + " |")
+    wrong += [f"not-recorded.tsv: no cell needs {reason[:2]}" for reason in known if reason not in needed]
+    head = "| recorded | 0.171, default model | 0.171, gpt-5.5 | 0.169 | older | why not |\n|---|---|---|---|---|---|\n"
+    return head + "\n".join(rows) + "\n", wrong
+
+
 def main():
     rows, scenarios = [], {}
     for path in glob.glob(FIXTURES + "/codex-*/*/expected.json"):
@@ -79,9 +145,17 @@ def main():
         for (shows, text), releases in variants.items():
             rows.append(f"| {scenario} | {', '.join(releases)} | {shows} | {text} |")
     count = sum(len(found) for found in scenarios.values())
-    with open(FIXTURES + "/README.md", "w") as out:
-        out.write(HEAD + f"\n{count} recordings of {len(scenarios)} scenarios. Tokens are prompt / completion / cache_read / reasoning.\n\n")
-        out.write("| scenario | releases | shows | expected turns |\n|---|---|---|---|\n" + "\n".join(rows) + "\n")
+    table, wrong = matrix()
+    text = HEAD + "\n# What is recorded where\n\n" + table
+    text += f"\n# What each recording shows\n\n{count} recordings of {len(scenarios)} scenarios. Tokens are prompt / completion / cache_read / reasoning.\n\n"
+    text += "| scenario | releases | shows | expected turns |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    if sys.argv[1:] != ["--check"]:
+        with open(FIXTURES + "/README.md", "w") as out:
+            out.write(text)
+    elif open(FIXTURES + "/README.md").read() != text:
+        wrong.append("fixtures/README.md is not what readme.py writes")
+    print("\n".join(wrong))
+    sys.exit(bool(wrong))
 
 
 main()

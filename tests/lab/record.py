@@ -144,8 +144,10 @@ class Recorder:
         self.options, self.scenario, self.thread = options, scenario, thread
         self.here = pathlib.Path(__file__).resolve().parent
         self.raw = USER / "raw"
-        # with the flag the terminal UI stays in one process; approved hooks leave it to its background server
-        self.by_hash = tuple(map(int, options.release.split("."))) >= TRUSTED_BY_HASH
+        # with the flag the terminal UI stays in one process; approved hooks leave it to its background server, and
+        # app-server has no such flag
+        in_server = any(isinstance(run, dict) and "app" in run for run in scenario["runs"])
+        self.by_hash = in_server or tuple(map(int, options.release.split("."))) >= TRUSTED_BY_HASH
         self.trust = ["--dangerously-bypass-hook-trust"] if scenario.get("trusted", True) and not self.by_hash else []
 
     def count(self, event):
