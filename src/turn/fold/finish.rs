@@ -167,8 +167,9 @@ impl Fold<'_> {
     pub(super) fn lacks_its_answer(&self, closing: &Closing) -> bool {
         let told =
             matches!(closing.reason, Reason::Stop | Reason::NotifyOnly) || closing.turn.notified.is_some();
+        let asked = !self.calls.is_empty() || !self.inputs.is_empty();
         !told
-            && !(self.calls.is_empty() && self.inputs.is_empty())
+            && asked
             && !self.tokens.is_exact()
             && self.compactions.is_empty()
             && self.final_text().is_none()

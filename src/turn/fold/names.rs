@@ -24,7 +24,7 @@ impl ToolDraft {
                 "Bash".to_owned()
             }
             Some(name) => name.to_owned(),
-            None => hook.or_else(|| self.detail.as_ref().map(|d| detail_name(d))).unwrap_or_default(),
+            None => hook.or_else(|| self.detail.as_ref().map(detail_name)).unwrap_or_default(),
         };
         let model_name = raw.filter(|r| *r != name);
         (name, model_name, None)
