@@ -31,7 +31,7 @@
 //! | `closing/K.tried` | `assemble` | `flush.lock` | one byte an attempt that ended its process | with the record |
 //! | `*.damaged` | whoever could not read it | that file's | a state or record for the user to look at | after a week |
 //! | `outbox/K.turn` | `assemble`, `backfill` | `flush.lock`, or none: written whole | a finished turn | moved when delivered |
-//! | `outbox/K.turn.progress` | `send` | `flush.lock` | which spans are acknowledged | before the entry moves |
+//! | `outbox/K.turn.progress` | `send` | `flush.lock` | which spans are acknowledged | when the entry has moved |
 //! | `outbox/acknowledged` | `drain` | `flush.lock` | the turns of one request that are acknowledged and not all moved | when they are |
 //! | `outbox/rejected/K.turn` | `drain` | `flush.lock` | a turn no backend takes, or that found the outbox full | `resend`, or the archive's bounds |
 //! | `sent/K.turn` | `drain` | `flush.lock` | a delivered turn | the archive's bounds |

@@ -11,7 +11,9 @@ use super::view::terminal::{Style, Terminal};
 use super::view::text::{first_line, fit, folder_name, local, place_name, short_id};
 use super::view::{draw, markdown, spent};
 use super::{exit, follow, html};
-use crate::context::Context;
+use crate::context::{Context, Paths};
+use crate::delivery::archive::Place;
+use crate::delivery::in_part;
 use crate::otel::prices::Prices;
 use crate::otel::resource::Decoration;
 use crate::settings::Settings;
@@ -79,6 +81,7 @@ pub fn run(
             text.push('\n');
         }
         text.push_str(&picture(trace, &prices, terminal, args.full)?);
+        text.push_str(&missing_at_backend(trace, context.paths(), terminal));
     }
     terminal.page(context, &text, out)?;
     Ok(exit::DONE)
@@ -171,6 +174,17 @@ pub(super) fn picture(
         }
     }
     Ok(out)
+}
+
+/// What the backend said of a turn that it took in part only, a line each.
+fn missing_at_backend(trace: &Trace, paths: &Paths, terminal: Terminal) -> String {
+    let mut out = String::new();
+    for item in trace.items.iter().filter(|item| item.place == Place::SentInPart) {
+        let why = in_part::why(paths, &item.head.key).unwrap_or_default();
+        terminal.paint_into(&mut out, Style::Bad, &first_line(&why));
+        out.push('\n');
+    }
+    if out.is_empty() { out } else { format!("\n{out}") }
 }
 
 /// Shows running turns as they go, and each as `show` does once it has ended.

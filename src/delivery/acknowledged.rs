@@ -29,10 +29,10 @@ pub fn settle(paths: &Paths) {
     let content = String::from_utf8_lossy(&content);
     for key in content.lines().filter_map(EntryKey::from_file_name) {
         if outbox::waiting(paths, &key).exists() {
-            checkpoint::forget(paths, &key);
             if outbox::move_to_sent(paths, &key).is_err() {
                 return;
             }
+            checkpoint::forget(paths, &key);
         }
     }
     forget(paths);

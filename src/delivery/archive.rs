@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::context::Paths;
 use crate::delivery::key_set::Ledger;
-use crate::delivery::{checkpoint, in_part, outbox};
+use crate::delivery::{in_part, outbox};
 use crate::file;
-use crate::layout::ENTRY_SUFFIX;
+use crate::layout::{CHECKPOINT_SUFFIX, ENTRY_SUFFIX};
 use crate::log::Log;
 use crate::otel::entry::{EntryKey, Head};
 use crate::otel::entry_reader;
@@ -90,11 +90,23 @@ pub fn prune(paths: &Paths, settings: &Settings) {
     let lost = prune_folder(&outbox::rejected(paths), days, bytes, &|_| Ok(()));
     prune_folder(&paths.dry(), days, bytes, &|_| Ok(()));
     report_loss(lost, &settings.log);
-    checkpoint::remove_orphans(paths);
+    remove_orphaned_checkpoints(paths);
     for (folder, _) in folders(paths) {
         file::remove_stale_temporaries(&folder);
     }
     file::remove_stale_temporaries(&paths.state());
+}
+
+/// Removes progress whose entry has left the outbox.
+fn remove_orphaned_checkpoints(paths: &Paths) {
+    let Ok(entries) = fs::read_dir(paths.outbox()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().and_then(|n| n.strip_suffix(CHECKPOINT_SUFFIX)) else { continue };
+        if EntryKey::from_file_name(name).is_some_and(|key| !outbox::waiting(paths, &key).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Returns how old a turn may get in the archive. Where nothing is sent anywhere, or a rule sends nothing, the archive is
@@ -147,6 +159,7 @@ fn prune_folder(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::checkpoint::Progress;
     use crate::otel::testing;
 
     #[test]
@@ -191,5 +204,27 @@ mod tests {
         prune(&paths, &settings);
         let left: Vec<_> = items(&paths).map(|i| i.head.key).collect();
         assert_eq!(left, [keys[3].clone()]);
+    }
+
+    #[test]
+    fn checkpoint_never_outlives_its_entry() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let entry = testing::entry("turn-1", 3);
+        let key = &entry.head.key;
+        outbox::put(&paths, &entry).unwrap();
+        let mut progress = Progress::load(&paths, key);
+        progress.accept(1);
+        progress.save(&paths, key).unwrap();
+        remove_orphaned_checkpoints(&paths);
+        assert_eq!(Progress::load(&paths, key), progress);
+        outbox::move_to_sent(&paths, key).unwrap();
+        assert!(outbox::is_empty_quick(&paths));
+        remove_orphaned_checkpoints(&paths);
+        assert_eq!(Progress::load(&paths, key), Progress::default());
+        // What a kill left behind tells nothing of a turn that comes back.
+        progress.save(&paths, key).unwrap();
+        outbox::move_back(&paths, key).unwrap();
+        assert_eq!(Progress::load(&paths, key), Progress::default());
     }
 }

@@ -6,7 +6,6 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::context::Paths;
-use crate::delivery::outbox;
 use crate::file;
 use crate::layout::CHECKPOINT_SUFFIX;
 use crate::otel::entry::EntryKey;
@@ -88,22 +87,10 @@ impl Progress {
     }
 }
 
-/// Forgets the progress of an entry. It must be gone before the entry leaves the outbox, or a later resend would
-/// take it for its own.
+/// Forgets the progress of an entry: once it has left the outbox, or a kill in between sent again what is
+/// acknowledged, and before it comes back.
 pub fn forget(paths: &Paths, key: &EntryKey) {
     let _ = fs::remove_file(path(paths, key));
-}
-
-/// Removes progress whose entry has left the outbox.
-pub fn remove_orphans(paths: &Paths) {
-    let Ok(entries) = fs::read_dir(paths.outbox()) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|n| n.strip_suffix(CHECKPOINT_SUFFIX)) else { continue };
-        if EntryKey::from_file_name(name).is_some_and(|key| !outbox::waiting(paths, &key).exists()) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 fn path(paths: &Paths, key: &EntryKey) -> PathBuf {
@@ -115,7 +102,6 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::otel::testing;
 
     #[test]
     fn ranges_grow_and_join_whatever_the_order() {
@@ -128,24 +114,5 @@ mod tests {
         let covered: Vec<u64> = (0..12).filter(|i| progress.covers(*i)).collect();
         assert_eq!(covered, [0, 1, 2, 3, 4, 5, 6, 7, 9]);
         assert_eq!(progress.refused(), 1);
-    }
-
-    #[test]
-    fn checkpoint_never_outlives_its_entry() {
-        let home = tempfile::tempdir().unwrap();
-        let paths = testing::paths(home.path());
-        let entry = testing::entry("turn-1", 3);
-        let key = &entry.head.key;
-        outbox::put(&paths, &entry).unwrap();
-        let mut progress = Progress::load(&paths, key);
-        progress.accept(1);
-        progress.save(&paths, key).unwrap();
-        assert_eq!(Progress::load(&paths, key), progress);
-        remove_orphans(&paths);
-        assert_eq!(Progress::load(&paths, key), progress);
-        outbox::move_to_sent(&paths, key).unwrap();
-        assert!(outbox::is_empty_quick(&paths));
-        remove_orphans(&paths);
-        assert_eq!(Progress::load(&paths, key), Progress::default());
     }
 }

@@ -33,7 +33,7 @@ pub fn run(sender: &Sender, queue: &mut Queue, tell: &mut dyn FnMut(Event)) -> O
             }
             tell(Event::Settled(queue.take_settled()));
             let Some(sent) = crew.next() else { break };
-            let failed = take(sent, queue, &mut trial, tell);
+            let failed = take(sent, queue, &mut trial, crew.in_flight, tell);
             if sender.is_proven() {
                 queue.put_back(std::mem::take(&mut trial.suspects));
             }
@@ -44,14 +44,20 @@ pub fn run(sender: &Sender, queue: &mut Queue, tell: &mut dyn FnMut(Event)) -> O
     })
 }
 
-/// Takes what became of a batch; returns why to stop.
-fn take(sent: Sent, queue: &mut Queue, trial: &mut Trial, tell: &mut dyn FnMut(Event)) -> Option<Stop> {
+/// Takes what became of a batch while as many others are `in_flight`; returns why to stop.
+fn take(
+    sent: Sent,
+    queue: &mut Queue,
+    trial: &mut Trial,
+    in_flight: usize,
+    tell: &mut dyn FnMut(Event),
+) -> Option<Stop> {
     let keys: Vec<EntryKey> = sent.pieces.iter().map(|p| p.key.clone()).collect();
     sent.notices.into_iter().for_each(|notice| tell(Event::Notice(notice)));
     sent.pieces.into_iter().for_each(|piece| queue.returned(piece));
     tell(Event::Settled(queue.take_settled()));
     match sent.stop {
-        Some(Stop::Unproven(failure)) => trial.refused(&keys, queue, &failure),
+        Some(Stop::Unproven(failure)) => trial.refused(&keys, queue, in_flight, &failure),
         stop => stop,
     }
 }
@@ -81,11 +87,20 @@ impl Trial {
         let (on, bytes) = (self.is_on(sender), sender.limit());
         let turns = if on || sender.drops() { 1 } else { usize::MAX };
         let spans = if on && self.stage == Stage::Span { 1 } else { usize::MAX };
-        Measure { bytes, turns, spans }
+        // By turns from both ends: old turns that nobody takes must not stand before the latest for ever.
+        let newest = on && self.suspects.len() % 2 == 1;
+        Measure { bytes, turns, spans, newest }
     }
 
-    /// Goes on after a refusal; returns a failure when nothing is left to try.
-    fn refused(&mut self, keys: &[EntryKey], queue: &mut Queue, failure: &Failure) -> Option<Stop> {
+    /// Goes on after a refusal; returns a failure when nothing is left to try. What is still on its way may prove the
+    /// backend yet.
+    fn refused(
+        &mut self,
+        keys: &[EntryKey],
+        queue: &mut Queue,
+        in_flight: usize,
+        failure: &Failure,
+    ) -> Option<Stop> {
         if self.stage == Stage::Span {
             return Some(Stop::Failed(Failure::new(Cause::NotOtlp(failure.to_string()))));
         }
@@ -94,7 +109,7 @@ impl Trial {
             queue.take_out(key);
             self.suspects.push(key.clone());
         }
-        if self.suspects.len() >= MOST_TRIED || !queue.has_more() {
+        if in_flight == 0 && (self.suspects.len() >= MOST_TRIED || !queue.has_more()) {
             self.stage = Stage::Span;
             queue.put_back(std::mem::take(&mut self.suspects));
         }

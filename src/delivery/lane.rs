@@ -186,12 +186,12 @@ impl<'l, 'a> Lane<'l, 'a> {
     }
 
     fn file_away(&mut self, key: &EntryKey) -> bool {
-        checkpoint::forget(self.round.paths, key);
         if let Err(e) = outbox::move_to_sent(self.round.paths, key) {
             self.settings.log.error(format!("turn {} is delivered but cannot be archived: {e}", key.turn));
             // Out of the way, so that it does not come again and holds no other turn up.
             return outbox::move_aside(self.round.paths, key).is_ok();
         }
+        checkpoint::forget(self.round.paths, key);
         match self.settings.target {
             Some(Target::Local) => self.round.status.kept += 1,
             _ => self.round.status.delivered += 1,
@@ -203,11 +203,11 @@ impl<'l, 'a> Lane<'l, 'a> {
     }
 
     fn set_aside(&mut self, key: &EntryKey, why: &str) {
-        checkpoint::forget(self.round.paths, key);
         if let Err(e) = outbox::move_aside(self.round.paths, key) {
             self.settings.log.error(format!("turn {} cannot be set aside: {e}", key.turn));
             return;
         }
+        checkpoint::forget(self.round.paths, key);
         let folder = outbox::rejected(self.round.paths);
         self.settings.log.error(format!("turn {} set aside in {}: {why}", key.turn, folder.display()));
         self.round.status.set_aside += 1;

@@ -11,8 +11,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::context::Paths;
-use crate::delivery::in_part;
 use crate::delivery::key_set::Ledger;
+use crate::delivery::{checkpoint, in_part};
 use crate::file;
 use crate::layout::ENTRY_SUFFIX;
 use crate::log::Log;
@@ -176,6 +176,7 @@ pub fn move_aside(paths: &Paths, key: &EntryKey) -> io::Result<()> {
 /// When the outbox cannot be made or the file cannot be moved.
 pub fn move_back(paths: &Paths, key: &EntryKey) -> io::Result<bool> {
     make(&paths.outbox())?;
+    checkpoint::forget(paths, key);
     for from in [delivered(paths, key), set_aside(paths, key)] {
         match rename(&from, &waiting(paths, key)) {
             Ok(()) => {

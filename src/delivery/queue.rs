@@ -60,6 +60,8 @@ pub struct Measure {
     pub bytes: usize,
     pub turns: usize,
     pub spans: usize,
+    /// True if the latest turn goes first, whatever waits before it in its thread.
+    pub newest: bool,
 }
 
 /// An entry that is being sent.
@@ -130,7 +132,7 @@ impl<'a> Queue<'a> {
     /// The next batch; `None` while nothing more can be sent.
     pub fn next_batch(&mut self, measure: Measure) -> Option<Batch> {
         let mut batch = Batch::default();
-        let mut at = 0;
+        let mut at = if measure.newest { self.waiting.len().saturating_sub(1) } else { 0 };
         while at < self.waiting.len() && batch.pieces.len() < measure.turns.min(MOST_TURNS) {
             if self.held.contains(&self.waiting[at].thread) {
                 at += 1;

@@ -104,6 +104,36 @@ fn lone_refused_turn_waits_for_another_to_prove_backend() {
     assert_eq!((report.delivered, report.set_aside, report.left), (1, 1, 0), "{}", home.log());
 }
 
+/// Two requests are on their way when the first refusal comes, each with a bad turn: those behind it are still tried.
+#[test]
+fn bad_turns_of_two_requests_hold_up_nobody() {
+    let collector = HttpCollector::start(|seen| match holds(seen, "span 0") || holds(seen, "span 1") {
+        true => Answer::Status(400, "", ""),
+        false => Answer::Accept,
+    });
+    let home = Home::new(&format!("{}, max_request_bytes: 20000", phoenix(&collector)));
+    put(&home, 0, "thread-0", 19_000);
+    (1..4).for_each(|n| put(&home, n, &format!("thread-{n}"), 100));
+    let report = home.flush(20);
+    assert_eq!((report.delivered, report.set_aside, report.left), (2, 2, 0), "{}", home.log());
+}
+
+/// Old turns that nobody takes never stand before the latest.
+#[test]
+fn latest_turn_proves_backend_behind_old_bad_ones() {
+    let collector =
+        HttpCollector::start(|seen| match spans_of(&seen.request).iter().any(|s| s.name != "span 20") {
+            true => Answer::Status(400, "", ""),
+            false => Answer::Accept,
+        });
+    let home = Home::new(&phoenix(&collector));
+    (0..20).for_each(|n| put(&home, n, "thread", 10));
+    assert_eq!(home.flush(20).left, 20, "nothing proves the backend");
+    put(&home, 20, "thread", 10);
+    let report = home.flush(20);
+    assert_eq!((report.delivered, report.set_aside, report.left), (1, 20, 0), "{}", home.log());
+}
+
 #[test]
 fn backend_that_refuses_everything_is_asked_few_times() {
     let collector = HttpCollector::start(|_| Answer::Status(400, "", ""));

@@ -163,6 +163,36 @@ fn named_private_ca_is_trusted() {
     assert_eq!((http.book.counts().len(), grpc.book.counts().len()), (1, 1));
 }
 
+/// A certificate that is its own authority is refused even where it is trusted, and the log says what to do.
+#[test]
+fn self_signed_certificate_gets_advice() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private.into())
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let http = HttpCollector::start_on(listener, Some(Arc::new(config)), |_| Answer::Accept);
+    let grpc = GrpcCollector::start_with(Some((certificate.pem(), key.serialize_pem())), |_| Answer::Accept);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.pem");
+    std::fs::write(&file, certificate.pem()).unwrap();
+    for (port, protocol) in [(http.address().port(), "http/protobuf"), (grpc.address().port(), "grpc")] {
+        let yaml = format!("target: otlp, endpoint: 'https://localhost:{port}', protocol: {protocol}");
+        let (left, log) = deliver(&yaml, &[("SSL_CERT_FILE", file.to_str().unwrap())]);
+        assert_eq!(left, 1);
+        assert!(
+            log.contains("basicConstraints CA:FALSE") && log.contains("SSL_CERT_FILE"),
+            "{protocol}: {log}"
+        );
+    }
+}
+
 #[test]
 fn proxy_is_used_with_password() {
     let pki = Pki::new("otlp.example.com");

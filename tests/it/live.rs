@@ -330,7 +330,7 @@ pub fn get(host: &str, path: &str) -> Value {
         .unwrap_or(Value::Null)
 }
 
-fn post(host: &str, path: &str, body: &Value) -> Value {
+pub fn post(host: &str, path: &str, body: &Value) -> Value {
     let answer = ureq::post(format!("http://{host}{path}"))
         .header("content-type", "application/json")
         .send(body.to_string());

@@ -20,10 +20,16 @@ mod doctor_faults;
 mod documents;
 mod export_batches;
 mod export_budget;
+#[cfg(unix)]
+mod export_killed;
 mod export_outcomes;
 #[cfg(unix)]
 mod export_phoenix;
+#[cfg(unix)]
+mod export_receivers;
 mod export_tls;
+#[cfg(unix)]
+mod export_told;
 #[cfg(unix)]
 mod faults;
 #[cfg(unix)]
@@ -78,6 +84,8 @@ mod past_rollouts;
 mod platform;
 #[cfg(unix)]
 mod readme;
+#[cfg(unix)]
+mod receivers;
 mod recordings;
 mod replay;
 #[cfg(unix)]

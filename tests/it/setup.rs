@@ -1,6 +1,7 @@
 //! install, uninstall and doctor as a user runs them, in a home of their own.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -519,6 +520,37 @@ fn install_keeps_headers_of_the_environment() {
     );
     let yaml = fs::read_to_string(other.path(".arize/harness/config.yaml")).unwrap();
     assert!(!yaml.contains("x-team"), "{yaml}");
+}
+
+/// Secrets come from a file or standard input, and are neither told nor left on a command line.
+#[test]
+fn install_reads_headers_from_files() {
+    let collector = HttpCollector::start(|seen| {
+        let of = |name: &str| seen.headers.get(name).map(String::as_str);
+        match (of("authorization"), of("x-team")) {
+            (Some("Bearer sesame"), Some("open")) => Answer::Accept,
+            _ => Answer::Status(401, "", ""),
+        }
+    });
+    let home = Home::with(None);
+    let file = home.path("header.txt");
+    fs::write(&file, "Bearer sesame\n").unwrap();
+    let header = format!("authorization=@{}", file.display());
+    let args = ["install", "--yes", "--target=otlp", "--endpoint", &collector.url(), "--header", &header];
+    let mut command = home.command(&args);
+    let mut child =
+        command.args(["--header", "x-team=@-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"open\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("answers in http/protobuf"), "{said}");
+    let doctor = String::from_utf8(home.run(&["doctor"]).stdout).unwrap();
+    assert!(doctor.contains("answers and accepts requests"), "{doctor}");
+    assert!(!said.contains("sesame") && !doctor.contains("sesame"), "{said}{doctor}");
+    fs::write(&file, "a\nb").unwrap();
+    for bad in [header.as_str(), "authorization=@/nowhere"] {
+        assert!(!home.run(&["install", "--yes", "--target=otlp", "--header", bad]).status.success(), "{bad}");
+    }
 }
 
 #[test]

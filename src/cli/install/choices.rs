@@ -309,14 +309,20 @@ fn is_key(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_graphic())
 }
 
+/// Reads `NAME=VALUE`. A value `@FILE` is what the file holds, and `@-` what standard input does: no secret has to stand
+/// on a command line.
 fn parse_header(text: &str) -> anyhow::Result<(String, String)> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let is_name =
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if !is_name || value.is_empty() {
-        return Err(usage("--header is NAME=VALUE"));
+        return Err(usage("--header is NAME=VALUE or NAME=@FILE"));
     }
-    Ok((name.to_owned(), value.to_owned()))
+    let value = match value.strip_prefix('@') {
+        Some(file) => read_line(file)?,
+        None => value.to_owned(),
+    };
+    Ok((name.to_owned(), value))
 }
 
 fn parse_target(name: &str) -> anyhow::Result<Target> {
@@ -338,21 +344,28 @@ fn default_endpoint(target: Target) -> Option<String> {
 
 /// Reads a key from a file, or from standard input for `-`.
 fn read_key(file: &str) -> anyhow::Result<String> {
-    let mut text = String::new();
-    if file == "-" {
-        std::io::stdin().take(MAX_KEY_BYTES).read_to_string(&mut text).context("cannot read the key")?;
-    } else {
-        let opened = std::fs::File::open(file).with_context(|| format!("cannot read {file}"))?;
-        opened
-            .take(MAX_KEY_BYTES)
-            .read_to_string(&mut text)
-            .with_context(|| format!("cannot read {file}"))?;
-    }
-    let key = text.trim();
-    if key.is_empty() || key.contains(char::is_whitespace) {
+    let key = read_line(file)?;
+    if key.contains(char::is_whitespace) {
         bail!("{file} must contain one key, on one line");
     }
-    Ok(key.to_owned())
+    Ok(key)
+}
+
+/// Reads the one line of a file, or of standard input for `-`.
+fn read_line(file: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut read = |from: &mut dyn Read| {
+        from.take(MAX_KEY_BYTES).read_to_string(&mut text).with_context(|| format!("cannot read {file}"))
+    };
+    match file {
+        "-" => read(&mut std::io::stdin())?,
+        _ => read(&mut std::fs::File::open(file).with_context(|| format!("cannot read {file}"))?)?,
+    };
+    let line = text.trim();
+    if line.is_empty() || line.contains(char::is_control) {
+        bail!("{file} must contain one line");
+    }
+    Ok(line.to_owned())
 }
 
 const MAX_KEY_BYTES: u64 = 64 * 1024;

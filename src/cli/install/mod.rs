@@ -45,7 +45,7 @@ pub struct Install {
     /// space ID in Arize AX
     #[argh(option, arg_name = "id")]
     pub space_id: Option<String>,
-    /// add a request header for an OpenTelemetry collector; can be repeated
+    /// add a request header for an OpenTelemetry collector; VALUE may be @FILE, or @- for standard input; can be repeated
     #[argh(option, arg_name = "name=value")]
     pub header: Vec<String>,
     /// project that the traces belong to (default codex)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::files;
 use super::writer::Writer;
-use crate::delivery::{checkpoint, in_part, outbox};
+use crate::delivery::{acknowledged, checkpoint, in_part, outbox};
 use crate::file::{self, Lock};
 use crate::layout::Paths;
 use crate::log::Log;
@@ -51,8 +51,10 @@ impl<'a> Handover<'a> {
         let (paths, key) = (self.paths, &turn.head().key);
         // Nobody sends the old one meanwhile, or counts its spans as sent.
         let _lock = Lock::acquire(&paths.flush_lock(), PATIENCE)?;
-        outbox::replace(paths, turn)?;
+        // What a killed process has left says nothing of the new one.
+        acknowledged::settle(paths);
         checkpoint::forget(paths, key);
+        outbox::replace(paths, turn)?;
         in_part::forget(paths, key);
         for old in [outbox::delivered(paths, key), outbox::set_aside(paths, key)] {
             match fs::remove_file(&old) {

@@ -305,7 +305,15 @@ mod tests {
         let own_authority =
             Failure::new(Cause::Tls("invalid peer certificate: Other(CaUsedAsEndEntity)".into()));
         assert!(own_authority.advice(Target::Otlp).contains("CA:FALSE"));
-        assert!(Failure::new(Cause::Http(422)).advice(Target::Otlp).contains("x-mlflow-experiment-id"));
+        for status in [400, 422] {
+            assert!(
+                Failure::new(Cause::Http(status)).advice(Target::Otlp).contains("x-mlflow-experiment-id")
+            );
+        }
+        for status in [400, 401, 403, 422] {
+            let advice = Failure::new(Cause::Http(status)).advice(Target::Otlp);
+            assert!(advice.contains("Authorization") && advice.contains("x-honeycomb-team"), "{status}");
+        }
         assert_eq!(Failure::new(Cause::Grpc(14)).to_string(), "gRPC status UNAVAILABLE");
     }
 }

@@ -18,6 +18,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as WireStatus};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::ids::digest;
@@ -251,8 +252,9 @@ impl<'a> Builder<'a> {
         attributes: Attributes,
         error: Option<(&str, Class, String)>,
     ) -> Span {
-        let error =
-            error.map(|(kind, class, message)| (kind, self.redactor.text(class, &message).into_owned()));
+        let error = error.map(|(kind, class, message)| {
+            (kind, self.redactor.text(class, &words_of(&message)).into_owned())
+        });
         let status = match &error {
             None => WireStatus { code: StatusCode::Ok as i32, message: String::new() },
             Some((_, message)) => WireStatus { code: StatusCode::Error as i32, message: message.clone() },
@@ -335,6 +337,14 @@ fn origin_name(origin: Origin) -> &'static str {
         Origin::Notify => "notify",
         Origin::Backfill => "backfill",
     }
+}
+
+/// The words of an error that Codex hands on as the model's server sent it, in JSON; any other text as it is.
+fn words_of(message: &str) -> Cow<'_, str> {
+    let is_object = message.trim_start().starts_with('{');
+    let body: Option<serde_json::Value> = is_object.then(|| serde_json::from_str(message).ok()).flatten();
+    let words = body.as_ref().and_then(|body| body["error"]["message"].as_str());
+    words.map_or(Cow::Borrowed(message), |words| Cow::Owned(words.to_owned()))
 }
 
 fn exception(at: Timestamp, kind: &str, message: String) -> Event {

@@ -316,3 +316,20 @@ fn error_text_is_under_the_prompt_switch() {
         assert_eq!(format!("{entry:?}").contains("xyzzy"), seen, "{prompts} {content}");
     }
 }
+
+#[test]
+fn error_in_json_is_told_in_its_words() {
+    let table = [
+        (r#"{"error": {"message": "bad request", "type": "x", "code": null}}"#, "bad request"),
+        (r#"{"error": "bad"}"#, r#"{"error": "bad"}"#),
+        ("{not json", "{not json"),
+        ("exit code 2", "exit code 2"),
+    ];
+    for (message, words) in table {
+        let failed = Turn { status: Status::Failed { message: message.to_owned() }, ..turn() };
+        let spans = spans(failed, SpanTree::Turn);
+        assert_eq!(spans[0].status.as_ref().unwrap().message, words);
+        let told = spans[0].events[0].attributes[1].value.clone().unwrap().value.unwrap();
+        assert_eq!(told, Any::StringValue(words.into()));
+    }
+}
