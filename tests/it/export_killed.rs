@@ -62,6 +62,9 @@ impl Backlog {
         let counts = numbers(&collector);
         let left = Left { died, acknowledged: counts.keys().copied().collect(), recorded: recorded(&home) };
         assert!(left.recorded.is_subset(&left.acknowledged), "{step}: more is noted than was acknowledged");
+        if !outage {
+            assert_noted_together(step, &home, &collector, &left.recorded);
+        }
         // One more turn, which proves the backend wherever the bad one is the last.
         put(&home, self.turns, "another");
         let report = home.flush(60);
@@ -85,6 +88,21 @@ impl Backlog {
         let rest: Vec<_> =
             names.into_iter().filter(|n| !n.as_encoded_bytes().starts_with(b".tmp-")).collect();
         assert!(rest.is_empty(), "{step}: {rest:?} stay in the outbox");
+    }
+}
+
+/// Checks that where one turn of an acknowledged request has moved, the disk tells of all of them.
+fn assert_noted_together(step: u64, home: &Home, collector: &HttpCollector, recorded: &BTreeSet<u64>) {
+    let moved: BTreeSet<u64> = outbox::keys_in(&home.paths().sent()).iter().map(number).collect();
+    let acknowledged = numbers(collector);
+    for seen in collector.book.seen() {
+        let of_span = |id: Vec<u8>| u64::from_be_bytes(id.try_into().unwrap());
+        let turns = spans_of(&seen.request).into_iter().map(|span| of_span(span.span_id));
+        let turns: BTreeSet<u64> = turns.filter(|turn| acknowledged.contains_key(turn)).collect();
+        let request = spans_of(&seen.request).len();
+        if turns.len() == request && !turns.is_disjoint(&moved) {
+            assert!(turns.is_subset(recorded), "{step}: {turns:?} arrived together, {recorded:?} are noted");
+        }
     }
 }
 
