@@ -12,7 +12,7 @@ use crate::file;
 use crate::ids::{ThreadId, TurnId};
 use crate::settings::Settings;
 use crate::time::Timestamp;
-use crate::truncate::cut;
+use crate::truncate::cut_at_word;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::rows;
 use crate::turn::rows::{HookSettings, Kind, Row};
@@ -71,7 +71,7 @@ impl<'a> Thread<'a> {
         let session = &mut self.state.session;
         let set = |field: &mut Option<String>, value: Option<&str>| {
             if let Some(value) = value {
-                *field = Some(cut(value, MAX_NAME_BYTES).into_owned());
+                *field = Some(cut_at_word(value, MAX_NAME_BYTES).into_owned());
             }
         };
         set(&mut session.cwd, payload.cwd.as_deref());

@@ -13,7 +13,7 @@ use crate::file;
 use crate::ids::{ThreadId, TurnId};
 use crate::otel::redact::{Class, Redactor};
 use crate::time::Timestamp;
-use crate::truncate::cut;
+use crate::truncate::cut_at_word;
 use crate::turn::closed::Reason;
 use crate::turn::rows;
 use crate::turn::rows::{HookSettings, Kind, Request, Row};
@@ -185,7 +185,7 @@ fn request_of(payload: &HookPayload, kind: Kind, redactor: &Redactor) -> Option<
 }
 
 fn name_of(text: Option<&str>) -> String {
-    cut(text.unwrap_or_default(), MAX_NAME_BYTES).into_owned()
+    cut_at_word(text.unwrap_or_default(), MAX_NAME_BYTES).into_owned()
 }
 
 const FIRST_ROW_BYTES: usize = 1024;
@@ -260,5 +260,18 @@ mod tests {
         let long = format!(r#"{{"turn_id":"t","tool_use_id":"{0}","tool_name":"{0}"}}"#, "n".repeat(100_000));
         let row = row_of(&long, Event::PreToolUse, &settings(true, true, true));
         assert!(row.call_id.len() < 600 && row.name.len() < 600);
+    }
+
+    /// Half of a secret is not known for one when the spans are scrubbed.
+    #[test]
+    fn names_are_never_cut_inside_a_word() {
+        let secret = ["gh", "p_", "R7wq2ZtV9xLmK4sD8fHbN3cJ6yPgT1aE5uQo"].concat();
+        let long = format!(
+            r#"{{"turn_id":"t","tool_use_id":"c","tool_name":"{} {secret}","agent_type":"{0} {secret}"}}"#,
+            "n".repeat(MAX_NAME_BYTES - 20)
+        );
+        let row = row_of(&long, Event::PreToolUse, &settings(true, true, true));
+        assert!(row.name.starts_with("nnn") && row.name.contains("[cut: "), "{}", row.name);
+        assert!(!row.name.contains(&secret[..4]), "{}", row.name);
     }
 }

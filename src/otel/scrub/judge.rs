@@ -1,7 +1,8 @@
 //! Telling a secret from a stand-in, an identifier or a word: by the pairs of letters it is made of, never by a
 //! list of the values themselves.
 
-use crate::otel::scrub::words::{FLAGS, FOLLOWS, PARTS, STAND_INS};
+use crate::otel::scrub::table::shapes::{FILLED_IN, FLAG, NOT_CHOSEN, PROGRAM, STANDS_IN};
+use crate::otel::scrub::table::words::{FOLLOWS, PARTS, STAND_INS};
 
 /// Tells whether the body of a token of known form could have been issued: varied, and no count up or repetition.
 pub(super) fn issued(body: &[u8]) -> bool {
@@ -60,72 +61,37 @@ pub(super) fn password(value: &[u8], trust: Trust) -> bool {
         Trust::Field => 4,
         Trust::Quoted | Trust::Doubtful => 6,
     };
-    let blank = |b: &u8| b.is_ascii_whitespace();
-    if value.len() < least || is_flag(value) || (!sure && value.iter().any(blank)) {
-        return false;
-    }
-    if [&b"/"[..], b"./", b"~/"].iter().any(|p| value.starts_with(p)) || has(value, b"://") {
-        return false;
-    }
-    let hex = value.strip_prefix(b"0x").is_some_and(|n| n.iter().all(u8::is_ascii_hexdigit));
     let s = Shape::of(value);
+    // A path of words, or a phrase.
+    let words =
+        !sure && (value.iter().any(u8::is_ascii_whitespace) || s.digits == 0 && value.contains(&b'/'));
+    if value.len() < least || words || is_flag(value) || NOT_CHOSEN.find(value).is_some() {
+        return false;
+    }
     let symbols = value.iter().any(|b| b.is_ascii_punctuation() && !b"_-./:,;()[]{}<>".contains(b));
     let letters = s.lower + s.upper;
-    if hex {
-        return false;
+    if !value.is_ascii() && s.digits == 0 {
+        // A word of another language.
+        return sure && letters > 0;
     }
     if letters == 0 {
         return s.digits > 0 && !value.contains(&b'.') && (s.digits >= 6 || sure && s.digits >= 4 || symbols);
     }
-    sure || s.digits > 0
-        || symbols
-        || (s.upper > 0 && s.lower > 0 && !s.wordy())
-        || (trust == Trust::Field && s.lower == value.len())
+    let mixed = s.upper > 0 && s.lower > 0 && !s.wordy();
+    sure || s.digits > 0 || symbols || mixed || trust == Trust::Field && s.lower == value.len()
 }
 
 /// Tells whether a value switches something, or counts.
 pub(super) fn is_flag(value: &[u8]) -> bool {
-    let typed = |kind: &[u8]| value.strip_suffix(kind).is_some_and(|n| n.iter().all(u8::is_ascii_digit));
-    FLAGS.iter().any(|w| value.eq_ignore_ascii_case(w.as_bytes()))
-        || [&b"i32"[..], b"u32", b"i64", b"u64", b"u16", b"u8", b"usize"].into_iter().any(typed)
-        || value.len() < 4 && value.iter().all(u8::is_ascii_digit)
+    FLAG.find(value).is_some()
 }
 
 /// Tells whether a value only stands in for a secret: a variable, a template, a mask, an ellipsis, a type, or one
 /// of the words that documentation puts there. A piece of a program as well, unless `data` is known to stand there.
 pub(super) fn stands_in(value: &[u8], data: bool) -> bool {
-    let (first, last) = match value {
-        [] => return true,
-        [first, .., last] => (*first, *last),
-        [only] => (*only, *only),
-    };
-    let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
-    let closed =
-        matches!((first, last), (b'<', b'>') | (b'{', b'}') | (b'[', b']') | (b'(', b')') | (b'%', b'%'))
-            || first == b'$'
-                && value.len() > 1
-                && value[1..].iter().all(word)
-                && value[1].is_ascii_alphabetic()
-            || first == b'*' && value.len() < 8;
-    let code = !data
-        && (matches!(first, b'<' | b'$' | b'{' | b'[' | b'(' | b'&' | b'\\')
-            || (matches!(first, b'@' | b'%') && value.len() < 8)
-            || value.starts_with(b"%("));
-    // Nearly no value has any of these, and one look tells.
-    let marked = value
-        .iter()
-        .any(|b| matches!(b, b'.' | b'$' | b'{' | b'<' | b'*' | b'(' | b':' | b'@' | b'%' | 0xe2));
-    // The name of a constant: words in capitals.
-    let constant = {
-        let mut parts = value.split(|b| *b == b'_').take(3);
-        let mut word = || parts.next().is_some_and(|p| p.len() > 2 && p.iter().all(u8::is_ascii_uppercase));
-        word() && word() && word()
-    };
-    closed
-        || constant
-        || code
-        || marked && MARKS.iter().any(|mark| has(value, mark.as_bytes()))
-        || marked && !data && CODE_MARKS.iter().any(|mark| has(value, mark.as_bytes()))
+    value.is_empty()
+        || STANDS_IN.find(value).is_some()
+        || !data && PROGRAM.find(value).is_some()
         || Shape::of(value).regular()
         || stand_in_word(value)
 }
@@ -135,27 +101,17 @@ pub(super) fn stand_in(value: &[u8]) -> bool {
     stands_in(value, false)
 }
 
-const MARKS: &[&str] =
-    &["...", "…", "${", "{{", "<secret:", "_{", "***", "$(", "%(", "<%", "process.env", "@env"];
-const CODE_MARKS: &[&str] = &["(", "env.", "::"];
-
-const NAMED: &[&str] = &["secret", "token", "password", "key"];
-
 fn stand_in_word(value: &[u8]) -> bool {
     let mut small = [0u8; 32];
     let small = &mut small[..value.len().min(32)];
     small.copy_from_slice(&value[..small.len()]);
     small.make_ascii_lowercase();
-    // Documentation fills in the name of what belongs there.
-    let named = !value.iter().any(u8::is_ascii_digit)
-        && NAMED.iter().any(|tail| {
-            small.strip_suffix(tail.as_bytes()).is_some_and(|head| matches!(head.last(), Some(b'_' | b'-')))
-        });
-    named
-        || STAND_INS.iter().any(|w| w.as_bytes() == small)
-        || (PARTS.iter().any(|p| has(small, p.as_bytes())) && !random(value, 16))
+    FILLED_IN.find(value).is_some()
+        || STAND_INS.iter().any(|word| word.as_bytes() == small)
+        || PARTS.iter().any(|part| has(small, part.as_bytes())) && !random(value, 16)
 }
 
+#[derive(Default)]
 struct Shape {
     digits: usize,
     lower: usize,
@@ -172,16 +128,7 @@ impl Shape {
     fn of(value: &[u8]) -> Shape {
         let value = &value[..value.len().min(256)];
         let mut seen = [false; 256];
-        let mut s = Shape {
-            digits: 0,
-            lower: 0,
-            upper: 0,
-            distinct: 0,
-            pairs: 0,
-            common: 0,
-            runs: 0,
-            len: value.len(),
-        };
+        let mut s = Shape { len: value.len(), ..Shape::default() };
         let mut before = 0u8;
         for &b in value {
             match b {

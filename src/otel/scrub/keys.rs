@@ -5,13 +5,13 @@
 pub(super) struct Keys<T> {
     bits: Box<[u64]>,
     /// The keys, by the slot of their hash.
-    list: Vec<(Box<[u8]>, T)>,
+    list: Vec<(&'static [u8], T)>,
     starts: Vec<u16>,
 }
 
 impl<T: Copy> Keys<T> {
     /// Takes keys of at least three bytes.
-    pub(super) fn new(mut list: Vec<(Box<[u8]>, T)>) -> Keys<T> {
+    pub(super) fn new(mut list: Vec<(&'static [u8], T)>) -> Keys<T> {
         let gram = |key: &[u8]| hash(key[0], key[1], key[2]);
         list.retain(|(key, _)| key.len() > 2);
         list.sort_by_key(|(key, _)| gram(key) % SLOTS);

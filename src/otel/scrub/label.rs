@@ -1,7 +1,8 @@
 //! What a name says about the value that is assigned to it.
 
 use crate::otel::scrub::judge::{self, JUDGED, Trust};
-use crate::otel::scrub::words::{KEYS, OTHERS, TAILS};
+use crate::otel::scrub::table::shapes::{NAMES_PLACE, NOT_ISSUED};
+use crate::otel::scrub::table::words::{LABELS, OTHERS, TAILS};
 
 /// What a name says about its value.
 #[derive(Clone, Copy)]
@@ -32,47 +33,9 @@ impl Name {
         for tail in TAILS {
             plain = plain.strip_suffix(tail.as_bytes()).unwrap_or(plain);
         }
-        let name = |kind| Name { kind, chosen: false, upper, vague: false, short: plain == b"pass" };
-        let found =
-            Name::kind(plain, raw, upper).map(|(kind, chosen, vague)| Name { chosen, vague, ..name(kind) });
-        found.filter(|_| !OTHERS.iter().any(|w| judge::has(plain, w.as_bytes())))
-    }
-
-    /// Returns the kind, whether people choose the value, and whether the name is vague.
-    fn kind(plain: &[u8], raw: &[u8], upper: bool) -> Option<(&'static str, bool, bool)> {
-        let is = |word: &str| plain.ends_with(word.as_bytes());
-        let any = |words: &[&str]| words.iter().any(|w| is(w));
-        let has = |word: &str| judge::has(plain, word.as_bytes());
-        let apart = || raw.iter().rev().skip(4).take(2).any(|b| matches!(b, b'_' | b'-' | b'.'));
-        let pass = is("pass") && (plain == b"pass" || apart())
-            || any(&["dbpass", "userpass", "smtppass", "ftppass", "sshpass"]);
-        if pass || any(&["password", "passwd", "passphrase", "passcode", "pwd"]) {
-            return Some(("password", true, false));
-        }
-        let kind = if any(&["token", "tokenvalue"]) {
-            if has("aws") || has("amzsecurity") { "aws-session-token" } else { "token" }
-        } else if is("secretaccesskey") || (has("aws") && is("secretkey")) {
-            "aws-secret-key"
-        } else if any(&["accountkey", "storagekey", "sharedaccesskey"]) {
-            "azure"
-        } else if is("secret") {
-            "secret"
-        } else if any(&["apikey", "appkey", "subscriptionkey"]) {
-            if has("arize") || has("phoenix") { "arize" } else { "api-key" }
-        } else if is("spacekey") {
-            "arize"
-        } else if any(KEYS) {
-            "key"
-        } else if is("key") && raw.len() > 5 && raw[..2].eq_ignore_ascii_case(b"x-") {
-            "api-key"
-        } else if upper && is("key") && raw.len() > 3 {
-            return Some(("key", false, true));
-        } else if any(&["credential", "credentials", "auth"]) && !is("oauth") {
-            "credential"
-        } else {
-            return None;
-        };
-        Some((kind, false, false))
+        let (kind, vague) = kind(plain, raw, upper)?;
+        let other = OTHERS.iter().any(|word| judge::has(plain, word.as_bytes()));
+        (!other).then_some(Name { kind, chosen: kind == "password", upper, vague, short: plain == b"pass" })
     }
 
     /// Tells whether a value can be that of this name.
@@ -82,17 +45,34 @@ impl Name {
             return false;
         }
         let fits = if self.vague {
-            // A path, the key of a cache and the name of a ticket have parts.
-            judge::random(judged, 16) && !judged.iter().any(|b| matches!(b, b'/' | b'.' | b':' | b' '))
+            judge::random(judged, 16) && NAMES_PLACE.find(judged).is_none()
         } else if self.chosen || (trust == Trust::Sure && self.kind == "secret") {
             judge::password(judged, trust) && !(self.short && judged.iter().all(u8::is_ascii_digit))
         } else {
-            judge::random(judged, least)
-                && !judged.iter().any(|b| matches!(b, b' ' | b'\\'))
-                && !judge::has(judged, b"://")
+            judge::random(judged, least) && NOT_ISSUED.find(judged).is_none()
         };
-        fits && !judge::stands_in(judged, trust != Trust::Doubtful)
+        // The name of a secret is none, where people write programs.
+        let named = trust != Trust::Sure && !judge::random(judged, 24) && Name::read(judged).is_some();
+        fits && !named && !judge::stands_in(judged, trust != Trust::Doubtful)
     }
+}
+
+/// Returns the kind of what a name names, and whether the name is vague.
+fn kind(plain: &[u8], raw: &[u8], upper: bool) -> Option<(&'static str, bool)> {
+    let has = |word: &&str| judge::has(plain, word.as_bytes());
+    let label = LABELS.iter().find(|(_, about, ends)| {
+        ends.iter().any(|end| plain.ends_with(end.as_bytes())) && (about.is_empty() || about.iter().any(has))
+    });
+    let apart = || raw.iter().rev().skip(4).take(2).any(|b| matches!(b, b'_' | b'-' | b'.'));
+    let kind = match label {
+        Some((kind, ..)) => kind,
+        None if plain.ends_with(b"pass") && (plain == b"pass" || apart()) => "password",
+        None if plain.ends_with(b"key") && raw.len() > 5 && raw[..2].eq_ignore_ascii_case(b"x-") => "api-key",
+        None if plain.ends_with(b"key") && upper && raw.len() > 3 => return Some(("key", true)),
+        None if plain.ends_with(b"auth") && !plain.ends_with(b"oauth") => "credential",
+        None => return None,
+    };
+    Some((kind, false))
 }
 
 /// No name is longer.

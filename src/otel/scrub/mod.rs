@@ -6,7 +6,7 @@
 //!
 //! One search does it (`engine`), in a decoded `view` of the text: `keys` finds the keys of all tables in one pass, which
 //! sends each place to the row or reader it belongs to. Forms that identify themselves (`table`) and places that
-//! carry secrets (`carrier`) are rows with a regular expression. What is assigned to a name (`name`, `sibling`), URLs,
+//! carry secrets (`table::places`) are rows with a regular expression. What is assigned to a name (`name`, `sibling`), URLs,
 //! headers, keys in armour and encoded files need small readers. `value` finds where a value ends, `judge` tells a
 //! secret from what only stands in its place.
 //!
@@ -16,13 +16,13 @@
 //! Every reader looks at a bounded stretch, or remembers how far it read: the work grows with the text, no faster.
 
 mod armour;
-mod carrier;
+mod columns;
 mod encoded;
 mod engine;
-mod header;
 mod judge;
 mod keys;
 mod label;
+mod lazy;
 mod name;
 mod pattern;
 mod personal;
@@ -35,13 +35,13 @@ mod tests;
 mod url;
 mod value;
 mod view;
-mod words;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use lazy::Lazy;
 use pattern::Patterns;
-use scan::Rank;
+use scan::{Found, Rank};
 
 use crate::settings::Pattern;
 
@@ -88,10 +88,9 @@ impl Scrubber {
     /// Returns the secrets of `text`, in order and apart from each other. What an earlier scrubbing left there is
     /// none.
     pub fn findings(&self, text: &str) -> Vec<Finding> {
-        let mut list: Vec<(Rank, Finding)> = engine::detect(text.as_bytes(), 0)
-            .into_iter()
-            .map(|f| (f.rank, Finding { range: f.range, kind: Cow::Borrowed(f.kind) }))
-            .collect();
+        let found = engine::detect(text.as_bytes(), 0).into_iter();
+        let finding = |f: Found| (f.rank, Finding { range: f.range, kind: Cow::Borrowed(f.kind) });
+        let mut list: Vec<_> = found.map(finding).collect();
         self.patterns.find(text, &mut list);
         if self.personal {
             personal::detect(text, &mut list);
@@ -112,62 +111,39 @@ fn settle(text: &str, mut list: Vec<(Rank, Finding)>) -> Vec<Finding> {
     let mut out: Vec<Finding> = Vec::new();
     let mut surest = Rank::Place;
     for (rank, mut f) in list {
-        while !text.is_char_boundary(f.range.start) {
-            f.range.start -= 1;
-        }
-        while !text.is_char_boundary(f.range.end) {
-            f.range.end += 1;
-        }
-        match out.last_mut() {
-            Some(last) if f.range.start < last.range.end => {
-                last.range.end = last.range.end.max(f.range.end);
+        let range = &mut f.range;
+        *range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
+        match out.last_mut().filter(|last| range.start < last.range.end) {
+            Some(last) => {
+                last.range.end = last.range.end.max(range.end);
                 if rank > surest {
                     (last.kind, surest) = (f.kind, rank);
                 }
             }
-            _ => {
-                out.push(f);
+            None => {
                 surest = rank;
+                out.push(f);
             }
         }
     }
-    let marks: Vec<Range<usize>> = marks(text);
-    if !marks.is_empty() {
-        out.retain(|f| {
-            let next = marks.partition_point(|m| m.end <= f.range.start);
-            marks.get(next).is_none_or(|m| m.start >= f.range.end)
-        });
-    }
+    // What an earlier scrubbing left is none.
+    let mut marks = MARK.find_iter(text.as_bytes()).peekable();
+    out.retain(|f| {
+        while marks.next_if(|mark| mark.end <= f.range.start).is_some() {}
+        marks.peek().is_none_or(|mark| mark.start >= f.range.end)
+    });
     out
 }
 
-/// Returns where earlier scrubbings left `<secret:KIND>`.
-fn marks(text: &str) -> Vec<Range<usize>> {
-    memchr::memmem::find_iter(text.as_bytes(), MARK)
-        .filter_map(|at| {
-            let kind = text.as_bytes()[at + MARK.len()..]
-                .iter()
-                .take(32)
-                .take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || **b == b'-')
-                .count();
-            let end = at + MARK.len() + kind;
-            (kind > 0 && text.as_bytes().get(end) == Some(&b'>')).then_some(at..end + 1)
-        })
-        .collect()
-}
-
-const MARK: &[u8] = b"<secret:";
+/// What is left of a secret.
+static MARK: Lazy = Lazy::new("<secret:[a-z0-9-]{1,32}>");
 
 fn replace(text: &str, findings: &[Finding]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for f in findings {
-        out.push_str(&text[from..f.range.start]);
-        out.push_str("<secret:");
-        out.push_str(&f.kind);
-        out.push('>');
-        from = f.range.end;
+    for Finding { range, kind } in findings {
+        out.extend([&text[from..range.start], "<secret:", kind, ">"]);
+        from = range.end;
     }
-    out.push_str(&text[from..]);
-    out
+    out + &text[from..]
 }

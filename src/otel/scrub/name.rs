@@ -1,124 +1,124 @@
 //! Secrets known by what they are assigned to: `export NAME_TOKEN=…`, `"api_key": "…"`, `password: …`,
 //! `--password …`, `("X-Api-Key", "…")`, `<password>…</password>`, `?access_token=…`, `| token | … |`.
 
+use std::ops::Range;
+
 use crate::otel::scrub::judge::{self, JUDGED, Trust};
 use crate::otel::scrub::label::{NAME, Name};
 use crate::otel::scrub::place::{Place, Spot};
 use crate::otel::scrub::scan::{Rank, Scan};
-use crate::otel::scrub::value::{WINDOW, line_start};
+use crate::otel::scrub::table::shapes::{CALL, ELEMENT_OR_URL, MEMBER, PATH, PROSE};
+use crate::otel::scrub::table::words::VENDORS;
+use crate::otel::scrub::value::{End, WINDOW, run, run_back};
 use crate::otel::scrub::view::CUT_HERE;
-use crate::otel::scrub::words::VENDORS;
-
-fn in_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
-}
 
 impl Scan<'_> {
     /// Looks for an assignment to the name that has the word at `at` in it.
     pub(super) fn name(&mut self, at: usize) {
         let t = self.t;
-        if at < self.name_end {
+        if at < self.read.names {
             return;
         }
-        let end = at + t[at..].iter().take(NAME).take_while(|b| in_name(**b)).count();
-        self.name_end = end;
-        if !t.get(end).is_some_and(|b| b"=: \t\"'>`,|]\n\r;".contains(b)) {
+        let in_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        let end = at + run(&t[at..], NAME, in_name);
+        self.read.names = end;
+        if !t.get(end).is_some_and(|b| b"=: \t\"'<>`,|]\n\r;".contains(b)) {
             return;
         }
-        let mut start = at - t[..at].iter().rev().take(NAME).take_while(|b| in_name(**b)).count();
-        while start < at && matches!(t[start], b'-' | b'.') {
-            start += 1;
-        }
-        if t[end] == b':' && t[..start].ends_with(b"<") {
-            // A mark of ours.
+        let start = at - run_back(&t[..at], NAME, in_name);
+        let start = start + run(&t[start..at], NAME, |b| matches!(b, b'-' | b'.'));
+        let key = t[start..end].eq_ignore_ascii_case(b"key");
+        let mark = t[end] == b':' && t[..start].ends_with(b"<");
+        // The shell's own variable.
+        let directory = &t[start..end] == b"PWD" && self.view.quote(end).is_some();
+        if mark || directory {
             return;
         }
-        if at + 3 == end && t[at..end].eq_ignore_ascii_case(b"key") {
+        if t[at..end].eq_ignore_ascii_case(b"key") {
             self.titled(at, end);
         }
         if let Some(name) = Name::read(&t[start..end]) {
             self.assigned(start, end, name);
             self.table(start, end);
-        } else if t[start..end].eq_ignore_ascii_case(b"key") && self.is_of_vendor(start) {
-            self.assigned(
-                start,
-                end,
-                Name { kind: "key", chosen: false, upper: false, vague: false, short: false },
-            );
+        } else if let Some(name) = Name::read(b"secret_key").filter(|_| key && self.is_of_vendor(start)) {
+            self.assigned(start, end, name);
         }
     }
 
     fn assigned(&mut self, start: usize, end: usize, name: Name) {
         let t = self.t;
         let Some(spot) = self.locate(start, end, name) else { return };
-        let from = spot.from;
-        let to = match spot.quote {
-            Some(quote) => match self.ends.closing(self.view, from, quote) {
-                Some(to) => to,
-                None => self.unclosed(from),
-            },
-            None => self.bare(start, &spot, name),
+        let Spot { place, from, quote, sure, data } = spot;
+        let mut to = match quote {
+            Some(quote) => self.ends.closing(self.view, from, quote).unwrap_or_else(|| self.unclosed(from)),
+            None => self.bare(start, from, place, name),
         };
+        if place == Place::Sure && quote.is_none() && matches!(t[from..to].last(), Some(b';' | b',')) {
+            to -= 1;
+        }
         if to <= from {
             return;
         }
-        let whole = &t[from..to];
-        let value = if spot.quote.is_none() && spot.place == Place::Sure {
-            whole.strip_suffix(b";").or(whole.strip_suffix(b",")).unwrap_or(whole)
-        } else {
-            whole
-        };
-        let sure = spot.place == Place::Sure
-            || spot.place == Place::Block
-            || (name.upper && matches!(t.get(end), Some(b'=' | b'\n' | b'\r')));
-        let trust = if sure {
-            Trust::Sure
-        } else if spot.data {
-            Trust::Field
-        } else if spot.quote.is_some() {
-            Trust::Quoted
-        } else {
-            Trust::Doubtful
+        let value = &t[from..to];
+        let trust = match quote {
+            _ if sure => Trust::Sure,
+            _ if data => Trust::Field,
+            Some(_) => Trust::Quoted,
+            None => Trust::Doubtful,
         };
         let judged = &value[..value.len().min(JUDGED)];
-        let code =
-            !spot.data && is_path(judged) || !name.chosen && (judged.contains(&b',') || is_type(judged));
-        if spot.quote.is_none() && !sure && code {
+        let named = !sure && contains(judged, &t[start..end]) && !judged.iter().any(u8::is_ascii_digit);
+        if named || quote.is_none() && self.is_program(start, &spot, from..to, name) {
             return;
         }
+        if name.takes(value, trust, if sure || place == Place::Flag { 8 } else { 16 }) {
+            self.add(start, from..to, name.kind, Rank::Place);
+        }
+    }
+
+    /// Tells whether a value without quotes is a piece of a program or of prose.
+    fn is_program(&self, start: usize, spot: &Spot, range: Range<usize>, name: Name) -> bool {
+        let place = spot.place;
+        let (value, end) = (self.ahead(range.start, range.len().min(JUDGED)), range.end);
         // A list of pairs has a comma after the value, but so has a program; only there a value must look random.
-        if spot.quote.is_none()
-            && !self.ends_well(from, to, spot.place)
-            && (name.chosen || !judge::random(value, 20))
-        {
-            return;
-        }
-        let least = if sure || spot.place == Place::Flag { 8 } else { 16 };
-        if name.takes(value, trust, least) {
-            self.add(start, from..from + value.len(), name.kind, Rank::Place);
-        }
+        let ends = self.ends_well(range.start, end, place)
+            || !name.chosen && place != Place::Element && judge::random(value, 20);
+        let open =
+            matches!(self.t[end - 1], b'=' | b'(' | b'[' | b',' | b'+') && self.view.quote(end).is_some();
+        let glued = (open || CALL.find(value).is_some()) && !judge::random(value, 20);
+        let prose = place == Place::Element && PROSE.find(value).is_some();
+        let path =
+            ELEMENT_OR_URL.find(value).is_some() || PATH.find(value).is_some() && !judge::random(value, 12);
+        let code = !spot.data && path || !name.chosen && MEMBER.find(value).is_some();
+        !ends
+            || prose
+            || !spot.sure && code
+            || glued && !matches!(place, Place::Block | Place::Element) && !self.is_env_line(start)
     }
 
     /// Returns the end of a value whose quote is not closed: what was cut off there goes with it.
     fn unclosed(&mut self, from: usize) -> usize {
-        let line = self.ends.line(self.t, from);
+        let line = self.end(End::Line, from);
         let cut = line == self.t.len() || self.t[line..].starts_with(CUT_HERE);
-        if cut { line } else { self.ends.token(self.t, from) }
+        if cut { line } else { self.end(End::Token, from) }
     }
 
     /// Returns the end of a value without quotes.
-    fn bare(&mut self, start: usize, spot: &Spot, name: Name) -> usize {
-        let from = spot.from;
-        match spot.place {
+    fn bare(&mut self, start: usize, from: usize, place: Place, name: Name) -> usize {
+        match place {
             Place::Block => self.block_end(start, from),
-            Place::Sure if name.upper && self.is_env_line(start) => {
-                let end = self.ends.line(self.t, from);
-                end - self.t[from..end].iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count()
+            Place::Element => {
+                let ahead = self.ahead(from, WINDOW);
+                from + memchr::memchr2(b'<', b'\n', ahead).unwrap_or_default()
             }
-            Place::Sure | Place::Flag => self.ends.shell(self.view, from),
-            Place::Tight if self.is_setting(start) => self.ends.word(self.view, from),
-            Place::Tight => self.ends.tight(self.view, from),
-            _ => self.ends.list(self.view, from),
+            Place::Sure if name.upper && self.is_env_line(start) => {
+                let end = self.end(End::Line, from);
+                end - run_back(&self.t[from..end], WINDOW, |b| matches!(b, b' ' | b'\t'))
+            }
+            Place::Sure | Place::Flag => self.end(End::Shell, from),
+            Place::Tight if self.is_setting(start) => self.end(End::Word, from),
+            Place::Tight => self.end(End::Tight, from),
+            _ => self.end(End::List, from),
         }
     }
 
@@ -128,30 +128,16 @@ impl Scan<'_> {
         if start > 0 && !matches!(t[start - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'{') {
             return false;
         }
-        let mut line = line_start(t, start, 2 * NAME);
-        let depth = start - line - t[line..start].iter().filter(|b| matches!(b, b'"' | b'\'')).count();
-        if let Some(brace) = memchr::memrchr(b'{', &t[line..start]) {
-            return is_vendor(&t[line..line + brace]);
+        let before = &t[start.saturating_sub(2 * WINDOW)..start];
+        let mut lines = before.rsplit(|b| *b == b'\n').take(9).map(<[u8]>::trim_ascii_end);
+        let own = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+        if let Some(brace) = memchr::memrchr(b'{', own) {
+            return is_vendor(&own[..brace]);
         }
-        for _ in 0..8 {
-            let end = line;
-            if end == 0 {
-                return false;
-            }
-            line = line_start(t, end - 1, WINDOW);
-            let text = t[line..end].trim_ascii_end();
-            let indent = text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-            if text.len() > 2 * NAME {
-                continue;
-            }
-            if let [b'[', name @ .., b']'] = text {
-                return is_vendor(name);
-            }
-            if indent < depth && !text.is_empty() {
-                return matches!(text.last(), Some(b':' | b'{')) && is_vendor(text);
-            }
-        }
-        false
+        let depth = own.iter().filter(|b| !matches!(b, b'"' | b'\'')).count();
+        let above = |line: &&[u8]| run(line, NAME, |b| matches!(b, b' ' | b'\t')) < depth && !line.is_empty();
+        let parent = lines.by_ref().skip(1).find(|line| line.starts_with(b"[") || above(line));
+        parent.is_some_and(|line| matches!(line.last(), Some(b':' | b'{' | b']')) && is_vendor(line))
     }
 }
 
@@ -161,26 +147,7 @@ fn is_vendor(text: &[u8]) -> bool {
     text.split(|b| !b.is_ascii_alphanumeric()).filter(|word| word.len() > 2).any(known)
 }
 
-/// Tells whether a value is the path of a variable (`self.token`, `config.api_key`), an element or a URL.
-fn is_path(value: &[u8]) -> bool {
-    let value = &value[..value.len().min(JUDGED)];
-    let mut parts = 0;
-    if value.contains(&b'[') || judge::has(value, b"://") {
-        return true;
-    }
-    let idents = value.split(|b| *b == b'.').all(|p| {
-        parts += 1;
-        p.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
-            && p.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-    });
-    idents && parts > 1 && !judge::random(value, 12)
-}
-
-/// Tells whether a value is the name of a type, or of a member, that is named after what it holds.
-fn is_type(value: &[u8]) -> bool {
-    let small = value.to_ascii_lowercase();
-    value.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-        && ["key", "token", "secret", "password", "credential"]
-            .iter()
-            .any(|w| judge::has(&small, w.as_bytes()))
+/// Tells whether a value has a name in it, in any case.
+fn contains(value: &[u8], name: &[u8]) -> bool {
+    value.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name))
 }

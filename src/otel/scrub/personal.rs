@@ -2,37 +2,27 @@
 //! e-mail addresses.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use crate::otel::scrub::Finding;
+use crate::otel::scrub::lazy::Lazy;
 use crate::otel::scrub::scan::Rank;
 
 /// Adds the personal data of a text.
 pub(super) fn detect(text: &str, list: &mut Vec<(Rank, Finding)>) {
-    for (kind, regex, holds) in SHAPES.iter() {
-        let found = regex.find_iter(text).filter(|m| holds(text, m.start(), m.end()));
-        list.extend(found.map(|m| (Rank::Place, Finding { range: m.range(), kind: Cow::Borrowed(kind) })));
+    for (kind, regex, holds) in &SHAPES {
+        let found = regex.find_iter(text.as_bytes()).filter(|m| holds(text, m.start, m.end));
+        list.extend(found.map(|range| (Rank::Place, Finding { range, kind: Cow::Borrowed(kind) })));
     }
 }
 
 type Check = fn(&str, usize, usize) -> bool;
-type Shape = (&'static str, Regex, Check);
 
-static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
-    let list: [(&str, &str, Check); 3] = [
-        ("card", r"\b[2-6][0-9]{3}(?:[ -]?[0-9]){9,15}\b", is_card),
-        ("iban", r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}\b", is_iban),
-        (
-            "email",
-            r"(?i)\b[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.[a-z]{2,24}\b",
-            is_email,
-        ),
-    ];
-    let compiled = |(kind, pattern, holds): (_, &str, Check)| Some((kind, Regex::new(pattern).ok()?, holds));
-    list.into_iter().filter_map(compiled).collect()
-});
+static SHAPES: [(&str, Lazy, Check); 3] = [
+    ("card", Lazy::new(r"\b[2-6][0-9]{3}(?:[ -]?[0-9]){9,15}\b"), is_card),
+    ("iban", Lazy::new(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}\b"), is_iban),
+    ("email", Lazy::new(EMAIL), is_email),
+];
+const EMAIL: &str = r"(?i)\b[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.[a-z]{2,24}\b";
 
 /// Tells whether digits add up as those of a card do (Luhn).
 fn is_card(text: &str, start: usize, end: usize) -> bool {

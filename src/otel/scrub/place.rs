@@ -3,16 +3,21 @@
 
 use crate::otel::scrub::label::{NAME, Name};
 use crate::otel::scrub::scan::Scan;
-use crate::otel::scrub::value::{WINDOW, blanks, line_break, line_start, word_at};
-use crate::otel::scrub::words::SETTERS;
+use crate::otel::scrub::table::syntax::{
+    ARGUMENT, BLOCK, CELL, DRESSED, DRESSED_FIELD, ELEMENT, FIELD, FLAG_LEAD, OPEN, SETTER, SETTING_LEAD,
+    TYPE, VARIABLE,
+};
+use crate::otel::scrub::value::{WINDOW, blanks, line_break, line_start, run};
 
 /// Where a value stands decides what it may look like.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// Between quotes.
     Quoted,
-    /// Where nothing but the value can stand: `export NAME=…`, `<name>…</name>`.
+    /// Where nothing but the value can stand: `export NAME=…`, `setx NAME …`.
     Sure,
+    /// In an element: `<name>…</name>`.
+    Element,
     /// After the name of an option, where prose may stand too.
     Flag,
     /// After `:` or a spaced `=`: a value only if it is all of the line.
@@ -25,11 +30,13 @@ pub(super) enum Place {
     Block,
 }
 
-/// Where a value was found: how it stands, its first byte, the quote before it, and whether the name is quoted.
+/// Where a value was found: how it stands, its first byte, the quote before it, whether nothing else can stand there, and
+/// whether it is data.
 pub(super) struct Spot {
     pub(super) place: Place,
     pub(super) from: usize,
     pub(super) quote: Option<(u8, u8)>,
+    pub(super) sure: bool,
     pub(super) data: bool,
 }
 
@@ -42,79 +49,56 @@ impl Scan<'_> {
         let bracket = t.get(at) == Some(&b']') && (own || t[..start].ends_with(b"["));
         at += usize::from(bracket);
         let gap = blanks(t, at, MOST_BLANKS);
-        let (place, at) = match t.get(gap)? {
+        if let Some(element) = ELEMENT.find(self.ahead(end, WINDOW)) {
+            return OPEN
+                .find(&t[start.saturating_sub(WINDOW / 4)..start])
+                .map(|_| Spot::of(Place::Element, end + element.end, true));
+        }
+        let (place, mut at) = match t.get(gap)? {
             b':' | b'=' => assigns(t, start, end, gap, name)?,
-            b'>' if own || t[..start].ends_with(b"<") => return self.element(start, gap),
-            b',' if own && is_argument(t, start) => (Place::Quoted, gap + 1),
+            b',' if own && !bracket && ARGUMENT.find(&t[start.saturating_sub(NAME)..start]).is_some() => {
+                (Place::Quoted, gap + 1)
+            }
             _ if own => return None,
             _ => follows(t, start, end, gap, name)?,
         };
-        self.past_dress(start, at, place, bracket, own && place != Place::Quoted)
-    }
-
-    /// Finds the value of `<password>…</password>`, or of `<entry key="password">…</entry>`.
-    fn element(&self, start: usize, gap: usize) -> Option<Spot> {
-        let t = self.t;
-        let begin = start.saturating_sub(NAME);
-        let open = &t[begin + memchr::memrchr(b'<', &t[begin..start])?..start];
-        let from = gap + 1 + if t[gap + 1..].starts_with(b"<Value>") { 7 } else { 0 };
-        let to = from + memchr::memchr2(b'<', b'\n', &t[from..t.len().min(from + WINDOW)])?;
-        let named = [&b"key=\""[..], b"name=\"", b"id=\""].iter().any(|name| open.ends_with(name));
-        let whole = (open == b"<" || named) && t[to..].starts_with(b"</");
-        whole.then_some(Spot { place: Place::Sure, from, quote: None, data: true })
+        let colon = t[at - 1] == b':';
+        let after = blanks(t, at, MOST_BLANKS);
+        if bracket && t[at - 1] == b'>' && line_break(t, after) > after {
+            at = line_break(t, after);
+        }
+        let data = own && place != Place::Quoted;
+        let spot = self.past_dress(start, blanks(t, at, MOST_BLANKS), place, colon, data)?;
+        let variable = name.upper && matches!(t.get(end), Some(b'=' | b'\n' | b'\r'));
+        Some(Spot { sure: spot.sure || variable, ..spot })
     }
 
     /// Steps over what programs put before a value: a type, an anchor, the prefix of a literal, a constructor.
-    fn past_dress(
-        &mut self,
-        start: usize,
-        at: usize,
-        place: Place,
-        dumped: bool,
-        data: bool,
-    ) -> Option<Spot> {
-        let t = self.t;
-        let colon = t.get(at.saturating_sub(1)) == Some(&b':');
-        let mut from = blanks(t, at, MOST_BLANKS);
-        if dumped && matches!(t.get(from), Some(b'\n' | b'\r')) {
-            from = blanks(t, line_break(t, from), MOST_BLANKS);
+    fn past_dress(&mut self, start: usize, at: usize, place: Place, colon: bool, data: bool) -> Option<Spot> {
+        let ahead = self.ahead(at, WINDOW / 2);
+        let plain = self.view.quote(at).map(|_| 0..1);
+        let dressed = || if colon { DRESSED_FIELD.find(ahead) } else { DRESSED.find(ahead) };
+        if let Some(quote) = plain.or_else(dressed) {
+            let from = at + quote.end;
+            let mark = self.view.quote(from - 1)?;
+            let more = if self.ahead(from, 2) == [mark.0; 2] { 2 } else { 0 };
+            let data = data || self.is_setting(start) || colon && quote.end == 1;
+            return Some(Spot { quote: Some(mark), ..Spot::of(Place::Quoted, from + more, data) });
         }
-        if t[from..].starts_with(b"string(") {
-            from += memchr::memchr(b' ', &t[from..t.len().min(from + 20)])? + 1;
+        if let Some(body) = BLOCK.find(ahead).filter(|_| colon) {
+            return Some(Spot::of(Place::Block, at + body.end, true));
         }
-        if let Some(body) = block(t, from).filter(|_| colon) {
-            return Some(Spot { place: Place::Block, from: body, quote: None, data: true });
-        }
-        from += if colon { anchor(&t[from..]) } else { 0 };
-        if let Some(quote) = self.view.quote(from) {
-            return Some(self.quoted(start, from, quote, data || colon));
-        }
-        from = if colon { past_type(t, from) } else { from };
-        let head = t[from..]
-            .iter()
-            .take(40)
-            .take_while(|b| b.is_ascii_alphanumeric() || b"_:@$&#(!".contains(b))
-            .count();
-        if let Some(quote) = self.view.quote(from + head)
-            && (head < 2 || t[from + head - 1] == b'(' || (head == 2 && t[from..].starts_with(b"r#")))
-        {
-            return Some(self.quoted(start, from + head, quote, data));
-        }
-        if t.get(from) == Some(&b'{') {
+        let bare = if colon { FIELD.find(ahead) } else { TYPE.find(ahead) };
+        let from = at + bare.map_or(0, |m| m.end);
+        if self.t.get(from) == Some(&b'{') {
             // What belongs to the name may stand inside, as a value.
-            self.title = (from + 1, Name::read(&t[start..at.min(start + NAME)]));
+            self.read.title = (from + 1, Name::read(&self.t[start..at.min(start + NAME)]));
         }
-        let line = matches!(place, Place::Line | Place::Tight) && self.is_setting(start);
+        // Programs indent what they assign, and files of settings what they nest.
+        let nested = colon || place == Place::Tight || line_start(self.t, start, NAME) == start;
+        let line = matches!(place, Place::Line | Place::Tight) && nested && self.is_setting(start);
         // Who writes a comma between a quoted name and the value writes the value between quotes too.
-        let data = data || place == Place::Column || line;
-        (place != Place::Quoted).then_some(Spot { place, from, quote: None, data })
-    }
-
-    /// Returns the value behind the quote at `at`, or behind three of them.
-    fn quoted(&self, start: usize, at: usize, quote: (u8, u8), data: bool) -> Spot {
-        let more = self.t[at + 1..].iter().take(2).take_while(|b| **b == quote.0).count();
-        let from = at + if more == 2 { 3 } else { 1 };
-        Spot { place: Place::Quoted, from, quote: Some(quote), data: data || self.is_setting(start) }
+        (place != Place::Quoted).then(|| Spot::of(place, from, data || place == Place::Column || line))
     }
 
     /// Tells whether what follows a value without quotes lets it be a value rather than a piece of a program.
@@ -123,14 +107,17 @@ impl Scan<'_> {
         let end = |at: usize| {
             t.get(at).is_none_or(|b| matches!(b, b'\n' | b'\r' | 0x1b)) || self.view.quote(at).is_some()
         };
+        let after = blanks(t, to, MOST_BLANKS);
         match place {
             Place::Sure | Place::Quoted | Place::Block => true,
+            Place::Element => t[to..].starts_with(b"</"),
             Place::Flag => t.get(from) != Some(&b'-'),
-            Place::Line => end(to) || t[to..].starts_with(b" #") || end(blanks(t, to, MOST_BLANKS)),
-            Place::Column => {
-                end(to) || matches!(t.get(blanks(t, to, MOST_BLANKS)), None | Some(b'|' | b'\n' | b'\r'))
+            Place::Line => end(to) || end(after) || t[to..].starts_with(b" #"),
+            Place::Column => end(to) || matches!(t.get(after), None | Some(b'|' | b'\n' | b'\r')),
+            Place::Tight => {
+                let joined = t.get(to + 1).is_some_and(|b| b.is_ascii_alphanumeric());
+                !matches!(t.get(to), Some(b',' | b')' | b'(' | b'[')) && !(joined && t[to] == b'}')
             }
-            Place::Tight => !matches!(t.get(to), Some(b',' | b')' | b'(' | b'[')),
         }
     }
 
@@ -140,39 +127,50 @@ impl Scan<'_> {
         let t = self.t;
         let line = line_start(t, start, NAME);
         let before = line_start(t, line.saturating_sub(1), WINDOW);
-        let next =
-            memchr::memchr(b'\n', &t[start..t.len().min(start + WINDOW)]).map_or(t.len(), |n| start + n + 1);
-        line == start && (is_assignment(&t[before..line]) || is_assignment(&t[next..]))
+        let next = memchr::memchr(b'\n', self.ahead(start, WINDOW)).map_or(t.len(), |n| start + n + 1);
+        line == start
+            && (VARIABLE.find(&t[before..line]).is_some() || VARIABLE.find(self.ahead(next, NAME)).is_some())
     }
 
     /// Tells whether a name begins a line of a file of settings: nothing stands before it, and no statement ends there.
     pub(super) fn is_setting(&self, start: usize) -> bool {
         let t = self.t;
         let line = line_start(t, start, NAME);
-        let lead = t[line..start].iter().all(|b| matches!(b, b' ' | b'\t' | b'-' | b'"' | b'\''));
-        let end = memchr::memchr2(b'\n', b'\r', &t[start..t.len().min(start + WINDOW)]);
-        let last = end.map_or(t.last(), |n| t.get(start + n - 1));
-        lead && !matches!(last, Some(b';' | b'{' | b'(' | b')' | b','))
+        let ahead = self.ahead(start, WINDOW);
+        let stop = memchr::memchr2(b'\n', b'\r', ahead).unwrap_or(t.len() - start);
+        let last = self.t[..start + stop].last();
+        SETTING_LEAD.find(&t[line..start]).is_some() && !last.is_some_and(|b| b";{(),".contains(b))
     }
 
     /// Returns the end of a block of lines that are indented further than the name's own.
     pub(super) fn block_end(&self, start: usize, from: usize) -> usize {
         let t = self.t;
-        let own = indent(t, line_start(t, start, NAME));
+        let indent = |line: usize| run(&t[line..], NAME, |b| b == b' ');
+        let own = indent(line_start(t, start, NAME));
         let (mut end, mut at) = (from, from);
         while at < t.len() {
             let stop = memchr::memchr(b'\n', &t[at..]).map_or(t.len(), |n| at + n);
             let line = t[at..stop].trim_ascii_end();
-            let begin = line_start(t, at, NAME);
-            if (!line.is_empty() && indent(t, begin) <= own) || stop - from > MOST_BLOCK {
+            let inside = line.is_empty() || indent(line_start(t, at, NAME)) > own;
+            if !inside || stop - from > MOST_BLOCK {
                 break;
             }
-            if !line.is_empty() {
-                end = at + line.len();
-            }
+            end = if line.is_empty() { end } else { at + line.len() };
             at = stop + 1;
         }
         end
+    }
+}
+
+impl Spot {
+    fn of(place: Place, from: usize, data: bool) -> Spot {
+        Spot {
+            place,
+            from,
+            quote: None,
+            sure: matches!(place, Place::Sure | Place::Block | Place::Element),
+            data,
+        }
     }
 }
 
@@ -183,14 +181,13 @@ fn assigns(t: &[u8], start: usize, end: usize, gap: usize, name: Name) -> Option
         return None;
     }
     let at = gap + 1 + usize::from(matches!(next, Some(b'=' | b'>')));
-    let blank = matches!(t.get(at), Some(b' ' | b'\t'));
-    let flag = t[..start].ends_with(b"-") && !t[..start].ends_with(b"---");
+    let tight = t[gap] == b'=' && gap == end && !matches!(t.get(at), Some(b' ' | b'\t'));
     // As Go prints the fields of a struct.
     let field = t[start].is_ascii_uppercase() && !name.upper && t.get(at).is_some_and(u8::is_ascii_graphic);
     let place = match t[gap] {
-        b'=' if gap == end && !blank && name.upper => Place::Sure,
-        b'=' if gap == end && !blank && flag => Place::Flag,
-        b'=' if gap == end && !blank => Place::Tight,
+        _ if tight && name.upper => Place::Sure,
+        _ if tight && FLAG_LEAD.find(&t[start.saturating_sub(4)..start]).is_some() => Place::Flag,
+        _ if tight => Place::Tight,
         b':' if field => Place::Tight,
         _ => Place::Line,
     };
@@ -199,80 +196,19 @@ fn assigns(t: &[u8], start: usize, end: usize, gap: usize, name: Name) -> Option
 
 /// Returns the place of a value that follows its name behind blanks, or in the next column, and where it begins.
 fn follows(t: &[u8], start: usize, end: usize, gap: usize, name: Name) -> Option<(Place, usize)> {
-    let typed = t[gap..].starts_with(b"REG_");
+    let before = &t[start.saturating_sub(NAME)..start];
     match t[gap] {
         _ if gap == end => None,
-        b'|' => Some((Place::Column, gap + 1)),
-        _ if setter(t, start) || netrc(t, start, name) => Some((Place::Sure, gap)),
-        _ if t[..start].ends_with(b"-") && !t[..start].ends_with(b"---") => Some((Place::Flag, gap)),
+        b'|' => CELL.find(before).map(|_| (Place::Column, gap + 1)),
+        _ if SETTER.find(before).is_some() => Some((Place::Sure, gap)),
+        _ if FLAG_LEAD.find(before).is_some() => Some((Place::Flag, gap)),
         b'"' | b'\'' if !name.short => Some((Place::Quoted, gap)),
-        _ if typed => Some((Place::Column, blanks(t, gap + 6, MOST_BLANKS))),
+        _ if t[gap..].starts_with(b"REG_") => Some((Place::Column, blanks(t, gap + 6, MOST_BLANKS))),
         _ if gap > end + 1 && line_start(t, start, NAME) == start => Some((Place::Column, gap)),
         _ => None,
-    }
-}
-
-/// Tells whether the quoted name at `start` is the first argument of a call, or the first of a list.
-fn is_argument(t: &[u8], start: usize) -> bool {
-    matches!(t[..start.saturating_sub(1)].trim_ascii_end().last(), Some(b'(' | b'['))
-}
-
-/// Returns the length of an anchor or a tag of YAML.
-fn anchor(t: &[u8]) -> usize {
-    let word = t.iter().take(NAME).take_while(|b| !b.is_ascii_whitespace()).count();
-    if matches!(t.first(), Some(b'&' | b'!')) && t.get(word) == Some(&b' ') { word + 1 } else { 0 }
-}
-
-/// Steps over `String = `.
-fn past_type(t: &[u8], from: usize) -> usize {
-    let ahead = &t[from..t.len().min(from + 48)];
-    let end = ahead.iter().position(|b| !b.is_ascii_alphanumeric() && !b"_&'<>[] .:|?".contains(b));
-    match end.filter(|n| ahead[*n] == b'=') {
-        Some(n) => blanks(t, from + n + 1, MOST_BLANKS),
-        None => from,
     }
 }
 
 const MOST_BLANKS: usize = 48;
 /// More lines than a secret has.
 const MOST_BLOCK: usize = 4096;
-
-fn indent(t: &[u8], line: usize) -> usize {
-    t[line..].iter().take(NAME).take_while(|b| **b == b' ').count()
-}
-
-/// Returns where the text of a block begins whose sign, `|` or `>`, stands at `at`.
-fn block(t: &[u8], at: usize) -> Option<usize> {
-    matches!(t.get(at)?, b'|' | b'>').then_some(())?;
-    let sign = t[at + 1..].iter().take(3).take_while(|b| matches!(b, b'+' | b'-' | b'0'..=b'9')).count();
-    let end = at + 1 + sign;
-    let line = line_break(t, end);
-    (line > end).then(|| blanks(t, line, MOST_BLANKS))
-}
-
-/// Tells whether a line, or a text, begins `NAME=`.
-fn is_assignment(line: &[u8]) -> bool {
-    let name =
-        line.iter().take(NAME).take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || **b == b'_');
-    let name = name.count();
-    name > 0 && line.get(name) == Some(&b'=')
-}
-
-/// Tells whether a name stands in an entry of a .netrc file: `machine HOST login USER password …`.
-fn netrc(t: &[u8], start: usize, name: Name) -> bool {
-    let words: Vec<&[u8]> = t[start.saturating_sub(160)..start]
-        .split(u8::is_ascii_whitespace)
-        .filter(|w| !w.is_empty())
-        .collect();
-    let machine = |rest: &[&[u8]]| matches!(rest, [.., b"machine", _] | [.., b"default"]);
-    name.chosen
-        && match &words[..] {
-            [rest @ .., b"login", _] | [rest @ .., b"login", _, b"port", _] => machine(rest),
-            _ => false,
-        }
-}
-
-/// Tells whether a word stands before a name that gives it a value: `setx NAME …`, `ENV NAME …`.
-fn setter(t: &[u8], start: usize) -> bool {
-    SETTERS.iter().any(|word| start >= word.len() && word_at(t, start - word.len(), word.as_bytes()))
-}

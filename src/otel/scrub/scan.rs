@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::otel::scrub::judge::{self, JUDGED};
 use crate::otel::scrub::label::Name;
-use crate::otel::scrub::value::Ends;
+use crate::otel::scrub::value::{End, Ends};
 use crate::otel::scrub::view::View;
 
 /// A secret in the original text. Of two that overlap the one of the higher rank names the kind.
@@ -36,16 +36,20 @@ pub(super) struct Scan<'a> {
     /// Searches a text that was decoded from a part of this one, at the next depth.
     pub(super) search: Search,
     /// The end of the last finding by its place, and of the last one by its form.
-    pub(super) floor: usize,
-    pub(super) form_floor: usize,
+    pub(super) floors: [usize; 2],
     /// Of each row of the tables: up to where it was refused, and how many bytes were read for that.
     pub(super) refused: Vec<(usize, usize)>,
-    /// Up to where the readers of names, tables, keys and encoded texts have read.
-    pub(super) name_end: usize,
-    pub(super) table_end: usize,
-    pub(super) armour_end: usize,
-    pub(super) encoded_end: usize,
-    pub(super) manifest_end: usize,
+    pub(super) read: Read,
+}
+
+/// Up to where readers have read, and what they remember.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) names: usize,
+    pub(super) tables: usize,
+    pub(super) armour: usize,
+    pub(super) encoded: usize,
+    pub(super) manifests: usize,
     /// The name that was given last, and the last value that none was given before.
     pub(super) title: (usize, Option<Name>),
     pub(super) untitled: Option<Range<usize>>,
@@ -61,24 +65,35 @@ impl<'a> Scan<'a> {
             ends: Ends::default(),
             depth,
             search,
-            floor: 0,
-            form_floor: 0,
+            floors: [0; 2],
             refused: vec![(0, 0); rows],
-            name_end: 0,
-            table_end: 0,
-            armour_end: 0,
-            encoded_end: 0,
-            manifest_end: 0,
-            title: (0, None),
-            untitled: None,
+            read: Read::default(),
         }
+    }
+
+    /// Returns up to where findings of a rank reach.
+    pub(super) fn floor(&self, rank: Rank) -> usize {
+        self.floors[rank as usize]
+    }
+
+    /// Returns the end of what stands at `at`.
+    pub(super) fn end(&mut self, end: End, at: usize) -> usize {
+        self.ends.of(end, self.view, at)
+    }
+
+    /// Returns at most `most` bytes from `at` on.
+    pub(super) fn ahead(&self, at: usize, most: usize) -> &'a [u8] {
+        &self.t[at.min(self.t.len())..self.t.len().min(at.saturating_add(most))]
     }
 
     /// Adds a finding. Of a view in which lines were joined only what the join made a secret: `context` is where that
     /// begins, and the part behind a break has to look like the rest of a secret.
     pub(super) fn add(&mut self, context: usize, mut range: Range<usize>, kind: &'static str, rank: Rank) {
         if !self.view.is_whole() {
-            if self.view.joints_in(context..range.end + 1).is_empty() {
+            // A quote before a break closes what it stands behind.
+            let closed = range.start.checked_sub(1).is_some_and(|at| self.view.quote(at).is_some())
+                && self.view.is_joint(range.start);
+            if closed || self.view.joints_in(context..range.end + 1).is_empty() {
                 return;
             }
             for joint in self.view.joints_in(range.clone()).iter().rev() {
@@ -90,11 +105,9 @@ impl<'a> Scan<'a> {
                 }
             }
         }
-        if range.is_empty() {
-            return;
+        if !range.is_empty() {
+            self.floors[rank as usize] = range.end.max(self.floor(rank));
+            self.found.push(Found { range: self.view.original(&range), kind, rank });
         }
-        let floor = if rank == Rank::Form { &mut self.form_floor } else { &mut self.floor };
-        *floor = range.end.max(*floor);
-        self.found.push(Found { range: self.view.original(&range), kind, rank });
     }
 }

@@ -3,7 +3,10 @@
 
 use std::ops::Range;
 
+use crate::otel::scrub::table::words::CODES;
+
 /// A text as it is searched. Detectors see plain text, and what they find is a range of the original.
+#[derive(Default)]
 pub(super) struct View {
     pub(super) text: Vec<u8>,
     segments: Vec<Segment>,
@@ -24,23 +27,22 @@ struct Segment {
 impl View {
     /// Reads a text.
     pub(super) fn of(original: &[u8]) -> View {
-        let mut view = View {
-            text: Vec::with_capacity(original.len()),
-            segments: Vec::new(),
-            quotes: Vec::new(),
-            joints: Vec::new(),
-        };
-        let mut at = 0;
+        let mut view = View { text: Vec::with_capacity(original.len()), ..View::default() };
+        view.read(original, 0);
+        view
+    }
+
+    /// Goes on with a text that ends with `original`, from `at` on.
+    fn read(&mut self, original: &[u8], mut at: usize) {
         while at < original.len() {
             let dress = original[at..].iter().position(|b| DRESS[usize::from(*b)]);
             let end = dress.map_or(original.len(), |n| at + n);
-            view.copy(original, at..end);
+            self.copy(original, at..end);
             at = end;
             if end < original.len() {
-                at += view.undress(original, end).max(1);
+                at += self.undress(original, end).max(1);
             }
         }
-        view
     }
 
     fn copy(&mut self, original: &[u8], range: Range<usize>) {
@@ -69,38 +71,29 @@ impl View {
                 0 => self.put(0x1b, at, 1),
                 n => 1 + n,
             },
-            b'&' => match ENTITIES.iter().find(|(name, _)| t[at..].starts_with(name)) {
-                Some((name, byte)) => self.put(*byte, at, name.len()),
-                None => self.put(b'&', at, 1),
-            },
-            b'%' => self.percent(t, at),
             // Where a value was cut, all that was in it ends.
             0xe2 if t[at..].starts_with(CUT) => self.put(b'\n', at, '…'.len_utf8()),
             0xe2 => {
                 self.copy(t, at..at + 1);
                 1
             }
-            _ => self.unescape(t, at),
+            b'\\' => self.unescape(t, at),
+            b => {
+                let code = |(code, ..): &&(&[u8], u8, u8)| {
+                    t.get(at..at + code.len()).is_some_and(|c| c.eq_ignore_ascii_case(code))
+                };
+                let (code, byte, depth) = *CODES.iter().find(code).unwrap_or(&(b"-", b, 0));
+                self.mark(depth);
+                self.put(byte, at, code.len())
+            }
         }
     }
 
-    /// Reads the percent escapes that stand between a name and its value in a URL within a URL.
-    fn percent(&mut self, t: &[u8], at: usize) -> usize {
-        let code = t.get(at + 1..at + 3).unwrap_or_default().to_ascii_lowercase();
-        let byte = match &code[..] {
-            b"3d" => b'=',
-            b"3a" => b':',
-            b"2f" => b'/',
-            b"2b" => b'+',
-            b"5f" => b'_',
-            b"2d" => b'-',
-            b"22" => {
-                self.quotes.push((self.text.len(), CODED));
-                b'"'
-            }
-            _ => return self.put(b'%', at, 1),
-        };
-        self.put(byte, at, 3)
+    /// Notes how deep the quote is escaped that comes next.
+    fn mark(&mut self, depth: u8) {
+        if depth > 0 {
+            self.quotes.push((self.text.len(), depth));
+        }
     }
 
     fn unescape(&mut self, t: &[u8], at: usize) -> usize {
@@ -111,19 +104,17 @@ impl View {
         let end = at + slashes;
         let raw = slashes + 1;
         match t.get(end) {
-            Some(b'n') => self.put(b'\n', at, raw),
-            Some(b'r') => self.put(b'\r', at, raw),
-            Some(b't') => self.put(b'\t', at, raw),
-            Some(b'/') => self.put(b'/', at, raw),
+            Some(b @ (b'n' | b'r' | b't' | b'/')) => {
+                let plain = [b'\n', b'\r', b'\t', b'/'][memchr::memchr(*b, b"nrt/").unwrap_or(3)];
+                self.put(plain, at, raw)
+            }
             Some(b @ (b'"' | b'\'' | b'`')) => {
                 // What is escaped twice has three backslashes; two are one backslash, before a quote that is none.
                 let depth = slashes - (slashes & (slashes + 1));
                 if depth < slashes {
                     self.put(b'\\', at, slashes - depth);
                 }
-                if depth > 0 {
-                    self.quotes.push((self.text.len(), depth as u8));
-                }
+                self.mark(depth as u8);
                 self.put(*b, end - depth, depth + 1);
                 raw
             }
@@ -149,22 +140,22 @@ impl View {
             }
         }
         let digits = t.get(end + 1..end + 5).and_then(|d| std::str::from_utf8(d).ok());
-        let code = digits.filter(|_| t[end] == b'u').and_then(|d| u8::from_str_radix(d, 16).ok());
-        let Some(code) = code.filter(|c| c.is_ascii() && *c >= b' ' || matches!(*c, 9 | 10 | 13)) else {
-            return self.put(b'\\', at, slashes);
+        let code = digits.filter(|_| t[end] == b'u').and_then(|d| u16::from_str_radix(d, 16).ok());
+        let code = match code.map(u8::try_from) {
+            // A letter of another alphabet, whichever.
+            Some(Err(_) | Ok(0x80..)) => FOREIGN,
+            Some(Ok(code)) if code >= b' ' || matches!(code, 9 | 10 | 13) => code,
+            _ => return self.put(b'\\', at, slashes),
         };
-        if matches!(code, b'"' | b'\'') {
-            self.quotes.push((self.text.len(), slashes as u8));
-        }
+        self.mark(if matches!(code, b'"' | b'\'') { slashes as u8 } else { 0 });
         self.put(code, at, slashes + 5)
     }
 
     /// Returns the view in which lines that a terminal broke are whole again: only such lines, each kind of them after
     /// a blank line.
-    pub(super) fn joined(&self) -> Option<View> {
+    pub(super) fn joined(&self, original: &[u8]) -> Option<View> {
         let t = &self.text;
-        let mut view =
-            View { text: Vec::new(), segments: Vec::new(), quotes: Vec::new(), joints: Vec::new() };
+        let mut view = View::default();
         let (mut line, mut copied) = (0, 0);
         for end in memchr::memchr_iter(b'\n', t) {
             let stop = end - usize::from(end > line && t[end - 1] == b'\r');
@@ -172,13 +163,13 @@ impl View {
                 if copied < line || copied == 0 {
                     view.text.extend_from_slice(b"\n\n");
                 }
-                view.copy_from(self, copied.max(line)..stop);
-                view.joints.push(view.text.len());
                 let next = memchr::memchr2(b'\n', b'\r', &t[end + 1..]).map_or(t.len(), |n| end + 1 + n);
-                view.copy_from(self, end + 1..next);
+                view.again(self, original, copied.max(line)..stop);
+                view.joints.push(view.text.len());
+                view.again(self, original, end + 1..next);
                 copied = next;
             } else if copied == end || copied == stop {
-                view.copy_from(self, end..end + 1);
+                view.again(self, original, end..end + 1);
                 copied = end + 1;
             }
             line = end + 1;
@@ -186,40 +177,23 @@ impl View {
         (!view.joints.is_empty()).then_some(view)
     }
 
-    fn copy_from(&mut self, other: &View, range: Range<usize>) {
-        if range.is_empty() {
-            return;
+    /// Reads a stretch of another view once more.
+    fn again(&mut self, other: &View, original: &[u8], range: Range<usize>) {
+        if !range.is_empty() {
+            let range = other.original(&range);
+            self.read(&original[..range.end], range.start);
         }
-        let shift = self.text.len();
-        let mut n = other.segments.partition_point(|s| s.at <= range.start).saturating_sub(1);
-        let mut at = range.start;
-        while at < range.end {
-            let s = other.segments[n];
-            let end = other.segments.get(n + 1).map_or(other.text.len(), |s| s.at).min(range.end);
-            let skipped = if s.raw > 0 { 0 } else { at - s.at };
-            self.segments.push(Segment { at: shift + at - range.start, from: s.from + skipped, raw: s.raw });
-            at = end;
-            n += 1;
-        }
-        let quotes = other.quotes.partition_point(|(at, _)| *at < range.start);
-        let quotes = other.quotes[quotes..].iter().take_while(|(at, _)| *at < range.end);
-        self.quotes.extend(quotes.map(|(at, depth)| (shift + at - range.start, *depth)));
-        self.text.extend_from_slice(&other.text[range]);
     }
 
     /// Returns the bytes of the original that a range stands for.
     pub(super) fn original(&self, range: &Range<usize>) -> Range<usize> {
-        let segment =
-            |at: usize| self.segments[self.segments.partition_point(|s| s.at <= at).saturating_sub(1)];
-        let (first, last) = (segment(range.start), segment(range.end - 1));
-        let start =
-            if first.raw > 0 { first.from } else { first.from + range.start.saturating_sub(first.at) };
-        let end = if last.raw > 0 {
-            last.from + last.raw
-        } else {
-            last.from + (range.end - 1).saturating_sub(last.at) + 1
+        let place = |at: usize| {
+            let s = self.segments[self.segments.partition_point(|s| s.at <= at).saturating_sub(1)];
+            let from = if s.raw > 0 { s.from } else { s.from + at.saturating_sub(s.at) };
+            from..from + s.raw.max(1)
         };
-        start..end.max(start)
+        let (first, last) = (place(range.start), place(range.end - 1));
+        first.start..last.end.max(first.start)
     }
 
     /// Tells whether a token may start at `at`: nothing that could belong to it stands before.
@@ -232,10 +206,15 @@ impl View {
             || self.is_seam(at)
     }
 
+    /// Tells whether lines were joined at `at`.
+    pub(super) fn is_joint(&self, at: usize) -> bool {
+        self.joints.binary_search(&at).is_ok()
+    }
+
     /// Tells whether something was taken out, or decoded, right before `at`.
     fn is_seam(&self, at: usize) -> bool {
         let n = self.segments.partition_point(|s| s.at < at);
-        self.segments.get(n).is_some_and(|s| s.at == at) && self.joints.binary_search(&at).is_err()
+        self.segments.get(n).is_some_and(|s| s.at == at) && !self.is_joint(at)
     }
 
     /// Returns the quote at `at` and how deep it is escaped.
@@ -283,12 +262,11 @@ fn colour(t: &[u8]) -> usize {
 
 /// The bytes at which something other than plain text can begin.
 const DRESS: [bool; 256] = {
-    let mut set = [false; 256];
-    set[b'\\' as usize] = true;
-    set[0x1b] = true;
-    set[b'&' as usize] = true;
-    set[b'%' as usize] = true;
-    set[0xe2] = true;
+    let (mut set, mut n) = ([false; 256], 0);
+    while n < 5 {
+        set[b"\\\x1b&%\xe2"[n] as usize] = true;
+        n += 1;
+    }
     set
 };
 
@@ -296,11 +274,9 @@ const DRESS: [bool; 256] = {
 const CUT: &[u8] = "… [cut: ".as_bytes();
 pub(super) const CUT_HERE: &[u8] = b"\n [cut: ";
 
-/// How deep a quote counts as escaped that a URL encodes.
-pub(super) const CODED: u8 = 40;
+/// Stands for a letter that is none of ASCII.
+const FOREIGN: u8 = 0xff;
 
-const ENTITIES: &[(&[u8], u8)] =
-    &[(b"&quot;", b'"'), (b"&#34;", b'"'), (b"&#39;", b'\''), (b"&apos;", b'\''), (b"&amp;", b'&')];
 /// Text is never escaped more deeply.
 const DEEPEST: usize = 32;
 /// Terminals narrower than this are not expected.

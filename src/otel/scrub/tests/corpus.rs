@@ -3,7 +3,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use crate::otel::scrub::table::RULES;
+use crate::otel::scrub::table::forms::FORMS as RULES;
 use crate::otel::scrub::tests::carriers::CARRIERS;
 use crate::otel::scrub::tests::forms::{FORMS, Secret, fill_all, generate};
 use crate::otel::scrub::tests::measure::{cpu_seconds, survives};

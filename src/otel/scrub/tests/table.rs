@@ -11,9 +11,6 @@ fn joined(pieces: &[&str]) -> String {
 #[test]
 fn published_examples_are_found_under_their_kind() {
     let cases = [
-        (joined(&["AKIA", "IOSFODNN7", "EXAMPLE"]), "aws-access-key-id"),
-        (joined(&["aws_secret_access_key = wJalrXUtnFEMI/", "K7MDENG/bPxRfiCYEXAMPLEKEY"]), "aws-secret-key"),
-        (joined(&["AWS_SECRET_ACCESS_KEY=je7MtGbClwBF/", "2Zp9Utk/h3yCo8nvbEXAMPLEKEY"]), "aws-secret-key"),
         (joined(&["sk_test_", "4eC39HqLyjWDarjtT1zdp7dc"]), "stripe"),
         (
             joined(&[
@@ -164,6 +161,17 @@ fn a_private_key_is_replaced_whole_and_nothing_around_it() {
             let out = scrubber().scrub(&escaped).into_owned();
             assert_eq!(out, format!("{before}<secret:private-key>{after}").replace('\n', "\\n"));
         }
+    }
+}
+
+#[test]
+fn examples_of_documentation_stay() {
+    for text in [
+        joined(&["AKIA", "IOSFODNN7", "EXAMPLE"]),
+        joined(&["aws_secret_access_key = wJalrXUtnFEMI/", "K7MDENG/bPxRfiCYEXAMPLEKEY"]),
+        joined(&["AWS_SECRET_ACCESS_KEY=je7MtGbClwBF/", "2Zp9Utk/h3yCo8nvbEXAMPLEKEY"]),
+    ] {
+        assert_eq!(scrubber().scrub(&text), text);
     }
 }
 

@@ -1,11 +1,29 @@
 //! The words by which names of secrets are known, and those of names and values that are none.
 
 /// Qualifiers behind the name proper.
-pub(super) const TAILS: &[&str] =
+pub(in crate::otel::scrub) const TAILS: &[&str] =
     &["production", "prod", "staging", "dev", "live", "base", "primary", "secondary", "plaintext", "env"];
 
+/// What the end of a name says: the kind, words of which one has to be in the name if there are any, and the ends; all
+/// without what is neither a letter nor a digit.
+pub(in crate::otel::scrub) const LABELS: &[(&str, &[&str], &[&str])] = &[
+    ("password", &[], &["password", "passwd", "passphrase", "passcode", "pwd"]),
+    ("password", &[], &["dbpass", "userpass", "smtppass", "ftppass", "sshpass"]),
+    ("aws-session-token", &["aws", "amzsecurity"], &["token", "tokenvalue"]),
+    ("token", &[], &["token", "tokenvalue"]),
+    ("aws-secret-key", &[], &["secretaccesskey"]),
+    ("aws-secret-key", &["aws"], &["secretkey"]),
+    ("azure", &[], &["accountkey", "storagekey", "sharedaccesskey"]),
+    ("secret", &[], &["secret"]),
+    ("arize", &["arize", "phoenix"], &["apikey", "appkey", "subscriptionkey"]),
+    ("api-key", &[], &["apikey", "appkey", "subscriptionkey"]),
+    ("arize", &[], &["spacekey"]),
+    ("key", &[], KEYS),
+    ("credential", &[], &["credential", "credentials"]),
+];
+
 /// Names of keys that are secrets whatever stands before them.
-pub(super) const KEYS: &[&str] = &[
+const KEYS: &[&str] = &[
     "accesskey",
     "secretkey",
     "secretid",
@@ -36,7 +54,7 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// Names of keys and tokens that are no secrets.
-pub(super) const OTHERS: &[&str] = &[
+pub(in crate::otel::scrub) const OTHERS: &[&str] = &[
     "public",
     "primarykey",
     "foreignkey",
@@ -61,13 +79,17 @@ pub(super) const OTHERS: &[&str] = &[
     "changetoken",
     "clienttoken",
     "preauth",
+    "nopass",
+    "oldpwd",
+    "vapid",
+    "rspauth",
     "csspass",
     "renderpass",
     "shaderpass",
 ];
 
 /// Names of vendors: under a section or a parent of such a name, `key` is a key.
-pub(super) const VENDORS: &[&str] = &[
+pub(in crate::otel::scrub) const VENDORS: &[&str] = &[
     "openai",
     "anthropic",
     "azure",
@@ -139,12 +161,8 @@ pub(super) const VENDORS: &[&str] = &[
     "service",
 ];
 
-/// Words before a name that is given its value behind a blank.
-pub(super) const SETTERS: &[&str] =
-    &["env ", "setenv ", "setx ", "set -gx ", "set -ux ", "set -x ", "set -lx ", "set -xg ", "set -xu "];
-
 /// Parts of values that stand in for a secret.
-pub(super) const PARTS: &[&str] = &[
+pub(in crate::otel::scrub) const PARTS: &[&str] = &[
     "your",
     "xxxx",
     "changeme",
@@ -161,7 +179,7 @@ pub(super) const PARTS: &[&str] = &[
 ];
 
 /// Values that stand in for a secret, or name what it is.
-pub(super) const STAND_INS: &[&str] = &[
+pub(in crate::otel::scrub) const STAND_INS: &[&str] = &[
     "password",
     "passwd",
     "passphrase",
@@ -264,34 +282,28 @@ pub(super) const STAND_INS: &[&str] = &[
     "plain",
     "bcrypt",
     "argon2",
-];
-
-/// Values of switches.
-pub(super) const FLAGS: &[&str] =
-    &["yes", "no", "on", "off", "y", "n", "true", "false", "ok", "no-op", "null", "nil"];
-
-/// Schemes of `Authorization`.
-pub(super) const SCHEMES: &[&[u8]] = &[
-    b"bearer",
-    b"basic",
-    b"token",
-    b"digest",
-    b"apikey",
-    b"api-key",
-    b"negotiate",
-    b"geniekey",
-    b"ssws",
-    b"bot",
-    b"key",
-    b"oauth",
-    b"splunk",
-    b"discogs",
-    b"deepl-auth-key",
-    b"sharedkey",
+    "local",
+    "return",
+    "extra",
+    "enable",
+    "disable",
+    "none:none",
+    "random",
+    "specify",
+    "latin1",
+    "certificate",
+    "attribute",
+    "property",
+    "method",
+    "argument",
+    "parameter",
+    "port",
+    "pserver:anoncvs",
+    "aws4-hmac-sha256",
 ];
 
 /// Schemes of URLs of databases.
-pub(super) const DATABASES: &[&str] = &[
+pub(in crate::otel::scrub) const DATABASES: &[&str] = &[
     "postgres",
     "mysql",
     "maria",
@@ -306,7 +318,7 @@ pub(super) const DATABASES: &[&str] = &[
 ];
 
 /// Which letters often follow each letter in English words.
-pub(super) const FOLLOWS: [u32; 26] = {
+pub(in crate::otel::scrub) const FOLLOWS: [u32; 26] = {
     let rows: [&[u8]; 26] = [
         b"bcdgilmnprstuvy",
         b"aeijloruy",
@@ -348,6 +360,26 @@ pub(super) const FOLLOWS: [u32; 26] = {
     bits
 };
 
-/// Headers inside the armour of a key.
-pub(super) const ARMOUR_HEADERS: &[&[u8]] =
-    &[b"Proc-Type:", b"DEK-Info:", b"Version:", b"Comment:", b"Charset:", b"Subject:", b"Private-MAC:"];
+/// Where values end, by the kind of end: at which bytes always, and at which where a blank, a quote, the same byte or
+/// nothing follows.
+pub(in crate::otel::scrub) const STOPS: [(&[u8], &[u8]); 5] =
+    [(b"", b";|<"), (b"<", b";|&,)]}"), (b"<>&;|,)]}", b""), (b"", b"<>&;|,)]}"), (b"<", b"")];
+
+/// Entities, and the percent escapes that stand between a name and its value in a URL within a URL; what they stand for,
+/// and how deep a quote counts as escaped.
+pub(in crate::otel::scrub) const CODES: &[(&[u8], u8, u8)] = &[
+    (b"&quot;", b'"', 0),
+    (b"&#34;", b'"', 0),
+    (b"&#39;", b'\'', 0),
+    (b"&apos;", b'\'', 0),
+    (b"&amp;", b'&', 0),
+    (b"%3d", b'=', 0),
+    (b"%3a", b':', 0),
+    (b"%2f", b'/', 0),
+    (b"%2b", b'+', 0),
+    (b"%5f", b'_', 0),
+    (b"%2d", b'-', 0),
+    (b"%22", b'"', CODED),
+];
+/// How deep a quote counts as escaped that a URL encodes.
+pub(in crate::otel::scrub) const CODED: u8 = 40;
