@@ -1,7 +1,7 @@
 //! Telling a secret from a stand-in, an identifier or a word: by the pairs of letters it is made of, never by a
 //! list of the values themselves.
 
-use crate::otel::scrub::table::shapes::{FILLED_IN, FLAG, NOT_CHOSEN, PROGRAM, STANDS_IN};
+use crate::otel::scrub::table::shapes::{DOTTED, FILLED_IN, FLAG, NOT_CHOSEN, PROGRAM, STANDS_IN};
 use crate::otel::scrub::table::words::{FOLLOWS, PARTS, STAND_INS};
 
 /// Tells whether the body of a token of known form could have been issued: varied, and no count up or repetition.
@@ -63,8 +63,9 @@ pub(super) fn password(value: &[u8], trust: Trust) -> bool {
     };
     let s = Shape::of(value);
     // A path of words, or a phrase.
-    let words =
-        !sure && (value.iter().any(u8::is_ascii_whitespace) || s.digits == 0 && value.contains(&b'/'));
+    let dotted = DOTTED.find(value).is_some() && s.wordy();
+    let path = s.digits == 0 && value.contains(&b'/');
+    let words = !sure && (value.iter().any(u8::is_ascii_whitespace) || path || dotted);
     if value.len() < least || words || is_flag(value) || NOT_CHOSEN.find(value).is_some() {
         return false;
     }

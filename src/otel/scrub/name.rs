@@ -28,8 +28,8 @@ impl Scan<'_> {
         let start = at - run_back(&t[..at], NAME, in_name);
         let start = start + run(&t[start..at], NAME, |b| matches!(b, b'-' | b'.'));
         let key = t[start..end].eq_ignore_ascii_case(b"key");
-        let mark = t[end] == b':' && t[..start].ends_with(b"<");
-        // The shell's own variable.
+        let mark = t[end] == b':' && (t[..start].ends_with(b"<") || t[..start].ends_with(b"://"));
+        // The user of a URL, and the shell's own variable.
         let directory = &t[start..end] == b"PWD" && self.view.quote(end).is_some();
         if mark || directory {
             return;
@@ -56,7 +56,8 @@ impl Scan<'_> {
         if place == Place::Sure && quote.is_none() && matches!(t[from..to].last(), Some(b';' | b',')) {
             to -= 1;
         }
-        if to <= from {
+        // A shell puts the output of a command between these quotes.
+        if to <= from || sure && quote.is_some_and(|(mark, _)| mark == b'`') {
             return;
         }
         let value = &t[from..to];
@@ -85,7 +86,8 @@ impl Scan<'_> {
             || !name.chosen && place != Place::Element && judge::random(value, 20);
         let open =
             matches!(self.t[end - 1], b'=' | b'(' | b'[' | b',' | b'+') && self.view.quote(end).is_some();
-        let glued = (open || CALL.find(value).is_some()) && !judge::random(value, 20);
+        let called = open && matches!(self.t[end - 1], b'(' | b'[');
+        let glued = called || (open || CALL.find(value).is_some()) && !judge::random(value, 20);
         let prose = place == Place::Element && PROSE.find(value).is_some();
         let path =
             ELEMENT_OR_URL.find(value).is_some() || PATH.find(value).is_some() && !judge::random(value, 12);

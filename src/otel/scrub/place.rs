@@ -116,7 +116,7 @@ impl Scan<'_> {
             Place::Column => end(to) || matches!(t.get(after), None | Some(b'|' | b'\n' | b'\r')),
             Place::Tight => {
                 let joined = t.get(to + 1).is_some_and(|b| b.is_ascii_alphanumeric());
-                !matches!(t.get(to), Some(b',' | b')' | b'(' | b'[')) && !(joined && t[to] == b'}')
+                !t.get(to).is_some_and(|b| b",)([".contains(b) || *b == b'}' && joined)
             }
         }
     }

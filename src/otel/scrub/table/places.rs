@@ -58,6 +58,7 @@ pub(in crate::otel::scrub) const PLACES: &[Row] = &[
     place("password", "password is", r"password is:? ?[\x27\x22`]?", Random(8)),
     place("api-key", "?key=", r"\?key=", Random(20)),
     place("api-key", "&key=", r"&key=", Random(20)),
+    place("password", "auth=(", r#"auth=\(["'][^"'\n]{1,64}["'], ?["']"#, Word),
     place("wireguard", "privatekey", r"privatekey\s{0,4}=\s{0,4}", Random(40)),
     place("wireguard", "presharedkey", r"presharedkey\s{0,4}=\s{0,4}", Random(40)),
     place("password", "sqlplus", r"sqlplus(?: -\w+)* \w+/", Login),

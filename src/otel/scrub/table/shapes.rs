@@ -31,8 +31,12 @@ pub(in crate::otel::scrub) static FLAG: Lazy =
 /// What nobody chooses for a password: a path, an address, a number of a program.
 pub(in crate::otel::scrub) static NOT_CHOSEN: Lazy = Lazy::new(r"\A(?:/|\.\.?/|~/|0x[0-9a-fA-F]*\z)|://");
 
+/// Words with dots between them: the name of a module or a host.
+pub(in crate::otel::scrub) static DOTTED: Lazy = Lazy::new(r"\A[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}\z");
+
 /// What no machine issues: several words, a path, an address.
-pub(in crate::otel::scrub) static NOT_ISSUED: Lazy = Lazy::new(r"[ \\]|\A(?:\.\.?/|~/)|://|\A[^a-z]{0,15}\z");
+pub(in crate::otel::scrub) static NOT_ISSUED: Lazy =
+    Lazy::new(r"[ \\]|%20|\A(?:\.\.?/|~/)|://|\A[^a-z]{0,15}\z");
 
 /// What belongs to a store, a cache or a ticket: a path, an id.
 pub(in crate::otel::scrub) static NAMES_PLACE: Lazy =
@@ -51,7 +55,7 @@ pub(in crate::otel::scrub) static PATH: Lazy = Lazy::new(r"\A(?:[A-Za-z_]\w*\.)+
 pub(in crate::otel::scrub) static ELEMENT_OR_URL: Lazy = Lazy::new(r"\[|://");
 /// A call, an element, or a variable and the next argument.
 pub(in crate::otel::scrub) static CALL: Lazy =
-    Lazy::new(r"\A[A-Za-z_$][\w.$]*(?:[(\[]|\|[a-z]|,[A-Za-z_$]\w*[:=])");
+    Lazy::new(r"\A[\w$][\w.$]*(?:[(\[]|\|[a-z]|,[A-Za-z_$]\w*[:=])");
 /// The name of a type, or of a member, that is named after what it holds; or several values.
 pub(in crate::otel::scrub) static MEMBER: Lazy =
     Lazy::new(r"(?i)\A[\w.]*(?:key|token|secret|password|credential)[\w.]*\z|,");

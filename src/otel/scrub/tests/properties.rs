@@ -195,6 +195,15 @@ fn adversaries() -> Vec<(&'static str, String)> {
         "(\"token\",\"",
         "token: a = ",
         "api_key: String::from(",
+        " key",
+        "\"'\"'password='\"",
+        "\\\\\\\\\\\"token\\\\\\\":",
+        "name: value\n",
+        "password: a\n",
+        "aWQ6MTdwYXNzd29yZA",
+        "a terminal broke this line of words behind sk-proj-\n",
+        "| token | b |\n",
+        "kind: Secret\ndata:\n",
     ] {
         list.push((unit, unit.to_owned()));
     }
