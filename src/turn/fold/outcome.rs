@@ -233,6 +233,8 @@ mod tests {
             ("Wall time: 1\nOutput:\nExit code: 9", None),
             ("{\"output\":\"\",\"metadata\":{\"exit_code\":2}}", Some(2)),
             ("{broken", None),
+            (&format!("{behind}{}Process exited with code 7", "Note: x\n".repeat(6)), Some(7)),
+            (&format!("{behind}{}Process exited with code 7", "Note: x\n".repeat(7)), None),
             (&format!("{behind}Process exited with code 7\nOutput:\nx"), Some(7)),
             (&format!("{behind}Output:\nProcess exited with code 7"), None),
         ] {
@@ -305,6 +307,7 @@ mod tests {
         let (words, good, bad) = (output(None), output(Some(true)), output(Some(false)));
         let (declined, boom, fine) =
             (noted("declined", None), noted("failed", Some("boom")), noted("completed", None));
+        let printed = ToolOutput { text: "Script failed".into(), ..ToolOutput::default() };
         let base = || Told { output: Some(&words), ..Told::default() };
         for (n, (told, error)) in [
             (Told { exit_code: Some(7), ..base() }, Some("exit code 7")),
@@ -318,6 +321,7 @@ mod tests {
             (Told { hook_error: true, hook_output: Some("said"), ..Told::default() }, Some("said")),
             (Told { hosted_status: Some("failed"), ..Told::default() }, Some("failed")),
             (Told { hosted_status: Some("completed"), ..Told::default() }, None),
+            (Told { output: Some(&printed), ..Told::default() }, None),
         ]
         .into_iter()
         .enumerate()

@@ -255,9 +255,14 @@ mod tests {
                 vec!["apply_patch", "mcp__demo__add"],
             ),
             ("Object.keys(tools.x); mytools.y; tools.z", vec![]),
+            ("tools.(x)", vec![]),
             ("", vec![]),
         ] {
             assert_eq!(tools_in(source), names, "{source}");
         }
+        let named = |length| tools_in(&format!("tools.{}()", "a".repeat(length))).len();
+        assert_eq!((named(MAX_NAME), named(MAX_NAME + 1)), (1, 0));
+        let many: String = (0..=MAX_NAMES).map(|n| format!("tools.t{n}();")).collect();
+        assert_eq!(tools_in(&many).len(), MAX_NAMES);
     }
 }

@@ -44,6 +44,8 @@ mod tests {
         let token = format!("gAAAAA{}", "aB-_9".repeat(30));
         assert_eq!(unsealed(&token), "[sealed by the provider, 156 characters]");
         assert_eq!(unsealed("gAAAA is how they begin"), "gAAAA is how they begin");
+        assert_eq!(unsealed("gAAAAshort"), "gAAAAshort");
+        assert_eq!(unsealed(&"x".repeat(156)), "x".repeat(156));
         let arguments = format!("{{\"message\":\"{token}\",\"task_name\":\"helper\"}}");
         let shown = unsealed_arguments(arguments);
         assert!(

@@ -1,5 +1,15 @@
 //! The fold as a whole: records and rows in, a turn out.
 
+mod calls;
+mod compactions;
+mod ends;
+mod permissions;
+mod requests;
+mod scripts;
+mod texts;
+mod tools;
+mod whose;
+
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -10,6 +20,70 @@ use crate::ids::{ThreadId, TurnId};
 use crate::settings::{Logging, Profile, SpanTree};
 use crate::turn::closed::Reason;
 use crate::turn::state::State;
+
+/// What the rollout and the hooks report of one turn, in the order in which they report it.
+struct Told {
+    closing: Closing,
+    records: Vec<Record>,
+    rows: Vec<Row>,
+    meta: Option<SessionMeta>,
+    spawn: Option<SpawnCall>,
+    git: Git,
+}
+
+impl Told {
+    /// A turn that Stop closed nine seconds after it began, of which nothing is told yet.
+    fn by_nobody() -> Told {
+        let (records, rows, git) = (Vec::new(), Vec::new(), Git::default());
+        Told { closing: closing(), records, rows, meta: None, spawn: None, git }
+    }
+
+    /// The same turn, whose beginning stands in the rollout.
+    fn by_rollout() -> Told {
+        Told::by_nobody().line(0, Fact::TurnStarted(Box::default()))
+    }
+
+    fn closed(mut self, reason: Reason) -> Told {
+        self.closing.reason = reason;
+        self
+    }
+
+    fn line(self, millis: i64, fact: Fact) -> Told {
+        self.line_of(TURN, millis, fact)
+    }
+
+    fn lines<const N: usize>(self, lines: [(i64, Fact); N]) -> Told {
+        lines.into_iter().fold(self, |told, (millis, fact)| told.line(millis, fact))
+    }
+
+    fn line_of(mut self, turn: &str, millis: i64, fact: Fact) -> Told {
+        self.records.push(Record { at: at(millis), turn: Some(turn.into()), fact });
+        self
+    }
+
+    /// A line that names no turn.
+    fn line_of_no_turn(mut self, millis: i64, fact: Fact) -> Told {
+        self.records.push(Record { at: at(millis), turn: None, fact });
+        self
+    }
+
+    fn hooks<const N: usize>(mut self, rows: [Row; N]) -> Told {
+        self.rows.extend(rows);
+        self
+    }
+
+    fn folded(self) -> Turn {
+        fold(Evidence {
+            closing: &self.closing,
+            rows: Box::new(self.rows.into_iter()),
+            meta: self.meta,
+            records: self.records.into_iter(),
+            spawn: self.spawn,
+            git: self.git,
+            scratch: Scratch::default(),
+        })
+    }
+}
 
 const TURN: &str = "01a20338-12bb-7000-8000-000000000001";
 
@@ -39,18 +113,8 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn folded(records: Vec<(i64, Fact)>, rows: Vec<Row>) -> Turn {
-    let begin = Record { at: at(0), turn: Some(TURN.into()), fact: Fact::TurnStarted(Box::default()) };
-    let named = |(millis, fact)| Record { at: at(millis), turn: Some(TURN.into()), fact };
-    let records = std::iter::once(begin).chain(records.into_iter().map(named));
-    fold(Evidence {
-        closing: &closing(),
-        rows: Box::new(rows.into_iter()),
-        meta: None,
-        records,
-        spawn: None,
-        git: Git::default(),
-        scratch: Scratch::default(),
-    })
+    let told = records.into_iter().fold(Told::by_rollout(), |told, (millis, fact)| told.line(millis, fact));
+    Told { rows, ..told }.folded()
 }
 
 fn said(text: &str) -> Fact {
@@ -63,6 +127,35 @@ fn user(text: &str) -> Fact {
 
 fn used(id: &str) -> Fact {
     Fact::ResponseUsage { response_id: id.into(), usage: usage::Usage::default() }
+}
+
+/// What `input` tokens read and one written come to.
+fn tokens(input: u64) -> Usage {
+    Usage { input_tokens: input, output_tokens: 1, total_tokens: input + 1, ..Usage::default() }
+}
+
+/// A running total, and what the last response added to it.
+fn counted(total: u64, last: u64) -> Fact {
+    let total = Usage { output_tokens: total / 10, total_tokens: total, ..tokens(total) };
+    Fact::TokenCount { total, last: tokens(last), window: None, rate_limits: None }
+}
+
+fn answered(call_id: &str, text: &str) -> Fact {
+    Fact::ToolOutput(ToolOutput { call_id: call_id.into(), text: text.into(), ..ToolOutput::default() })
+}
+
+/// The texts of a response, its tools by their keys.
+fn parts(call: &ModelCall) -> Vec<&str> {
+    fn text(output: &Output) -> &str {
+        match output {
+            Output::Text(text) | Output::Reasoning(text) | Output::Tool(text) => text,
+        }
+    }
+    call.output.iter().map(text).collect()
+}
+
+fn inputs(call: &ModelCall) -> Vec<&str> {
+    call.input.iter().map(|message| message.text.as_str()).collect()
 }
 
 fn ended() -> Fact {

@@ -109,6 +109,15 @@ mod tests {
     }
 
     #[test]
+    fn no_text_takes_more_than_its_share() {
+        for (reason, share) in [(Reason::Stop, 1_572_864), (Reason::Backfill, 393_216)] {
+            let mut text = "word ".repeat(400_000);
+            Room::new(usize::MAX, reason).text(&mut text);
+            assert!((share - 100..share + 100).contains(&text.len()), "{}", text.len());
+        }
+    }
+
+    #[test]
     fn cut_arguments_stay_json() {
         let mut room = Room::new(100, Reason::Stop);
         let mut json = format!("{{\"command\":\"{}\"}}", "x y ".repeat(100));

@@ -135,7 +135,6 @@ impl ToolDraft {
             // A bare status says less than the script that was told why.
             Some(said) if Some(said.as_str()) == status => reason.or(Some(said)),
             Some(said) => Some(said),
-            None if self.detail_at.is_some() || self.finished_at.is_some() => None,
             None => reason.or_else(|| self.unanswered(unfinished && !hosted, frame)),
         }
     }

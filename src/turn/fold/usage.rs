@@ -40,8 +40,7 @@ impl TokenCounter {
 
 /// Adds usage to a sum, which is none for none.
 pub(super) fn add(sum: &mut Option<Usage>, usage: &Usage) {
-    let written = usage.cache_write_input_tokens.map(|_| 0);
-    sum.get_or_insert(Usage { cache_write_input_tokens: written, ..Usage::default() }).add(usage);
+    sum.get_or_insert_default().add(usage);
 }
 
 #[cfg(test)]
@@ -67,6 +66,13 @@ mod tests {
         let mut counter = TokenCounter::default();
         assert_eq!(counter.count(false, true, &usage(100), &usage(100)), None);
         assert_eq!(counter.count(true, true, &usage(107), &usage(7)).unwrap().input_tokens, 7);
+        assert_eq!(counter.count(true, true, &usage(9), &usage(9)), Some(usage(9)), "a total begun anew");
+        let silent = usage(0);
+        assert_eq!(
+            TokenCounter::default().count(true, true, &silent, &silent),
+            Some(silent),
+            "none read, one written"
+        );
         counter.exact();
         assert_eq!(counter.count(true, true, &usage(200), &usage(93)), None);
         let mut repeated_first = TokenCounter::default();
