@@ -83,3 +83,110 @@ pub fn gone(count: usize, rule: &str) -> String {
 /// What to do about turns whose rule is gone.
 pub const GONE_ADVICE: &str =
     "put the rule back, or run `arize-codex backfill --again`, which follows the rules as they are now";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::budget::{Budget, Report};
+    use crate::delivery::status::Status;
+    use crate::otel::testing;
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// Runs a round over turns, each with the rule it remembers, and shows what is left.
+    fn run(
+        home: &Path,
+        budget: Budget,
+        yaml: &str,
+        turns: &[(&str, Option<&str>)],
+    ) -> (bool, Status, Report) {
+        let (paths, settings) = (testing::paths(home), testing::settings(home, yaml));
+        for (turn, rule) in turns {
+            let mut entry = testing::entry(turn, 2);
+            entry.head.backend_rule = rule.map(str::to_owned);
+            outbox::put(&paths, &entry).unwrap();
+        }
+        let mut report = Report::default();
+        let status = Status::default();
+        let watch = &mut |_: &Report| {};
+        let mut round =
+            Round { paths: &paths, settings: &settings, budget, status, report: &mut report, watch };
+        let done = round.run();
+        let status = round.status;
+        (done, status, report)
+    }
+
+    fn asked() -> Budget {
+        Budget::asked(Duration::from_secs(60))
+    }
+
+    /// A rule for `/x` whose backend is this machine.
+    const RULES: &str = "target: local, rules: [{path: /x, target: local}]";
+
+    #[test]
+    fn every_turn_goes_to_its_backend() {
+        let home = tempfile::tempdir().unwrap();
+        let turns = [("turn-1", None), ("turn-2", Some("path /x"))];
+        let (done, status, report) = run(home.path(), asked(), RULES, &turns);
+        assert_eq!((done, status.kept, report.delivered, report.last_error), (true, 2, 2, None));
+    }
+
+    #[test]
+    fn turn_of_a_gone_rule_follows_its_directory() {
+        let home = tempfile::tempdir().unwrap();
+        let mut entry = testing::entry("turn-1", 2);
+        entry.head.backend_rule = Some("path /gone".into());
+        entry.head.summary.cwd = Some("/x/below".into());
+        outbox::put(&testing::paths(home.path()), &entry).unwrap();
+        let (done, status, report) = run(home.path(), asked(), RULES, &[]);
+        assert_eq!((done, status.kept, report.last_error), (true, 1, None));
+    }
+
+    #[test]
+    fn turn_of_a_rule_that_is_gone_waits() {
+        let home = tempfile::tempdir().unwrap();
+        let turns = [("turn-1", Some("path /gone")), ("turn-2", None)];
+        let (done, status, report) = run(home.path(), asked(), "target: local", &turns);
+        let error = report.last_error.unwrap();
+        assert!(error.starts_with("1 turn waits for the backend of a rule") && error.ends_with(GONE_ADVICE));
+        assert_eq!((done, status.kept), (true, 1));
+        assert!(gone(2, "x").starts_with("2 turns wait for"));
+    }
+
+    #[test]
+    fn backend_that_fails_holds_up_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let yaml = "target: local, rules: [{path: /x, target: phoenix, endpoint: 'ftp://x'}]";
+        let turns = [("turn-1", None), ("turn-2", Some("path /x")), ("turn-3", None)];
+        let (done, status, report) = run(home.path(), asked(), yaml, &turns);
+        assert_eq!((done, status.kept, report.last_error.is_some()), (false, 2, true));
+        assert_eq!(outbox::list(&testing::paths(home.path())).len(), 1);
+    }
+
+    #[test]
+    fn round_that_is_over_begins_no_backend() {
+        let home = tempfile::tempdir().unwrap();
+        let over = Budget::within(Duration::ZERO);
+        let turns = [("turn-1", None), ("turn-2", Some("path /x"))];
+        let (done, status, _) = run(home.path(), over, RULES, &turns);
+        assert_eq!((done, status.kept), (false, 1), "the first is tried in any case");
+        let (done, status, _) = run(home.path(), over, RULES, &[]);
+        assert_eq!((done, status.kept), (true, 1));
+    }
+
+    #[test]
+    fn outbox_over_its_limit_is_cleared_first() {
+        let home = tempfile::tempdir().unwrap();
+        let mut entry = testing::entry("turn-1", 0);
+        entry.spans = vec![testing::span(0, 1024 * 1024)];
+        outbox::put(&testing::paths(home.path()), &entry).unwrap();
+        let yaml = "target: local, outbox_mb: 1";
+        let (_, status, report) = run(home.path(), asked(), yaml, &[("turn-2", None)]);
+        assert_eq!((status.set_aside, report.set_aside, status.kept), (1, 1, 1));
+        entry.spans = vec![testing::span(0, 5_000)];
+        entry.head.key.turn = crate::ids::TurnId::parse("turn-3").unwrap();
+        outbox::put(&testing::paths(home.path()), &entry).unwrap();
+        let (_, status, _) = run(home.path(), asked(), yaml, &[("turn-4", None)]);
+        assert_eq!((status.set_aside, status.kept), (0, 2), "the limit is in megabytes");
+    }
+}

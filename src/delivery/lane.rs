@@ -246,3 +246,6 @@ impl<'l, 'a> Lane<'l, 'a> {
 
 /// How much of a backend's own words is kept.
 const MAX_MESSAGE: usize = 300;
+
+#[cfg(test)]
+mod tests;

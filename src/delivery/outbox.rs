@@ -274,4 +274,100 @@ mod tests {
         assert_eq!(turns(), ["turn-3"], "the newest stays");
         assert_eq!(fs::read_to_string(log.path()).unwrap().lines().count(), 2);
     }
+
+    #[test]
+    fn stray_files_hide_no_waiting_turn() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        fs::create_dir_all(paths.outbox()).unwrap();
+        for n in 0..64 {
+            fs::write(paths.outbox().join(format!("{n}.stray")), b"").unwrap();
+        }
+        assert!(is_empty_quick(&paths), "all of them were looked at");
+        fs::write(paths.outbox().join("one more"), b"").unwrap();
+        assert!(!is_empty_quick(&paths), "what was not looked at may be a turn");
+        assert!(list(&paths).is_empty());
+    }
+
+    #[test]
+    fn turn_the_archive_forgot_is_still_known() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let (told, new) = (testing::entry("turn-1", 1), testing::entry("turn-2", 1));
+        file::create_private_dir(&paths.state()).unwrap();
+        Ledger::delivered(&paths).add(std::iter::once(told.head.key.file_name().as_str())).unwrap();
+        assert!(contains(&paths, &told.head.key) && !contains(&paths, &new.head.key));
+    }
+
+    #[test]
+    fn dry_turn_is_kept_until_it_is_sent() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let entry = testing::entry("turn-1", 1);
+        let dry = || keys_in(&paths.dry()).len();
+        put_dry(&paths, &entry).unwrap();
+        assert_eq!((dry(), list(&paths).len()), (1, 0));
+        assert!(put(&paths, &entry).unwrap());
+        assert_eq!((dry(), list(&paths).len()), (0, 1));
+        put_dry(&paths, &entry).unwrap();
+        assert_eq!(dry(), 0, "it waits already");
+    }
+
+    #[test]
+    fn turn_that_cannot_move_says_where() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let entry = testing::entry("turn-1", 1);
+        put(&paths, &entry).unwrap();
+        move_to_sent(&paths, &entry.head.key).unwrap();
+        fs::create_dir_all(waiting(&paths, &entry.head.key).join("in the way")).unwrap();
+        let error = move_back(&paths, &entry.head.key).unwrap_err().to_string();
+        assert!(error.contains(&*waiting(&paths, &entry.head.key).to_string_lossy()), "{error}");
+    }
+
+    #[test]
+    fn oldest_turns_go_until_the_rest_fits() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let log = Log::new(paths.log_file(), false);
+        for (turn, spans) in [("turn-1", 1), ("turn-2", 200), ("turn-3", 1), ("turn-4", 1)] {
+            put(&paths, &testing::entry(turn, spans)).unwrap();
+        }
+        let sizes: Vec<u64> =
+            list(&paths).iter().map(|key| fs::metadata(waiting(&paths, key)).unwrap().len()).collect();
+        assert_eq!(enforce_limit(&paths, sizes[2] + sizes[3], &log), 2);
+        assert_eq!(list(&paths).len(), 2);
+        assert!(fs::read_to_string(log.path()).unwrap().contains("2 oldest turns set aside"));
+    }
+
+    /// A turn of which only its answer is known.
+    fn answered(answer: &str, home: &Path) -> TurnSpans {
+        use crate::otel::prices::Prices;
+        use crate::time::Timestamp;
+        use crate::turn::closed::{Closing, Reason};
+        use crate::turn::fold::{Evidence, fold};
+        let (thread, turn) = (crate::ids::ThreadId::parse("thread"), crate::ids::TurnId::parse("turn-1"));
+        let profile = testing::settings(home, "target: local").profile;
+        let mut state = crate::turn::state::State::new(thread.unwrap());
+        state.begin_turn(turn.unwrap(), Timestamp::from_millis(1));
+        let mut closing = Closing::of(&state, Reason::Stop, Timestamp::from_millis(9), &profile).unwrap();
+        closing.turn.last_assistant_message = Some(answer.to_owned());
+        let (rows, records) = (crate::turn::rows::none(), std::iter::empty());
+        let (meta, spawn, git, scratch) = Default::default();
+        let turn = fold(Evidence { closing: &closing, rows, meta, records, spawn, git, scratch });
+        TurnSpans::new(turn, &profile, &Prices::default())
+    }
+
+    #[test]
+    fn waiting_turn_is_put_once_and_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = testing::paths(home.path());
+        let (first, second) = (answered("first", home.path()), answered("second", home.path()));
+        let key = &first.head().key;
+        let content = || String::from_utf8_lossy(&fs::read(waiting(&paths, key)).unwrap()).into_owned();
+        assert!(put_turn(&paths, &first).unwrap() && !put_turn(&paths, &second).unwrap());
+        assert!(content().contains("first") && list(&paths).len() == 1);
+        replace(&paths, &second).unwrap();
+        assert!(content().contains("second") && !content().contains("first"));
+    }
 }

@@ -66,3 +66,88 @@ impl Round<'_> {
 
 const WISH_INTERVAL: Duration = Duration::from_millis(200);
 const PRUNED_EVERY: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file;
+    use crate::otel::testing;
+    use crate::time::Timestamp;
+
+    /// Does something with a round in an empty home, and returns what was saved of its status.
+    fn round<T>(budget: Budget, wish: bool, status: Status, run: impl FnOnce(Round) -> T) -> (T, Status) {
+        let home = tempfile::tempdir().unwrap();
+        let (paths, settings) = (testing::paths(home.path()), testing::settings(home.path(), ""));
+        file::create_private_dir(&paths.state()).unwrap();
+        if wish {
+            std::fs::write(paths.flush_wish(), b"").unwrap();
+        }
+        let (mut report, mut watch) = (Report::default(), |_: &Report| {});
+        let round = Round {
+            paths: &paths,
+            settings: &settings,
+            budget,
+            status,
+            report: &mut report,
+            watch: &mut watch,
+        };
+        let done = run(round);
+        (done, Status::load(&paths))
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn round_is_over_for_time_or_for_a_user() {
+        let is_over = |budget, wish| round(budget, wish, Status::default(), |round| round.is_over()).0;
+        assert!(!is_over(Budget::within(MINUTE), false) && is_over(Budget::within(MINUTE), true));
+        assert!(is_over(Budget::within(Duration::ZERO), false));
+        assert!(!is_over(Budget::asked(MINUTE), true), "the user's own delivery gives way to none");
+    }
+
+    #[test]
+    fn pause_gives_way_to_a_user() {
+        let pause = |budget, wish, time| round(budget, wish, Status::default(), |round| round.pause(time)).0;
+        assert!(!pause(Budget::within(MINUTE), true, MINUTE));
+        assert!(pause(Budget::within(MINUTE), true, Duration::ZERO), "nothing to wait for");
+        assert!(pause(Budget::asked(MINUTE), true, Duration::from_millis(1)));
+        let begun = Instant::now();
+        assert!(pause(Budget::within(MINUTE), false, Duration::from_millis(20)));
+        assert!(begun.elapsed() >= Duration::from_millis(20));
+    }
+
+    /// A status as a first flusher finds it.
+    fn fresh(pruned_at: Option<Timestamp>) -> Status {
+        let home = tempfile::tempdir().unwrap();
+        let mut status = Status::load(&testing::paths(home.path()));
+        status.pruned_at = pruned_at;
+        status
+    }
+
+    #[test]
+    fn archive_is_pruned_now_and_then() {
+        let now = time::now();
+        let ago = |seconds| Some(now.minus(Duration::from_secs(seconds)));
+        let ahead = Some(now.plus(Duration::from_secs(86_400)));
+        for (pruned_at, due) in [(None, true), (ago(900), true), (ago(300), false), (ahead, true)] {
+            let (status, known) = (fresh(pruned_at), fresh(pruned_at));
+            let (_, saved) = round(Budget::asked(MINUTE), false, status, |round| round.finish(&known));
+            assert_eq!(
+                saved.pruned_at.is_some_and(|at| at >= now && Some(at) != ahead),
+                due,
+                "{pruned_at:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn status_is_saved_where_it_changed() {
+        for (delivered, saved) in [(7, true), (0, false)] {
+            let known = fresh(Some(time::now()));
+            let mut status = known.clone();
+            status.delivered = delivered;
+            let (_, on_disk) = round(Budget::asked(MINUTE), false, status, |round| round.finish(&known));
+            assert_eq!((on_disk.delivered, on_disk.pruned_at.is_some()), (delivered, saved));
+        }
+    }
+}

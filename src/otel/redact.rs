@@ -208,4 +208,17 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&short).unwrap();
         assert!(value["command"].as_str().unwrap().ends_with("of 1000 bytes]") && value["n"] == 1);
     }
+
+    #[test]
+    fn value_is_withheld_whole_or_cut_inside() {
+        let long = "x".repeat(300);
+        let value = serde_json::json!({ "a": [long, 7], "b": null });
+        let shown = redactor(true, 100).value(Class::ToolContent, value.clone());
+        assert!(shown["a"][0].as_str().unwrap().ends_with("of 300 bytes]"), "{shown}");
+        assert_eq!((&shown["a"][1], &shown["b"]), (&7.into(), &Value::Null));
+        let length = value.to_string().chars().count();
+        let withheld = redactor(false, 100).value(Class::ToolContent, value);
+        assert_eq!(withheld, Value::from(format!("<redacted ({length} chars)>")));
+        assert_eq!(redactor(true, 100).limit(), 100);
+    }
 }

@@ -152,6 +152,7 @@ mod tests {
             ("[AA, BB, CC]", vec!["AA", "BB"], "[CC]"),
             ("[AA, BB, CC,]", vec!["AA", "BB", "CC"], "[]"),
             ("[AA # a\n, BB]", vec!["BB"], "[AA # a\n]"),
+            ("[AA, # a\n BB, # b\n CC]", vec!["BB"], "[AA, # a # b\n CC]"),
         ] {
             assert_eq!(without(text, &gone), left, "{text} without {gone:?}");
         }
@@ -162,5 +163,48 @@ mod tests {
         assert_eq!(line_start("\u{feff}a = 1", 5), 3);
         assert_eq!(line_before("\u{feff}a\r\nb", 6), Some((3..6, "a")));
         assert_eq!(line_before("\u{feff}a", 3), None);
+    }
+
+    #[test]
+    fn edits_keep_what_they_do_not_touch() {
+        let mut splices = Splices::default();
+        splices.replace(4..6, "XY");
+        splices.insert(0, "<");
+        splices.delete(2..4);
+        splices.insert(10, ">");
+        assert_eq!(splices.apply("0123456789"), "<01XY6789>");
+        let mut overlapping = Splices::default();
+        overlapping.delete(2..6);
+        overlapping.delete(3..4);
+        overlapping.delete(5..8);
+        assert_eq!(overlapping.apply("0123456789"), "0189");
+    }
+
+    #[test]
+    fn lines_hold_their_line_break() {
+        let text = "ab\ncd\r\n\nef";
+        for (at, line) in [(0, 0..3), (2, 0..3), (3, 3..7), (5, 3..7), (7, 7..8), (8, 8..10), (10, 8..10)] {
+            assert_eq!((line_start(text, at), line_end(text, at)), (line.start, line.end), "{at}");
+        }
+        assert_eq!(lines(text, &(1..4)), 0..7);
+        assert_eq!(line_before(text, 3), Some((0..3, "ab")));
+        assert_eq!(line_before(text, 8), Some((7..8, "")));
+        assert_eq!((line_before(text, 0), line_before(text, 5)), (None, None));
+        assert_eq!((line_break(text), line_break("a\r\nb\n"), line_break("a")), ("\n", "\r\n", "\n"));
+        assert_eq!(line_start("\u{feff}a", 0), 0, "before the mark");
+    }
+
+    #[test]
+    fn comma_is_found_behind_comments() {
+        for (text, at, found) in [
+            ("a, b", 1, Some(2)),
+            ("a # x, y\n\t , b", 1, Some(12)),
+            ("a b,", 1, None),
+            ("a # x,", 1, None),
+            ("a", 1, None),
+        ] {
+            assert_eq!(comma_after(text, at), found, "{text}");
+        }
+        assert_eq!((blank_before("a \t\r\n b", 6), blank_before("ab", 1)), (1, 1));
     }
 }

@@ -258,8 +258,51 @@ mod tests {
             ("[[hooks.Stop]]\ncommand = [\"/b/arize-hook-codex-stop\"]\n".into(), HookState::WrongForm),
             (entry.replace("/b/", "/v/"), HookState::OtherProgram("/v/arize-hook-codex-stop".into())),
             (with(&format!("trusted_hash = \"{hash}\"")).replace("/c/", "/d/"), HookState::NeverReviewed),
+            (with(&format!("trusted_hash = \"{hash}/sha256:1\"")), HookState::Trusted),
+            (
+                with(&format!("trusted_hash = \"sha256:1/{hash}\"")),
+                HookState::Changed(format!("sha256:1/{hash}")),
+            ),
+            (entry.replace("/b/arize-hook-codex-stop", "/b/another"), HookState::Missing),
+            (entry.replace("hooks.Stop", "hooks.PreCompact"), HookState::Missing),
+            (entry.replace("type = \"command\"", "type = \"prompt\""), HookState::WrongForm),
         ] {
             assert_eq!(state(&text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn hash_approved_under_any_spelling_counts() {
+        let entry =
+            "[[hooks.Stop]]\nhooks = [{ type = \"command\", command = \"/b/arize-hook-codex-stop\" }]\n";
+        let paths = ["/c/config.toml".to_owned(), "/link/config.toml".to_owned()];
+        let hook = list(&Survey::of(entry).unwrap()).remove(0);
+        let state = |path: &str, hash: &str| {
+            format!("[hooks.state.\"{path}:stop:0:0\"]\ntrusted_hash = \"{hash}\"\n")
+        };
+        let of = |states: [String; 2]| {
+            trust_of(&Survey::of(&format!("{entry}{}", states.concat())).unwrap(), &hook, &paths)
+        };
+        let (old, new) = ("sha256:0".to_owned(), hook.hash());
+        assert_eq!(of([state(&paths[0], &old), state(&paths[1], &new)]), HookState::Trusted);
+        assert_eq!(of([state(&paths[0], &new), state(&paths[1], &old)]), HookState::Trusted);
+        assert_eq!(of([state(&paths[0], &old), state(&paths[1], &old)]), HookState::Changed(old));
+    }
+
+    // Written in the names of a POSIX system.
+    #[cfg(unix)]
+    #[test]
+    fn our_own_program_is_found_behind_an_old_one() {
+        let group = |folder: &str, more: &str| {
+            let command = format!("{folder}/arize-hook-codex-tool");
+            format!(
+                "[[hooks.PreToolUse]]\n{more}hooks = [{{ type = \"command\", command = \"{command}\" }}]\n"
+            )
+        };
+        let text = [group("/old", ""), group("/b", "matcher = \"Bash\"\n")].concat();
+        let ours = our_hooks(&Survey::of(&text).unwrap(), &Executables::in_folder("/b"), &[]);
+        let hook = ours.iter().find(|h| h.event.name == "PreToolUse").unwrap();
+        assert_eq!((&hook.state, hook.matcher.as_deref()), (&HookState::NeverReviewed, Some("Bash")));
+        assert!(!hook.is_async && ours.len() == EVENTS.len());
     }
 }

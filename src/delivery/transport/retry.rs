@@ -316,4 +316,69 @@ mod tests {
         }
         assert_eq!(Failure::new(Cause::Grpc(14)).to_string(), "gRPC status UNAVAILABLE");
     }
+
+    #[test]
+    fn advice_names_what_a_user_can_change() {
+        use Target::{Arize, Local, Otlp, Phoenix};
+        let text = String::new;
+        let tls = |why: &str| Cause::Tls(why.to_owned());
+        for (cause, target, advice) in [
+            (Cause::Http(401), Phoenix, "PHOENIX_API_KEY"),
+            (Cause::Http(403), Arize, "ARIZE_SPACE_ID"),
+            (Cause::Grpc(16), Arize, "ARIZE_SPACE_ID"),
+            (Cause::Grpc(7), Otlp, "OTEL_EXPORTER_OTLP_HEADERS"),
+            (Cause::Http(400), Otlp, "x-mlflow-experiment-id"),
+            (Cause::Http(422), Otlp, "x-mlflow-experiment-id"),
+            (Cause::Http(422), Phoenix, "look at the turns set aside"),
+            (Cause::NotOtlp(text()), Otlp, "x-mlflow-experiment-id"),
+            (Cause::NotOtlp(text()), Phoenix, "check the endpoint and the protocol"),
+            (tls("invalid peer certificate: Other(CaUsedAsEndEntity)"), Otlp, "CA:FALSE"),
+            (tls("received corrupt message of type InvalidContentType"), Otlp, "write http://"),
+            (tls("UnknownIssuer"), Phoenix, "check the endpoint's certificate"),
+            (Cause::Proxy(text()), Phoenix, "HTTPS_PROXY"),
+            (Cause::Http(407), Phoenix, "HTTPS_PROXY"),
+            (Cause::Settings(text()), Phoenix, "arize-codex install"),
+            (Cause::NotGrpc, Arize, "set protocol to http/protobuf"),
+            (Cause::Timeout, Otlp, "endpoint and protocol are right"),
+            (Cause::Connection(text()), Phoenix, "phoenix serve"),
+            (Cause::Connection(text()), Arize, "that the endpoint is right"),
+            (Cause::TooLarge, Phoenix, "lower max_request_bytes"),
+            (Cause::Http(413), Local, "look at the turns set aside"),
+            (Cause::Http(404), Phoenix, "check the endpoint and the protocol"),
+            (Cause::Http(503), Phoenix, "it will be tried again"),
+        ] {
+            let failure = Failure::new(cause);
+            assert!(failure.advice(target).contains(advice), "{failure}: {}", failure.advice(target));
+        }
+    }
+
+    #[test]
+    fn key_is_wanted_where_access_is_denied() {
+        let wants = |cause| Failure::new(cause).wants_key();
+        assert!([Cause::Http(401), Cause::Http(403), Cause::Grpc(7), Cause::Grpc(16)].into_iter().all(wants));
+        assert!(![Cause::Http(404), Cause::Grpc(5), Cause::Timeout].into_iter().any(wants));
+    }
+
+    #[test]
+    fn failure_says_what_happened() {
+        for (cause, text) in [
+            (Cause::Http(503), "HTTP status 503"),
+            (Cause::Grpc(14), "gRPC status UNAVAILABLE"),
+            (Cause::Grpc(99), "gRPC status 99"),
+            (Cause::Timeout, "no answer in time"),
+            (Cause::Connection("refused".into()), "no connection: refused"),
+            (Cause::Settings("no endpoint".into()), "no endpoint"),
+        ] {
+            assert_eq!(Failure::new(cause).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn pauses_double_to_half_a_minute() {
+        let mut backoff = Backoff::default();
+        let millis: Vec<_> = (0..9).map(|_| backoff.next(None, 0).as_millis()).collect();
+        assert_eq!(millis, [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+        let half = |random: u64| Backoff::default().next(None, random).as_millis();
+        assert_eq!((half(u64::MAX / 2), half(u64::MAX)), (375, 500));
+    }
 }

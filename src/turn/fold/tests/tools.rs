@@ -86,8 +86,9 @@ fn hosted_tool_ends_where_it_is_told() {
 #[test]
 fn status_of_a_request_is_no_result() {
     let custom = asks("c", |request| request.status = Some("failed".into()));
-    let turn =
-        Told::by_rollout().lines([(100, custom), (200, answered("c", "Output:\nfine")), (900, ended())]).folded();
+    let turn = Told::by_rollout()
+        .lines([(100, custom), (200, answered("c", "Output:\nfine")), (900, ended())])
+        .folded();
     assert_eq!(tool(&turn).error, None);
 }
 
