@@ -60,6 +60,9 @@ pub(super) struct ToolDraft {
     /// The question whether it may run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
+    /// The thread of the subagent this call started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spawned: Option<String>,
     /// A script of an earlier turn made the call, in the time of this one.
     pub earlier: bool,
     /// The script that made the call.

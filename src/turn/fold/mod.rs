@@ -263,16 +263,17 @@ impl<'a> Fold<'a> {
             }
             Fact::Compacted { summary } => self.compacted(at, summary),
             Fact::Compaction { started, completed } => self.compaction(at, started, completed),
+            Fact::Subagent { call_id, kind, thread, .. } => {
+                if kind == "started" {
+                    self.tool(&call_id, at, |draft| draft.spawned = Some(thread));
+                }
+            }
             Fact::TurnEnded(end) => {
                 self.tell_untold_text();
                 self.end.get_or_insert((at, end));
             }
             Fact::Error { message } => self.last_error = Some(message),
-            Fact::Session(_)
-            | Fact::TokenCount { .. }
-            | Fact::Settings(_)
-            | Fact::Goal { .. }
-            | Fact::Subagent { .. } => {}
+            Fact::Session(_) | Fact::TokenCount { .. } | Fact::Settings(_) | Fact::Goal { .. } => {}
         }
     }
 
@@ -304,7 +305,7 @@ impl<'a> Fold<'a> {
 
     fn tool_detail(&mut self, at: Timestamp, mut detail: ToolDetail) {
         // A search of an old release is told by its event alone: its own line has no id.
-        if detail.call_id.is_empty() {
+        if detail.call_id.is_empty() && !self.tools.contains(&detail.call_id) {
             return;
         }
         // What a command that was left running came to after the turn is none of the turn's: nobody has seen it.

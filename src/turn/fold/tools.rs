@@ -88,6 +88,10 @@ impl Tools {
         changed
     }
 
+    pub fn contains(&self, call_id: &str) -> bool {
+        self.by_call.contains_key(&digest(call_id))
+    }
+
     /// Begins another call under an id whose call is done: not every model gives each call an id of its own.
     pub fn renew(&mut self, call_id: &str, at: Timestamp, done: impl Fn(&ToolDraft) -> bool) {
         let taken = self.by_call.get(&digest(call_id)).map(|place| self.drafts.at(*place as usize));
