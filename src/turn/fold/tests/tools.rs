@@ -151,7 +151,7 @@ fn hooks_alone_tell_that_a_patch_failed() {
     let failed = |name| tool(&told(name).folded()).error;
     assert_eq!(failed("apply_patch").as_deref(), Some("no result: Codex reported none for this call"));
     assert_eq!(failed("mcp__demo__add").as_deref(), Some("no result: Codex reported none for this call"));
-    assert_eq!((failed("Bash"), failed("update_plan")), (None, None));
+    assert_eq!((failed("Bash"), failed("anything").is_some()), (None, true), "a command alone may run on");
     let known = told("apply_patch").line(0, Fact::TurnStarted(Box::default())).folded();
     assert_eq!(tool(&known).error, None, "the rollout would say so");
 }
