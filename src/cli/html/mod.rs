@@ -2,7 +2,7 @@
 //!
 //! The page's own style and script are allowed by their hashes in its content security policy; the trace lies in
 //! it as JSON, without a `<`, and is only ever shown as text. A large page is made and read in pieces, so that its
-//! first rows are there at once: [`head`] has what is seen first, [`columns`] all rows, [`details`] the rest of each
+//! first rows are there at once: [`head`] has what is seen first, [`columns`] all rows, [`mod@details`] the rest of each
 //! span, a few hundred together, which the script reads when a span is opened.
 
 mod columns;
