@@ -131,14 +131,19 @@ impl Scan<'_> {
             return false;
         }
         let before = &t[start.saturating_sub(2 * WINDOW)..start];
-        let mut lines = before.rsplit(|b| *b == b'\n').take(9).map(<[u8]>::trim_ascii_end);
-        let own = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
-        if let Some(brace) = memchr::memrchr(b'{', own) {
-            return is_vendor(&own[..brace]);
+        let begin = memchr::memrchr2(b'{', b'\n', before);
+        if let Some(brace) = begin.filter(|at| before[*at] == b'{') {
+            let line = memchr::memrchr(b'\n', &before[..brace]).map_or(0, |at| at + 1);
+            return is_vendor(&before[line..brace]);
         }
+        let own = &before[begin.map_or(0, |at| at + 1)..];
+        if !own.iter().all(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'-')) {
+            return false;
+        }
+        let lines = before.rsplit(|b| *b == b'\n').take(9).map(<[u8]>::trim_ascii_end);
         let depth = own.iter().filter(|b| !matches!(b, b'"' | b'\'')).count();
         let above = |line: &&[u8]| run(line, NAME, |b| matches!(b, b' ' | b'\t')) < depth && !line.is_empty();
-        let parent = lines.by_ref().skip(1).find(|line| line.starts_with(b"[") || above(line));
+        let parent = lines.skip(1).find(|line| line.starts_with(b"[") || above(line));
         parent.is_some_and(|line| matches!(line.last(), Some(b':' | b'{' | b']')) && is_vendor(line))
     }
 }

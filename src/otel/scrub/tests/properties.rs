@@ -223,7 +223,9 @@ fn worst_texts_take_a_tenth_of_a_second() {
     }
     times.sort_by(|a, b| b.0.total_cmp(&a.0));
     times.iter().take(25).for_each(|(time, name)| println!("{:7.1} ms for 1 MiB of {name:?}", time * 1e3));
-    assert!(times[0].0 < 0.1, "{:?}", times[0]);
+    // Without optimisation the bound only keeps the time from growing faster than the text.
+    let most = if cfg!(debug_assertions) { 1.0 } else { 0.1 };
+    assert!(times[0].0 < most, "{:?}", times[0]);
 }
 
 #[test]
