@@ -39,7 +39,8 @@ pub fn close_turn(
     closing.rollout_bytes = rollout_bytes;
     closing.rollout_to = rollout_bytes.filter(|_| reason == Reason::Stop);
     write(paths, &closing, Some(locked.rows()))?;
-    state.remember_closed(&closing.turn, rollout_bytes);
+    let may_go_on = matches!(closing.reason, Reason::Idle | Reason::Orphaned);
+    state.remember_closed(&closing.turn, rollout_bytes, may_go_on);
     state.seen_to = if own { rollout_bytes } else { state.seen_to };
     state.turn = None;
     locked.write(state)?;

@@ -174,7 +174,7 @@ pub fn leave_unseen(
         let closing = Closing::of(&unseen, Reason::Unseen, time::now(), &settings.profile);
         if let Some(closing) = closing {
             close::write(paths, &closing, None)?;
-            state.remember_closed(&closing.turn, None);
+            state.remember_closed(&closing.turn, None, false);
         }
     }
     if state.seen_to != Some(unseen.seen_to) {

@@ -143,7 +143,7 @@ impl<'a> Thread<'a> {
         let Some(closing) = Closing::of(&self.state, reason, at, profile) else { return Ok(false) };
         let entry = assemble::entry_of(self.hook.context, &closing, rows::read(self.locked.rows()));
         let _ = std::fs::remove_file(self.locked.rows());
-        self.state.remember_closed(&closing.turn, None);
+        self.state.remember_closed(&closing.turn, None, false);
         self.state.turn = None;
         self.save()?;
         if let Err(error) = super::tell_dry_run(self.hook, &entry, &mut std::io::stderr()) {

@@ -47,7 +47,8 @@ pub(super) fn run(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::R
     let root = root_of(hook, payload);
     let mut thread = Thread::open(hook, &id)?;
     // A result behind the end of its turn belongs to a call that is told there already, as running on.
-    if event == Event::PostToolUse && turn.is_some_and(|turn| thread.state.closed_turn(&turn).is_some()) {
+    let is_over = |turn| thread.state.closed_turn(&turn).is_some_and(|closed| !closed.may_go_on);
+    if event == Event::PostToolUse && turn.is_some_and(is_over) {
         return Ok(());
     }
     thread.take_up(payload, root, at)?;

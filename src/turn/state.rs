@@ -118,6 +118,9 @@ pub struct ClosedTurn {
     /// The rollout's length at that moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_bytes: Option<u64>,
+    /// Nothing said that the turn was over: it may go on when the machine has slept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_go_on: bool,
 }
 
 /// Why a state could not be used.
@@ -283,13 +286,14 @@ impl State {
     }
 
     /// Notes that a turn was closed, and forgets the oldest of many.
-    pub fn remember_closed(&mut self, turn: &OpenTurn, rollout_bytes: Option<u64>) {
+    pub fn remember_closed(&mut self, turn: &OpenTurn, rollout_bytes: Option<u64>, may_go_on: bool) {
         self.closed.retain(|c| c.id != turn.id);
         let record = ClosedTurn {
             id: turn.id.clone(),
             parts: turn.part.saturating_add(1),
             number: turn.number,
             rollout_bytes,
+            may_go_on,
         };
         self.closed.push(record);
         if self.closed.len() > MAX_CLOSED {
@@ -358,13 +362,13 @@ mod tests {
         let mut state = State::new(ThreadId::parse("t").unwrap());
         let id = |t: &str| TurnId::parse(t).unwrap();
         let first = state.begin_turn(id("a"), Timestamp::default()).clone();
-        state.remember_closed(&first, Some(10));
+        state.remember_closed(&first, Some(10), false);
         let again = state.begin_turn(id("a"), Timestamp::default()).clone();
         assert_eq!((again.number, again.part, again.rollout_from), (1, 1, Some(10)));
         assert_eq!(state.begin_turn(id("b"), Timestamp::default()).number, 2);
         for n in 0..40 {
             let turn = state.begin_turn(id(&format!("n{n}")), Timestamp::default()).clone();
-            state.remember_closed(&turn, None);
+            state.remember_closed(&turn, None, false);
         }
         assert!(state.closed.len() <= MAX_CLOSED && state.closed_turn(&id("n39")).is_some());
     }
