@@ -39,9 +39,10 @@ async function open(url, row) {
 const mark = (page, name) => page.evaluate(name => performance.getEntriesByName(name)[0]?.startTime, name);
 
 async function opening(what, url, row, limit, last) {
-  const painted = [], whole = [];
+  const first = [], painted = [], whole = [];
   for (let run = 0; run < runs; run++) {
     const page = await open(url, row);
+    first.push(await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? NaN));
     painted.push(await page.evaluate(() => window.painted));
     if (last) {
       await page.waitForFunction(last => performance.getEntriesByName(last).length, last);
@@ -49,6 +50,7 @@ async function opening(what, url, row, limit, last) {
     }
     await page.context().close();
   }
+  say(`${what}: first contentful paint`, first, limit);
   say(`${what}: rows are painted`, painted, limit);
   if (last) say(`${what}: all rows are known`, whole);
 }
