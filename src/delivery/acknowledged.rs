@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 
 use crate::context::Paths;
-use crate::delivery::{checkpoint, outbox};
+use crate::delivery::outbox;
 use crate::file;
 use crate::otel::entry::EntryKey;
 
@@ -28,11 +28,8 @@ pub fn settle(paths: &Paths) {
     let Ok(Some(content)) = file::read_bounded(&paths.acknowledged(), MAX_BYTES) else { return };
     let content = String::from_utf8_lossy(&content);
     for key in content.lines().filter_map(EntryKey::from_file_name) {
-        if outbox::waiting(paths, &key).exists() {
-            if outbox::move_to_sent(paths, &key).is_err() {
-                return;
-            }
-            checkpoint::forget(paths, &key);
+        if outbox::waiting(paths, &key).exists() && outbox::move_to_sent(paths, &key).is_err() {
+            return;
         }
     }
     forget(paths);

@@ -99,14 +99,11 @@ pub fn prune(paths: &Paths, settings: &Settings) {
 
 /// Removes progress whose entry has left the outbox.
 fn remove_orphaned_checkpoints(paths: &Paths) {
-    let Ok(entries) = fs::read_dir(paths.outbox()) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|n| n.strip_suffix(CHECKPOINT_SUFFIX)) else { continue };
-        if EntryKey::from_file_name(name).is_some_and(|key| !outbox::waiting(paths, &key).exists()) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+    file::remove_files(&paths.outbox(), |path| {
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(CHECKPOINT_SUFFIX));
+        let key = name.and_then(EntryKey::from_file_name);
+        key.is_some_and(|key| !outbox::waiting(paths, &key).exists())
+    });
 }
 
 /// Returns how old a turn may get in the archive. Where nothing is sent anywhere, or a rule sends nothing, the archive is

@@ -87,7 +87,7 @@ impl Progress {
     }
 }
 
-/// Forgets the progress of an entry: once it has left the outbox, or a kill in between sent again what is
+/// Forgets the progress of an entry: once it has left the outbox, as a kill in between would send again what is
 /// acknowledged, and before it comes back.
 pub fn forget(paths: &Paths, key: &EntryKey) {
     let _ = fs::remove_file(path(paths, key));

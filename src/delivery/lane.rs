@@ -9,7 +9,7 @@ use crate::delivery::send::{Notice, Sender, Stop};
 use crate::delivery::status::Health;
 use crate::delivery::transport::endpoint::Endpoint;
 use crate::delivery::transport::retry::{Backoff, Class, Failure};
-use crate::delivery::{acknowledged, checkpoint, in_part, outbox};
+use crate::delivery::{acknowledged, in_part, outbox};
 use crate::file;
 use crate::otel::entry::EntryKey;
 use crate::otel::redact::{self, Redactor};
@@ -191,7 +191,6 @@ impl<'l, 'a> Lane<'l, 'a> {
             // Out of the way, so that it does not come again and holds no other turn up.
             return outbox::move_aside(self.round.paths, key).is_ok();
         }
-        checkpoint::forget(self.round.paths, key);
         match self.settings.target {
             Some(Target::Local) => self.round.status.kept += 1,
             _ => self.round.status.delivered += 1,
@@ -207,7 +206,6 @@ impl<'l, 'a> Lane<'l, 'a> {
             self.settings.log.error(format!("turn {} cannot be set aside: {e}", key.turn));
             return;
         }
-        checkpoint::forget(self.round.paths, key);
         let folder = outbox::rejected(self.round.paths);
         self.settings.log.error(format!("turn {} set aside in {}: {why}", key.turn, folder.display()));
         self.round.status.set_aside += 1;

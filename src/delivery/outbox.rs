@@ -151,22 +151,22 @@ pub fn rejected(paths: &Paths) -> PathBuf {
     paths.rejected()
 }
 
-/// Moves a delivered turn into the archive.
+/// Moves a delivered turn into the archive, and forgets its progress then: a kill in between sends nothing again.
 ///
 /// # Errors
 /// When the archive cannot be made or the file cannot be moved.
 pub fn move_to_sent(paths: &Paths, key: &EntryKey) -> io::Result<()> {
     make(&paths.sent())?;
-    rename(&waiting(paths, key), &delivered(paths, key))
+    leave(paths, key, &delivered(paths, key))
 }
 
-/// Sets a turn aside.
+/// Sets a turn aside, and forgets its progress.
 ///
 /// # Errors
 /// When the directory cannot be made or the file cannot be moved.
 pub fn move_aside(paths: &Paths, key: &EntryKey) -> io::Result<()> {
     make(&rejected(paths))?;
-    rename(&waiting(paths, key), &set_aside(paths, key))
+    leave(paths, key, &set_aside(paths, key))
 }
 
 /// Moves a turn from the archive, or from where it was set aside, back into the outbox. Returns false when it
@@ -192,6 +192,12 @@ pub fn move_back(paths: &Paths, key: &EntryKey) -> io::Result<bool> {
 
 fn make(folder: &Path) -> io::Result<()> {
     file::create_private_dir(folder).map_err(|e| file::named(folder, e))
+}
+
+fn leave(paths: &Paths, key: &EntryKey, to: &Path) -> io::Result<()> {
+    rename(&waiting(paths, key), to)?;
+    checkpoint::forget(paths, key);
+    Ok(())
 }
 
 fn rename(from: &Path, to: &Path) -> io::Result<()> {

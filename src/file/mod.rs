@@ -87,12 +87,15 @@ pub fn remove_stale_temporaries(folder: &Path) {
 
 /// Deletes the files in `folder` that were last written longer than `limit` ago and that `goes` names.
 pub fn remove_older(folder: &Path, limit: Duration, goes: impl Fn(&Path) -> bool) {
+    let is_old = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| age(&metadata) > limit);
+    remove_files(folder, |path| goes(path) && is_old(path));
+}
+
+/// Deletes the files in `folder` that `goes` names.
+pub fn remove_files(folder: &Path, goes: impl Fn(&Path) -> bool) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if goes(&path) && entry.metadata().is_ok_and(|metadata| age(&metadata) > limit) {
-            let _ = fs::remove_file(path);
-        }
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| goes(path)) {
+        let _ = fs::remove_file(path);
     }
 }
 
