@@ -283,8 +283,7 @@ fn carried_over(path: &Path, release: Option<Version>, from: u64) -> Vec<Record>
         return Vec::new();
     }
     let words = ["thread_settings_applied", "goal_objective", "thread_goal_updated", "token_count"];
-    let last = |word: &&str| locate::find_word_before(path, from, word).ok().flatten();
-    let mut places: Vec<u64> = words.iter().filter_map(last).collect();
+    let mut places = locate::find_words_before(path, from, &words).unwrap_or_default();
     places.sort_unstable();
     let carried =
         |fact: &Fact| matches!(fact, Fact::Settings(_) | Fact::Goal { .. } | Fact::TokenCount { .. });

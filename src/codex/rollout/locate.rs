@@ -73,16 +73,32 @@ pub fn find_turn_start(path: &Path, turn: &str) -> io::Result<Option<u64>> {
         kinds.iter().any(|kind| memmem::find(line, kind.as_bytes()).is_some())
             && memmem::find(line, format!("\"{turn}\"").as_bytes()).is_some()
     };
-    find_line_backwards(path, u64::MAX, turn.as_bytes(), is_start)
+    let mut found = None;
+    read_backwards(path, u64::MAX, turn.len(), |block| {
+        found = block.last_line(turn.as_bytes(), is_start);
+        found.is_some()
+    })?;
+    Ok(found)
 }
 
-/// Returns where the last line before the byte `end` begins that holds `word` as a JSON string; `None` when there is none
-/// among the [`MAX_LOOK_BACK_BYTES`] before.
+/// Returns where the last line before the byte `end` begins that holds each of these words as a JSON string, in no order;
+/// nothing for one that no line among the [`MAX_LOOK_BACK_BYTES`] before holds. The file is read once for all.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn find_word_before(path: &Path, end: u64, word: &str) -> io::Result<Option<u64>> {
-    find_line_backwards(path, end, format!("\"{word}\"").as_bytes(), |_| true)
+pub fn find_words_before(path: &Path, end: u64, words: &[&str]) -> io::Result<Vec<u64>> {
+    let mut missing: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    let longest = missing.iter().map(String::len).max().unwrap_or(0);
+    let mut found = Vec::new();
+    read_backwards(path, end, longest, |block| {
+        missing.retain(|word| {
+            let place = block.last_line(word.as_bytes(), |_| true);
+            found.extend(place);
+            place.is_none()
+        });
+        missing.is_empty()
+    })?;
+    Ok(found)
 }
 
 /// Returns true if the last lines of a rollout say that `turn` has ended.
@@ -118,22 +134,20 @@ pub fn is_over_after(path: &Path, turn: &str, from: u64) -> bool {
     false
 }
 
-/// Looks from the end of a file, or from the byte `size`, for a line that holds `needle` and satisfies `wanted`; returns
-/// where it begins.
-fn find_line_backwards(
-    path: &Path,
-    size: u64,
-    needle: &[u8],
-    wanted: impl Fn(&[u8]) -> bool,
-) -> io::Result<Option<u64>> {
-    let mut file = open_regular(path)?;
-    let size = file.metadata()?.len().min(size);
-    let overlap = needle.len() as u64 + MAX_START_LINE_BYTES;
-    let mut end = size;
-    while end > 0 && size - end < MAX_LOOK_BACK_BYTES {
-        let from = end.saturating_sub(BLOCK_BYTES);
-        let block = read_range(&mut file, from, (end + overlap).min(size))?;
-        let hits = memmem::rfind_iter(&block, needle).filter(|at| from + (*at as u64) < end);
+/// A stretch of a file that is read backwards.
+struct Block {
+    from: u64,
+    /// What lies behind it was looked at before.
+    end: u64,
+    /// From `from` to somewhat behind `end`, so that a line that straddles it is whole.
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    /// Returns where the last line begins that holds `needle` before the end and satisfies `wanted`.
+    fn last_line(&self, needle: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Option<u64> {
+        let (block, from) = (self.bytes.as_slice(), self.from);
+        let hits = memmem::rfind_iter(block, needle).filter(|at| from + (*at as u64) < self.end);
         let mut judged = block.len() + 1;
         for at in hits {
             if at >= judged {
@@ -144,8 +158,30 @@ fn find_line_backwards(
             let stop = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
             // A line that began in an earlier block is longer than any line that starts a turn.
             if (begin > 0 || from == 0) && wanted(&block[begin..stop]) {
-                return Ok(Some(from + begin as u64));
+                return Some(from + begin as u64);
             }
+        }
+        None
+    }
+}
+
+/// Reads a file from its end, or from the byte `size`, towards its beginning, until `look` has found all it seeks, which
+/// is at most `longest` bytes long.
+fn read_backwards(
+    path: &Path,
+    size: u64,
+    longest: usize,
+    mut look: impl FnMut(&Block) -> bool,
+) -> io::Result<()> {
+    let mut file = open_regular(path)?;
+    let size = file.metadata()?.len().min(size);
+    let overlap = longest as u64 + MAX_START_LINE_BYTES;
+    let mut end = size;
+    while end > 0 && size - end < MAX_LOOK_BACK_BYTES {
+        let from = end.saturating_sub(BLOCK_BYTES);
+        let bytes = read_range(&mut file, from, (end + overlap).min(size))?;
+        if look(&Block { from, end, bytes }) {
+            break;
         }
         // Lines of this kind are short, so one that straddles two blocks is found in the overlap.
         end = if from == 0 { 0 } else { from + MAX_START_LINE_BYTES.min(BLOCK_BYTES / 2) };
@@ -153,7 +189,7 @@ fn find_line_backwards(
             end = from;
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// The session's own meta line, the first of its file.
@@ -193,6 +229,33 @@ mod tests {
         let other = ThreadId::parse("not-a-uuid").unwrap();
         std::fs::write(archived.join("rollout-x-not-a-uuid.jsonl"), "").unwrap();
         assert!(find_rollout(home.path(), &other).is_some());
+    }
+
+    #[test]
+    fn last_line_of_each_word_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        let filler = format!("{{\"x\":\"far {}\"}}\n", "y".repeat(3000));
+        for between in [0, 1, 347, 348, 349, 700] {
+            let far = "{\"kind\":\"far\"}\n{\"kind\":\"far\"}\n";
+            let near = "{\"kind\":\"near\"}\n{\"kind\":\"far";
+            let text = format!("{filler}{far}{}{near}", filler.repeat(between));
+            std::fs::write(&path, &text).unwrap();
+            let end = text.len() as u64;
+            let (far, near) = (text.find("{\"kind").unwrap() + 15, text.find("{\"kind\":\"near").unwrap());
+            let found = |end: u64, words: &[&str]| {
+                let mut found = find_words_before(&path, end, words).unwrap();
+                found.sort_unstable();
+                found
+            };
+            assert_eq!(found(end, &["near", "nowhere", "far"]), [far as u64, near as u64], "{between}");
+            assert_eq!(
+                found(near as u64, &["near", "far"]),
+                [far as u64],
+                "what stands behind counts for nothing"
+            );
+        }
+        assert!(find_words_before(&path, 0, &["far"]).unwrap().is_empty());
     }
 
     #[test]

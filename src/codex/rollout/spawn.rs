@@ -1,7 +1,7 @@
 //! Which call of a thread set a subagent to work.
 //!
 //! Releases since about 0.150 say it in the parent's rollout (SubAgentActivity, or collab events); before that only
-//! the calls' own arguments and outputs contain: the agent's path, or its thread.
+//! the calls' own arguments and outputs name the agent's path, or its thread.
 
 use std::path::Path;
 use std::time::Duration;
