@@ -1,8 +1,13 @@
-//! Text that goes to a terminal.
+//! Text for people to read.
 
 /// A text without control characters, which could drive a terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_bidi_control(c) { ' ' } else { c }).collect()
+}
+
+/// The first `count` characters of a text.
+pub fn first_chars(text: &str, count: usize) -> &str {
+    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Returns true if a character reorders the text around it (Unicode, UAX #9).

@@ -111,11 +111,11 @@ fn append_to_begun(
     };
     let Some(first) = first_row(&mut file)? else { return Ok(None) };
     let another = turn.filter(|turn| first.turn.as_ref().is_some_and(|first| first != *turn));
-    let is_over = |turn: &TurnId| {
+    let was_closed = |turn: &TurnId| {
         let state = locked.read().ok().flatten();
         state.is_some_and(|state| state.closed_turn(turn).is_some())
     };
-    let ours = another.is_none_or(is_over);
+    let ours = another.is_none_or(was_closed);
     let Some(settings) = first.settings.filter(|_| ours) else { return Ok(None) };
     let mut row = make(&settings);
     if file.metadata()?.len() > MAX_ROWS_BYTES {

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use crate::otel::attribute::string;
 use crate::otel::entry::Head;
 use crate::settings::{Settings, Target};
-use crate::text::printable;
+use crate::text::{first_chars, printable};
 use crate::truncate::withheld;
 
 /// Names the spans of one entry.
@@ -54,9 +54,12 @@ fn first_words(prompt: &str) -> String {
     }
     let line = printable(prompt);
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let Some((end, _)) = line.char_indices().nth(MAX_CHARS) else { return line };
-    let whole_words = line[..end].rfind(' ').filter(|at| *at > 0).unwrap_or(end);
-    format!("{}…", &line[..whole_words])
+    let shown = first_chars(&line, MAX_CHARS);
+    if shown == line {
+        return line;
+    }
+    let whole_words = shown.rfind(' ').filter(|at| *at > 0).unwrap_or(shown.len());
+    format!("{}…", &shown[..whole_words])
 }
 
 const TURN: &str = "Turn";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::attribute::{number, string};
 use super::span_tree::{branches, lead};
-use crate::text::printable;
+use crate::text::{first_chars, printable};
 use crate::time::lasted;
 
 /// The spans as an indented tree, one line each: name, kind, duration, tokens, what went wrong.
@@ -35,9 +35,9 @@ fn line(span: &Span) -> String {
     let said = string(span, "input.value").and_then(|v| v.lines().find(|l| !l.trim().is_empty()));
     if let Some(said) = said {
         let said = printable(said);
-        let end = said.char_indices().nth(MAX_SAID_CHARS).map_or(said.len(), |(at, _)| at);
-        let more = if end < said.len() { "…" } else { "" };
-        let _ = write!(line, "  | {}{more}", &said[..end]);
+        let shown = first_chars(&said, MAX_SAID_CHARS);
+        let more = if shown.len() < said.len() { "…" } else { "" };
+        let _ = write!(line, "  | {shown}{more}");
     }
     line
 }

@@ -96,8 +96,7 @@ fn assert_noted_together(step: u64, home: &Home, collector: &HttpCollector, reco
     let moved: BTreeSet<u64> = outbox::keys_in(&home.paths().sent()).iter().map(number).collect();
     let acknowledged = numbers(collector);
     for seen in collector.book.seen() {
-        let of_span = |id: Vec<u8>| u64::from_be_bytes(id.try_into().unwrap());
-        let turns = spans_of(&seen.request).into_iter().map(|span| of_span(span.span_id));
+        let turns = spans_of(&seen.request).into_iter().map(|span| turn_of(span.span_id));
         let turns: BTreeSet<u64> = turns.filter(|turn| acknowledged.contains_key(turn)).collect();
         let request = spans_of(&seen.request).len();
         if turns.len() == request && !turns.is_disjoint(&moved) {
@@ -132,8 +131,12 @@ fn flush_until(home: &Home, step: u64) -> bool {
 
 /// How often the backend has acknowledged each turn's span.
 fn numbers(collector: &HttpCollector) -> BTreeMap<u64, usize> {
-    let number = |id: Vec<u8>| u64::from_be_bytes(id.try_into().unwrap());
-    collector.book.counts().into_iter().map(|(id, times)| (number(id), times)).collect()
+    collector.book.counts().into_iter().map(|(id, times)| (turn_of(id), times)).collect()
+}
+
+/// The turn of a span, by the span's id.
+fn turn_of(span: Vec<u8>) -> u64 {
+    u64::from_be_bytes(span.try_into().unwrap())
 }
 
 /// The turns of which the disk says that they are acknowledged: they have moved, or are about to, or have a checkpoint.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::{Loaded, Row, millis};
 use crate::cli::view::tree::Kind;
 use crate::otel::ids::hex;
+use crate::text::first_chars;
 
 /// Returns the columns: names and the number of each span's, subjects, kinds by their letters, depths, starts and lengths
 /// in ms, and where there are any, waits in ms, errors, and the ids by which rows are found again.
@@ -31,19 +32,13 @@ pub fn of(traces: &[Loaded], rows: &[Row], with_ids: bool) -> Value {
     let ids = || rows.iter().map(|row| hex(&traces[row.trace].1[row.node.span].span_id)).collect::<Vec<_>>();
     let nodes = || rows.iter().map(|row| &row.node);
     json!({
-        "names": names, "n": named, "b": nodes().map(|n| subject(&n.about)).collect::<Vec<_>>(),
+        "names": names, "n": named, "b": nodes().map(|n| first_chars(&n.about, MAX_SUBJECT_CHARS)).collect::<Vec<_>>(),
         "k": nodes().map(|n| letter(n.kind)).collect::<String>(),
         "d": nodes().map(|n| n.depth).collect::<Vec<_>>(),
         "s": rows.iter().map(|r| millis(r.node.start.saturating_sub(r.begin))).collect::<Vec<_>>(),
         "l": nodes().map(|n| millis(n.end.saturating_sub(n.start))).collect::<Vec<_>>(),
         "w": waits, "x": errors, "i": if with_ids { json!(ids()) } else { json!([]) },
     })
-}
-
-/// As much of a subject as fits into a row.
-fn subject(about: &str) -> &str {
-    let end = about.char_indices().nth(MAX_SUBJECT_CHARS).map_or(about.len(), |(at, _)| at);
-    &about[..end]
 }
 
 fn letter(kind: Kind) -> char {
@@ -56,4 +51,5 @@ fn letter(kind: Kind) -> char {
     }
 }
 
+/// As much of a subject as fits into a row.
 const MAX_SUBJECT_CHARS: usize = 300;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Around, Loaded, Row, columns, millis};
 use crate::cli::selection::Trace;
 use crate::cli::view::text::{first_line, folder_name, local};
-use crate::cli::view::tree::Kind;
+use crate::cli::view::tree::{Kind, Tokens};
 use crate::otel::attribute::{double, number, string};
 use crate::otel::ids::hex;
 
@@ -85,11 +85,11 @@ fn sums(traces: &[Loaded], rows: &[Row]) -> Value {
         }
         if node.kind == Kind::Tool {
             calls += 1;
-            tools.add(&node.name, time, has_failed, None);
+            tools.add(&node.name, time, has_failed, Tokens::default());
         }
-        if number(span, "llm.token_count.prompt").is_some() {
+        if let Some(tokens) = node.tokens {
             let model = string(span, "llm.model_name").filter(|m| !m.is_empty()).unwrap_or("unknown");
-            models.add(model, time, has_failed, Some(span));
+            models.add(model, time, has_failed, tokens);
         }
         if let Some(usd) = double(span, "llm.cost.total") {
             cost = Some(cost.unwrap_or(0.0) + usd);
@@ -131,34 +131,27 @@ fn add_time(spent: &mut Map<String, Value>, span: &Span) {
 #[derive(Default)]
 struct Groups(Vec<Group>);
 
-#[derive(serde::Serialize)]
+#[derive(Default, serde::Serialize)]
 struct Group {
     name: String,
     calls: u64,
     failed: u64,
     time: f64,
-    input: i64,
-    cached: i64,
-    output: i64,
-    reasoning: i64,
+    #[serde(flatten)]
+    tokens: Tokens,
 }
 
 impl Groups {
-    fn add(&mut self, name: &str, time: f64, failed: bool, tokens: Option<&Span>) {
+    fn add(&mut self, name: &str, time: f64, failed: bool, tokens: Tokens) {
         let at = self.0.iter().position(|group| group.name == name).unwrap_or_else(|| {
-            let (name, calls, failed, time) = (name.to_owned(), 0, 0, 0.0);
-            self.0.push(Group { name, calls, failed, time, input: 0, cached: 0, output: 0, reasoning: 0 });
+            self.0.push(Group { name: name.to_owned(), ..Group::default() });
             self.0.len() - 1
         });
         let group = &mut self.0[at];
-        let count = |key: &str| tokens.and_then(|span| number(span, key)).unwrap_or(0);
         group.calls += 1;
         group.failed += u64::from(failed);
         group.time += time;
-        group.input += count("llm.token_count.prompt");
-        group.cached += count("llm.token_count.prompt_details.cache_read");
-        group.output += count("llm.token_count.completion");
-        group.reasoning += count("llm.token_count.completion_details.reasoning");
+        group.tokens.add(tokens);
     }
 
     /// The groups, the one that took longest first.

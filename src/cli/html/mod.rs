@@ -98,11 +98,12 @@ pub struct Page {
     traces: Vec<Loaded>,
     /// The trace and the place in it of each row's span.
     order: Vec<(usize, usize)>,
-    /// The pieces before the details, the last first.
-    first: Vec<String>,
+    /// The pieces that were not taken yet: what comes before the data, all rows of a large page, the details from the
+    /// span `next` on, and what comes behind.
+    beginning: Option<String>,
     columns: Option<Value>,
     next: usize,
-    ended: bool,
+    end: Option<&'static str>,
 }
 
 impl Page {
@@ -115,7 +116,8 @@ impl Page {
         let columns = is_large.then(|| columns::of(&traces, &rows, false));
         // The details of a running turn are asked for.
         let next = if around.details.is_some() { order.len() } else { 0 };
-        Page { first: vec![beginning(&head, around)], order, columns, next, traces, ended: false }
+        let (beginning, end) = (Some(beginning(&head, around)), TEMPLATE.split_once("%REST%"));
+        Page { traces, order, beginning, columns, next, end: end.map(|(_, end)| end) }
     }
 }
 
@@ -123,8 +125,8 @@ impl Iterator for Page {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        if let Some(piece) = self.first.pop() {
-            return Some(piece);
+        if let Some(beginning) = self.beginning.take() {
+            return Some(beginning);
         }
         if let Some(columns) = self.columns.take() {
             return Some(element("id=\"rows-data\"", columns.to_string()));
@@ -136,8 +138,7 @@ impl Iterator for Page {
             self.next += taken;
             return Some(element(&format!("class=\"details\" data-first=\"{first}\""), json));
         }
-        let end = TEMPLATE.split_once("%REST%").map_or("", |(_, end)| end);
-        (!std::mem::replace(&mut self.ended, true)).then(|| end.to_owned())
+        self.end.take().map(str::to_owned)
     }
 }
 
@@ -170,7 +171,8 @@ fn packed(json: String) -> (&'static str, String) {
     ("application/json", without_tags(&json))
 }
 
-fn without_tags(json: &str) -> String {
+/// JSON as an element may hold it.
+pub fn without_tags(json: &str) -> String {
     json.replace('<', "\\u003c")
 }
 

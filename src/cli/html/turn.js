@@ -2,7 +2,7 @@
 // the hundred, read when a span is opened or searched for.
 const turn = (() => {
   const KINDS = { L: "LLM", T: "TOOL", A: "AGENT", C: "CHAIN", S: "SPAN" };
-  const AT_ONCE = 8;
+  const AT_ONCE = 8, ASKED_FOR = 256;
   const head = JSON.parse(taken(document.getElementById("data")));
   let columns, parents, below, chunks = null;
   const read = new Map();
@@ -55,12 +55,12 @@ const turn = (() => {
     if (read.size > AT_ONCE) read.delete(read.keys().next().value);
     return list;
   }
-  const startOf = n => head.details ? n - n % 256 : places().findLast(c => c.first <= n)?.first ?? 0;
+  const startOf = n => head.details ? n - n % ASKED_FOR : places().findLast(c => c.first <= n)?.first ?? 0;
   // The id and the attributes of a span when they are at hand, a promise of them when they are not.
   function details(n) {
     const first = startOf(n), isIt = one => one && (!columns.i.length || columns.i[n] === one.i), found = list => isIt(list[n - first]) ? list[n - first] : { i: "", a: {} };
     if (read.has(first)) return found(read.get(first));
-    const made = head.details ? fetched(first, 256) : (place => place ? opened(place.element) : [])(places().find(c => c.first === first));
+    const made = head.details ? fetched(first, ASKED_FOR) : (place => place ? opened(place.element) : [])(places().find(c => c.first === first));
     return made instanceof Promise ? made.then(list => found(remember(first, list))) : found(remember(first, made));
   }
   // What can be searched, in lower case, a text for each span.

@@ -102,7 +102,7 @@ pub fn answer(route: &Route, rows: &mut Rows, context: &Context) -> Answer {
 fn index(rows: &Rows, context: &Context) -> String {
     let first =
         [("limit", FIRST_ROWS), ("by", "day")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let first = turns(&first, rows, context).to_string().replace('<', "\\u003c");
+    let first = html::without_tags(&turns(&first, rows, context).to_string());
     let (before, after) = INDEX.split_once("%FIRST%").unwrap_or((INDEX, ""));
     [before, &first, after].concat()
 }

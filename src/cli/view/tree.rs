@@ -42,10 +42,12 @@ pub enum Kind {
 }
 
 /// The tokens of a span; details are shares of the totals.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tokens {
+    #[serde(rename = "input")]
     pub prompt: u64,
     pub cached: u64,
+    #[serde(rename = "output")]
     pub completion: u64,
     pub reasoning: u64,
 }

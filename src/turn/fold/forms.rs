@@ -24,7 +24,7 @@ pub(super) fn is_foreign(request: &ToolRequest, output: &ToolOutput) -> bool {
         "sleep" => !text.starts_with("Wall time: "),
         "update_plan" => text != "Plan updated",
         "send_message" | "followup_task" => !text.is_empty() && !begins(JSON),
-        name => ANSWERING_JSON.contains(&name) && !begins(JSON),
+        name => (ANSWERING_JSON.contains(&name) || RESOURCE_TOOLS.contains(&name)) && !begins(JSON),
     }
 }
 
@@ -43,6 +43,10 @@ const COMMANDS: &[&str] = &[
     "{",
 ];
 const PATCHES: &[&str] = &["Exit code: ", "Success. ", "Done!", "{"];
+/// Tools of Codex's own for what servers offer, which it notes as a server's.
+pub(super) const RESOURCE_TOOLS: &[&str] =
+    &["list_mcp_resources", "list_mcp_resource_templates", "read_mcp_resource"];
+
 /// Tools that answer with an object.
 const ANSWERING_JSON: &[&str] = &[
     "spawn_agent",
@@ -59,9 +63,6 @@ const ANSWERING_JSON: &[&str] = &[
     "get_goal",
     "create_goal",
     "update_goal",
-    "list_mcp_resources",
-    "list_mcp_resource_templates",
-    "read_mcp_resource",
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::codex::rollout::ToolDetail;
 use crate::turn::fold::draft::ToolDraft;
+use crate::turn::fold::forms::RESOURCE_TOOLS;
 
 impl ToolDraft {
     /// The name shown, the model's own where it differs, and an MCP tool's server and tool.
@@ -13,7 +14,7 @@ impl ToolDraft {
         let told = self.detail.as_ref().and_then(|d| Some((d.server.clone()?, d.tool.clone()?)));
         let mcp = told
             // Codex notes its own tools for what servers offer as a server's.
-            .filter(|(_, tool)| !OWN.contains(&tool.as_str()))
+            .filter(|(_, tool)| !RESOURCE_TOOLS.contains(&tool.as_str()))
             .or_else(|| mcp_parts(namespace, raw.as_deref()))
             .or_else(|| mcp_parts(None, hook.as_deref()));
         if let Some((server, tool)) = &mcp {
@@ -40,9 +41,6 @@ fn mcp_parts(namespace: Option<&str>, name: Option<&str>) -> Option<(String, Str
     let (server, tool) = name.strip_prefix("mcp__")?.split_once("__")?;
     Some((server.to_owned(), tool.to_owned()))
 }
-
-/// Tools of Codex's own that it notes as a server's.
-const OWN: &[&str] = &["list_mcp_resources", "list_mcp_resource_templates", "read_mcp_resource"];
 
 fn detail_name(detail: &ToolDetail) -> String {
     match detail.kind.as_str() {
