@@ -23,13 +23,14 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 /// When it cannot be made or renamed; `path` is then as it was.
 pub fn put(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let temporary = temporary_beside(path);
-    make(&temporary).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+    make(&temporary).and_then(|()| platform::replace(&temporary, path)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
 }
 
 /// Replaces `path` by `content` if it still holds `expected` (`None`: if it is not there yet), whoever else replaces it at
-/// the same time; returns whether it did. What another program has put there in the meantime stays.
+/// the same time; returns whether it did. What another program has put there in the meantime stays; where two files
+/// cannot be exchanged in one step (Windows, some file systems), unless it came between the last look and the renaming.
 ///
 /// # Errors
 /// When it cannot be read or written; `path` is then as it was.
@@ -76,8 +77,7 @@ fn write_between(
 fn swap(temporary: &Path, path: &Path, expected: &[u8], content: &[u8]) -> io::Result<bool> {
     match platform::exchange(temporary, path) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            let same = fs::read(path)? == expected;
-            return if same { platform::replace(temporary, path).map(|()| true) } else { Ok(false) };
+            return platform::replace_if(temporary, path, || Ok(fs::read(path)? == expected));
         }
         done => done?,
     }
@@ -133,6 +133,28 @@ mod tests {
         assert!(write(Some("theirs"), &|| ()));
         assert_eq!(fs::read(&path).unwrap(), b"ours");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// Where a file that somebody has open cannot be replaced, it is waited for; what is written meanwhile stays.
+    #[test]
+    fn what_was_written_while_waiting_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, own) = (folder.path().join("config.toml"), folder.path().join("own"));
+        fs::write(&path, "old").unwrap();
+        fs::write(&own, "theirs").unwrap();
+        std::thread::scope(|scope| {
+            let open = || {
+                let reader = fs::File::open(&path).unwrap();
+                let (path, own) = (&path, &own);
+                scope.spawn(move || {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    drop(reader);
+                    while fs::rename(own, path).is_err() {}
+                });
+            };
+            write_between(&path, Some(b"old"), b"ours", None, open).unwrap();
+        });
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
     }
 
     #[test]

@@ -11,12 +11,12 @@
 //! | work that outlives a hook | [`run_detached`], [`begin_detached`], [`apart`] |
 //! | processes | [`process`], [`parent_id`], [`exists`], [`is_shell`], [`place`], [`environment`] |
 //! | who may use a file | [`access`], [`access_of`], [`close`], [`close_file`], [`close_to_writers`], [`can_write_into`], [`is_read_only`] |
-//! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`exchange`], [`is_deleted`], [`read_at`], [`write_all_at`] |
+//! | opening and replacing | [`private_options`], [`refuse_link`], [`reading_options`], [`make_private_dir`], [`replace`], [`replace_if`], [`exchange`], [`is_deleted`], [`read_at`], [`write_all_at`] |
 //! | programs | [`EXE_SUFFIX`], [`link`], [`is_linked`], [`is_same_file`], [`replace_program`], [`remove_program`], [`make_executable`], [`is_executable`], [`strip_quarantine`], [`short_path`], [`plain`] |
 //! | the terminal | [`terminal_size`], [`host_name`], [`Silence`], [`forget_typed`], [`shell`], [`DEFAULT_PAGER`] |
 //! | advice | [`command_to_own`], [`command_to_close`], [`command_to_allow_writing`] |
 //! | administrators | [`machine_config`], [`refuse_foreign`], [`codex_requirements`], [`codex_preferences`] |
-//! | other programs' habits | [`CODEX_NAMES`], [`LONGEST_ARGUMENT`], [`git_kind`], [`path_of_bytes`], [`LINKS_MAY_BE_FILES`], [`BROWSERS`], [`is_closed_pipe`], [`random`] |
+//! | other programs' habits | [`CODEX_NAMES`], [`LONGEST_ARGUMENT`], [`git_kind`], [`path_of_bytes`], [`LINKS_MAY_BE_FILES`], [`PATHS_HAVE_CASE`], [`BROWSERS`], [`is_closed_pipe`], [`random`] |
 #![expect(
     unsafe_code,
     reason = "the system is called through its C interface; each use states why it is sound"
@@ -37,14 +37,15 @@ use unix as system;
 use windows as system;
 
 pub use system::{
-    BROWSERS, CODEX_NAMES, DEFAULT_PAGER, EXE_SUFFIX, LINKS_MAY_BE_FILES, LONGEST_ARGUMENT, Silence, access,
-    access_of, apart, begin_detached, can_write_into, close, close_file, close_to_writers, codex_preferences,
-    codex_requirements, command_to_allow_writing, command_to_close, command_to_own, environment, exchange,
-    exists, exit_quietly, forget_typed, git_kind, host_name, is_closed_pipe, is_deleted, is_executable,
-    is_linked, is_read_only, is_same_file, is_shell, let_stdin_wait, link, machine_config, make_executable,
-    make_private_dir, parent_id, path_of_bytes, place, plain, private_options, process, random, read_at,
-    reading_options, refuse_foreign, refuse_link, remove_program, replace, replace_program, run_detached,
-    set_deadline, shell, short_path, strip_quarantine, terminal_size, write_all_at,
+    BROWSERS, CODEX_NAMES, DEFAULT_PAGER, EXE_SUFFIX, LINKS_MAY_BE_FILES, LONGEST_ARGUMENT, PATHS_HAVE_CASE,
+    Silence, access, access_of, apart, begin_detached, can_write_into, close, close_file, close_to_writers,
+    codex_preferences, codex_requirements, command_to_allow_writing, command_to_close, command_to_own,
+    environment, exchange, exists, exit_quietly, forget_typed, git_kind, host_name, is_closed_pipe,
+    is_deleted, is_executable, is_linked, is_read_only, is_same_file, is_shell, let_stdin_wait, link,
+    machine_config, make_executable, make_private_dir, parent_id, path_of_bytes, place, plain,
+    private_options, process, random, read_at, reading_options, refuse_foreign, refuse_link, remove_program,
+    replace, replace_if, replace_program, run_detached, set_deadline, shell, short_path, strip_quarantine,
+    terminal_size, write_all_at,
 };
 
 /// State of a process as seen from here.
@@ -128,6 +129,30 @@ const DETACHED_SECONDS: u32 = 40 * 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn process_is_known_from_start_to_end() {
+        let own = process(std::process::id()).unwrap();
+        assert!(own.parent == parent_id() && !own.ended && exists(std::process::id()));
+        let (program, args): (_, &[_]) =
+            if cfg!(windows) { ("ping", &["-n", "60", "127.0.0.1"]) } else { ("sleep", &["60"]) };
+        let mut child = Command::new(program).args(args).stdout(Stdio::null()).spawn().unwrap();
+        let found = process(child.id()).unwrap();
+        assert_eq!((found.parent, found.ended), (std::process::id(), false));
+        assert!(
+            found.started >= own.started && found.name.trim_end_matches(EXE_SUFFIX) == program,
+            "{found:?}"
+        );
+        assert_eq!(process(child.id()).unwrap().started, found.started, "it stays the same one");
+        child.kill().unwrap();
+        while !process(child.id()).unwrap().ended {}
+        let pid = child.id();
+        child.wait().unwrap();
+        drop(child);
+        // Its number may be another's by now, and the system may keep what has ended.
+        assert!(process(pid).is_none_or(|later| later.ended || later.started > found.started));
+    }
 
     #[test]
     fn environment_follows_arguments() {

@@ -241,6 +241,14 @@ pub fn replace_program(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Renames `from` to `to`, replacing it, if `still` says so just before; returns whether it did.
+///
+/// # Errors
+/// When it cannot be renamed, or `still` fails.
+pub fn replace_if(from: &Path, to: &Path, mut still: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
+    if still()? { replace(from, to).map(|()| true) } else { Ok(false) }
+}
+
 /// Exchanges two files in one step, so that neither is lost.
 ///
 /// # Errors
@@ -286,6 +294,9 @@ pub fn git_kind(found: &Metadata) -> Option<u32> {
 
 /// Git writes links as links here.
 pub const LINKS_MAY_BE_FILES: bool = false;
+
+/// Two paths that differ in capital letters alone lead to two files; on a Mac, the current directory has the right ones.
+pub const PATHS_HAVE_CASE: bool = true;
 
 /// The path that git's index spells in these bytes.
 pub fn path_of_bytes(bytes: &[u8]) -> Option<&Path> {

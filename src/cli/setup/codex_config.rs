@@ -127,6 +127,8 @@ const KEPT_BACKUPS: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+    use std::time::{Duration, Instant};
 
     #[cfg(unix)]
     #[test]
@@ -148,46 +150,60 @@ mod tests {
         assert!(config.write("a = 3\n", &backups).unwrap_err().to_string().contains("try again"));
     }
 
-    /// The other program adds its entries as Codex does: reads, writes a file beside, renames it.
+    /// The other program adds its entries as Codex does: reads, writes a file beside, renames it. It pauses for up to
+    /// twice as long as a write of ours takes, so that some of ours come between and others come too late.
     #[test]
     fn racing_writer_loses_no_entry() {
         let folder = tempfile::tempdir().unwrap();
         let (path, backups) = (folder.path().join("config.toml"), folder.path().join("state/backups"));
         fs::write(&path, "# start\n").unwrap();
-        let rounds = 300;
-        std::thread::scope(|scope| {
+        let (written, refused, took) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
+        let rounds = std::thread::scope(|scope| {
             let other = scope.spawn(|| {
-                for n in 0..rounds {
-                    let text = fs::read_to_string(&path).unwrap();
-                    let own = folder.path().join("own");
-                    fs::write(&own, format!("{text}theirs_{n} = 1\n")).unwrap();
-                    // Windows may refuse to replace a file while we read it.
-                    while let Err(error) = fs::rename(&own, &path) {
-                        assert!(
-                            cfg!(windows) && error.kind() == std::io::ErrorKind::PermissionDenied,
-                            "{error}"
-                        );
+                for n in 0..MOST_ROUNDS {
+                    if written.load(Relaxed) >= 20 && refused.load(Relaxed) >= 20 {
+                        return n;
                     }
-                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    add_as_codex(&path, &folder.path().join("own"), &format!("theirs_{n} = 1\n"));
+                    std::thread::sleep(Duration::from_micros(took.load(Relaxed) * u64::from(n % 5) / 2));
                 }
+                MOST_ROUNDS
             });
-            let mut n = 0;
             while !other.is_finished() {
+                let start = Instant::now();
                 let config = CodexConfig::read(&path).unwrap();
-                let text = format!("{}ours_{n} = 1\n", config.text());
-                match config.write(&text, &backups) {
-                    Err(error) => assert!(error.is::<ChangedMeanwhile>(), "{error:#}"),
-                    Ok(()) => n += 1,
-                }
-                std::thread::sleep(std::time::Duration::from_millis(3));
+                let text = format!("{}ours_{} = 1\n", config.text(), written.load(Relaxed));
+                let count = match config.write(&text, &backups) {
+                    Ok(()) => &written,
+                    Err(error) if error.is::<ChangedMeanwhile>() => &refused,
+                    Err(error) => panic!("{error:#}"),
+                };
+                count.fetch_add(1, Relaxed);
+                took.store(start.elapsed().as_micros() as u64, Relaxed);
             }
-            assert!(n > 10, "{n} writes of ours");
+            other.join().unwrap()
         });
+        assert!(rounds < MOST_ROUNDS, "{written:?} writes of ours, {refused:?} refused");
         let text = fs::read_to_string(&path).unwrap();
         let lost: Vec<_> = (0..rounds).filter(|n| !text.contains(&format!("theirs_{n} ="))).collect();
-        // The two steps of putting a file back leave a moment, of microseconds, in which ours can still be read.
+        // The two steps of putting a file back leave a moment, of microseconds, in which ours can still be read; where
+        // files cannot be exchanged there is one between the last look and the renaming.
         assert!(lost.len() < 2, "{lost:?}");
     }
+
+    fn add_as_codex(path: &Path, own: &Path, line: &str) {
+        loop {
+            let text = fs::read_to_string(path).unwrap();
+            fs::write(own, format!("{text}{line}")).unwrap();
+            match fs::rename(own, path) {
+                // Windows may refuse to replace a file while we read it.
+                Err(error) if cfg!(windows) && error.kind() == std::io::ErrorKind::PermissionDenied => (),
+                done => return done.unwrap(),
+            }
+        }
+    }
+
+    const MOST_ROUNDS: u32 = 5000;
 
     #[test]
     fn what_cannot_be_edited_is_refused_by_name() {

@@ -18,6 +18,7 @@ use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use windows_sys::Win32::Foundation::ERROR_SHARING_VIOLATION;
 use windows_sys::Win32::Storage::FileSystem as files;
 
 pub use access::{access, access_of, can_write_into, close, close_file, close_to_writers, make_private_dir};
@@ -162,18 +163,38 @@ pub fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Renames `from` to `to`, replacing it. A reader that does not share the file, as a virus scanner, is waited for.
+/// Renames `from` to `to`, replacing it.
+///
+/// # Errors
+/// As [`replace_if`].
 pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    replace_if(from, to, || Ok(true)).map(|_| ())
+}
+
+/// Renames `from` to `to`, replacing it, if `still` says so just before; returns whether it did. Whoever has the file
+/// open without sharing it, as a virus scanner, is waited for, and `still` is asked again.
+///
+/// # Errors
+/// When it cannot be renamed, or `still` fails.
+pub fn replace_if(from: &Path, to: &Path, mut still: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
     let mut pause = std::time::Duration::from_millis(1);
     loop {
-        match fs::rename(from, to) {
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied && pause.as_millis() < 100 => {
+        let done =
+            still().and_then(|still| if still { fs::rename(from, to).map(|()| true) } else { Ok(false) });
+        match done {
+            Err(error) if is_held(&error) && pause.as_millis() < 100 => {
                 std::thread::sleep(pause);
                 pause *= 2;
             }
-            other => return other,
+            done => return done,
         }
     }
+}
+
+/// Returns true where another program has the file open in a way that forbids what was asked for.
+fn is_held(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+        || error.raw_os_error() == Some(ERROR_SHARING_VIOLATION as i32)
 }
 
 /// Reads from a place in a file.
@@ -212,6 +233,9 @@ pub fn git_kind(found: &Metadata) -> Option<u32> {
 
 /// Git writes links as plain files where the system or the user's settings allow no links.
 pub const LINKS_MAY_BE_FILES: bool = true;
+
+/// Capital letters tell no two paths apart.
+pub const PATHS_HAVE_CASE: bool = false;
 
 /// The path that git's index spells in these bytes; none when they are not UTF-8.
 pub fn path_of_bytes(bytes: &[u8]) -> Option<&Path> {
