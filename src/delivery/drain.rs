@@ -133,12 +133,18 @@ mod tests {
 
     #[test]
     fn turn_of_a_gone_rule_follows_its_directory() {
+        // A directory must be an absolute one of the system.
+        let (rules, below) = if cfg!(windows) {
+            ("target: local, rules: [{path: 'C:\\x', target: local}]", "C:\\x\\below")
+        } else {
+            (RULES, "/x/below")
+        };
         let home = tempfile::tempdir().unwrap();
         let mut entry = testing::entry("turn-1", 2);
         entry.head.backend_rule = Some("path /gone".into());
-        entry.head.summary.cwd = Some("/x/below".into());
+        entry.head.summary.cwd = Some(below.into());
         outbox::put(&testing::paths(home.path()), &entry).unwrap();
-        let (done, status, report) = run(home.path(), asked(), RULES, &[]);
+        let (done, status, report) = run(home.path(), asked(), rules, &[]);
         assert_eq!((done, status.kept, report.last_error), (true, 1, None));
     }
 

@@ -14,6 +14,7 @@ use super::document::{Document, scalar_text};
 use super::values::Target;
 use crate::context::expand_home;
 use crate::git::Repository;
+use crate::platform;
 
 /// One rule: where it applies, and what it sets.
 #[derive(Debug, Clone)]
@@ -80,7 +81,9 @@ fn rule(value: &Value, home: &Path) -> Result<Rule, String> {
     let (path, remote) = (text("path")?, text("remote")?.map(|r| address(&r)));
     let name = [("path", path.clone()), ("remote", remote.clone())];
     let name: Vec<String> = name.into_iter().filter_map(|(k, v)| Some(format!("{k} {}", v?))).collect();
-    let path = path.map(|p| expand_home(&p, home).to_string_lossy().trim_end_matches('/').to_owned());
+    let path = path.map(|p| {
+        expand_home(&p, home).to_string_lossy().trim_end_matches(std::path::is_separator).to_owned()
+    });
     if path.is_none() && remote.is_none() {
         return Err("it has neither path nor remote".to_owned());
     }
@@ -139,7 +142,8 @@ impl Rule {
             path.ancestors().any(|part| pattern.matches_path_with(part, WHOLE_NAMES))
         };
         let path = self.path.as_ref().is_none_or(|pattern| {
-            let real = || std::fs::canonicalize(directory).is_ok_and(|real| fits(pattern, &real));
+            let real =
+                || std::fs::canonicalize(directory).is_ok_and(|real| fits(pattern, &platform::plain(real)));
             fits(pattern, directory) || real()
         });
         path && self.remote.as_ref().is_none_or(|pattern| {
@@ -168,7 +172,7 @@ fn address(remote: &str) -> String {
 /// Name of the rule of turns whose rules could not be read. What holds is decided when they are delivered.
 pub const UNDECIDED: &str = "?";
 const WHOLE_NAMES: glob::MatchOptions = glob::MatchOptions {
-    case_sensitive: true,
+    case_sensitive: platform::PATHS_HAVE_CASE,
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
@@ -213,6 +217,24 @@ mod tests {
         ] {
             assert_eq!(applies(rule, directory, None), fits, "{rule} {directory}");
         }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn windows_paths_fit_in_any_spelling() {
+        for (rule, directory, fits) in [
+            (r"path: 'C:\work\'", r"C:\work", true),
+            (r"path: 'C:\work'", r"c:\WORK\client", true),
+            ("path: 'c:/work/*'", r"C:\work\client", true),
+            (r"path: 'C:\work'", r"C:\workshop", false),
+            (r"path: 'C:\work'", r"D:\work", false),
+        ] {
+            assert_eq!(applies(rule, directory, None), fits, "{rule} {directory}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = platform::plain(std::fs::canonicalize(folder.path()).unwrap());
+        let rule = format!("path: '{}'", pattern.parent().unwrap().display());
+        assert!(applies(&rule, &format!(r"\\?\{}", pattern.display()), None), "{rule}");
     }
 
     #[test]
