@@ -9,81 +9,23 @@ windows: what only Windows has: the long form of paths, commands of their own, a
 below %ProgramData%, the plugin's commands, notify with more than a command line holds, advice for its shells. Both
 without one of them.
 """
-import functools
 import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-from checks import check, ended, is_silent, takes_closed_pipe, tells_local_time
+from checks import check, ended
+from codex_test import BEFORE, EVENTS, delivers, is_trusted, lives, scripts, until
 from collector import Collector, attributes
 from wine import Windows
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-BEFORE = b'# mine\r\nmodel_reasoning_effort = "low" # kept\r\n\r\n[tui]\r\nnotifications = false\r\n'
 HOME = "C:\\lab\\Jo Doe"
-CALLS = [[{"call": "exec_command", "args": {"cmd": "cmd /c echo alpha"}}, {"call": "exec_command", "args": {"cmd": "cmd /c echo beta"}},
-          {"call": "exec_command", "args": {"cmd": "exit 3"}}], [{"message": "all done"}]]
-EVENTS = 14
-
-
-def installs(lab, exe, collector):
-    done = lab.run(exe, "install", "--yes", "--target", "phoenix", "--endpoint", collector.url)
-    check("install", done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace"))
-    again = lab.run(lab.ours("arize-codex"), "install", "--yes", "--target", "phoenix", "--endpoint", collector.url)
-    check("install again, from the installed executable", again.returncode == 0, again.stderr.decode(errors="replace"))
-    text = (lab.codex_home / "config.toml").read_bytes()
-    check("config.toml keeps CRLF", text.count(b"\n") == text.count(b"\r\n") and text.startswith(BEFORE[:20]))
-    links = sorted(p.name for p in (lab.harness / "bin").glob("*.exe"))
-    check("executable and five links", len(links) == 6, links)
-
-
-def is_trusted(lab, how=""):
-    lab.trust()
-    ours = [hook for hook in lab.hooks() if "arize" in hook["command"].lower()]
-    states = {hook["trustStatus"] for hook in ours}
-    check(f"{len(ours)} hooks, trusted by Codex {how}".rstrip(), len(ours) == EVENTS and states == {"trusted"}, states)
-    doctor = lab.run(lab.ours("arize-codex"), "doctor").stdout.decode(errors="replace")
-    check("doctor finds the same trust", any("trust" in line and "ok" in line.lower() for line in doctor.splitlines() if "hook" in line), doctor)
-
-
-def delivers(lab, collector, script, flush=False):
-    collector.spans.clear()
-    lab.model(script)
-    done = lab.codex("say hello", "-s", "danger-full-access", trusted=True)
-    check("codex exec", done.returncode == 0, done.stderr.decode(errors="replace")[-500:])
-    if flush:
-        lab.run(lab.ours("arize-codex"), "flush", "--wait", "60")
-    spans = list(collector.wait(180))
-    root = next((s for s in spans if not s.parent_span_id), None)
-    got = attributes(root) if root else {}
-    # Calls 0 and 1 of the model: 1000 + n in, 50 + n out.
-    check("tokens of the turn", (got.get("llm.token_count.prompt"), got.get("llm.token_count.completion")) == (2001, 101), got)
-    tools = [attributes(s) | {"error": s.status.code == 2} for s in spans if attributes(s).get("openinference.span.kind") == "TOOL"]
-    check("three tools", len(tools) == 3, len(tools))
-    said = " ".join(str(t.get("output.value")) for t in tools)
-    check("what they printed", "alpha" in said and "beta" in said, said)
-    check("one failed", sum(t["error"] for t in tools) == 1, tools)
-
-
-def survives_kill(lab, collector, script):
-    seen = len(collector.spans)
-    lab.model(script)
-    command = ["wine", str(lab.codex_exe), "exec", "a turn that is killed", "--skip-git-repo-check", "-s", "danger-full-access", *lab.provider]
-    process = subprocess.Popen(command, cwd=lab.work, env=lab.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    state = lab.harness / "state/codex"
-    until(lambda: any("PostToolUse" in p.read_text(errors="replace") for p in state.glob("spans_*")))
-    process.kill()
-    process.wait()
-    until(lambda: lab.run(lab.ours("arize-codex"), "flush", "--wait", "60") and len(collector.spans) > seen)
-    texts = [str(attributes(s).get("input.value")) for s in collector.spans[seen:]]
-    check("a turn whose Codex was killed arrives", any("a turn that is killed" in t for t in texts), texts)
 
 
 def survives_kill_in_delivery(lab, collector, script):
@@ -112,16 +54,6 @@ def survives_kill_in_delivery(lab, collector, script):
     check("nothing is lost and nothing comes twice", done.returncode == 0 and len(got) == 4 and set(got) == tried, (len(got), done.stderr))
     again = lab.run(lab.ours("arize-codex"), "flush", "--wait", "60")
     check("and nothing is left", again.returncode == 0 and len(collector.spans) == seen + 4, again.stderr)
-
-
-def uninstalls(lab):
-    # What Codex itself and the trust of this test wrote is not ours to remove.
-    path = lab.codex_home / "config.toml"
-    done = lab.run(lab.ours("arize-codex"), "uninstall", "--yes")
-    check("uninstall", done.returncode == 0, done.stderr.decode(errors="replace"))
-    time.sleep(3)
-    check("no executable is left", not any((lab.harness / "bin").glob("*")), list((lab.harness / "bin").glob("*")))
-    return path.read_bytes()
 
 
 def takes_long_paths(lab, exe):
@@ -250,14 +182,6 @@ def lives_on_a_share(directory, exe, collector, script):
     check("uninstall from a share", done.returncode == 0 and not list((lab.harness / "bin").glob("*")), done.stderr)
 
 
-def until(done, seconds=180):
-    """What `done` gives once that is something, or at last."""
-    end = time.time() + seconds
-    while not done() and time.time() < end:
-        time.sleep(0.2)
-    return done()
-
-
 def inputs(collector, seen):
     """What went into the spans that arrived since, once there are any."""
     until(lambda: len(collector.spans) > seen)
@@ -283,26 +207,9 @@ def main():
     parts = sys.argv[3:] or ["codex", "windows"]
     try:
         with tempfile.TemporaryDirectory() as folder:
-            script = pathlib.Path(folder, "turn.json")
-            script.write_text(json.dumps(CALLS))
-            slow = pathlib.Path(folder, "slow.json")
-            slow.write_text(json.dumps([CALLS[0][:1], [{"sleep": 120}]]))
+            script, slow = scripts(lab, folder)
             if "codex" in parts:
-                lab.clear(BEFORE)
-                installs(lab, exe, collector)
-                after = uninstalls(lab)
-                check("config.toml byte for byte", after == BEFORE, after)
-                lab.clear(BEFORE)
-                installs(lab, exe, collector)
-                is_trusted(lab)
-                delivers(lab, collector, script)
-                survives_kill(lab, collector, slow)
-                survives_kill_in_delivery(lab, collector, script)
-                run = functools.partial(lab.run, lab.ours("arize-codex"))
-                tells_local_time(run)
-                takes_closed_pipe(run)
-                is_silent(lambda name, arguments, payload: lab.run(lab.ours(name), *arguments, input=payload))
-                uninstalls(lab)
+                lives(lab, exe, collector, script, slow, survives_kill_in_delivery)
             if "windows" in parts:
                 takes_long_paths(lab, exe)
                 prefers_commands_for_windows(lab)
