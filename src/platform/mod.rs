@@ -146,7 +146,11 @@ mod tests {
         );
         assert_eq!(process(child.id()).unwrap().started, found.started, "it stays the same one");
         child.kill().unwrap();
-        while !process(child.id()).unwrap().ended {}
+        let ended = || {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            process(child.id()).unwrap().ended
+        };
+        assert!((0..3000).any(|_| ended()));
         let pid = child.id();
         child.wait().unwrap();
         drop(child);
