@@ -169,7 +169,7 @@ fn engine_of_secrets_stays_small() {
     assert!((1_000..ENGINE_LINES).contains(&lines), "{lines} lines");
 }
 
-const ENGINE_LINES: usize = 1_720;
+const ENGINE_LINES: usize = 1_600;
 
 /// Where a library is used: a file, or a directory with all below it.
 const LIBRARIES: &[(&str, &[&str])] = &[

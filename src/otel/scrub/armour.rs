@@ -12,19 +12,14 @@ use crate::otel::scrub::view::CUT_HERE;
 impl Scan<'_> {
     /// Looks at `BEGIN`: a heading of a private key with the key below it.
     pub(super) fn armour(&mut self, at: usize) {
-        let dashes = run_back(&self.t[..at], 5, is_dash);
+        let dashes = run_back(&self.t[..at], 5, |b| matches!(b, b'-' | b' '));
         let head = &self.t[at..self.t.len().min(at + GAP)];
         let Some(heading) = KEY_TITLE.find(head).filter(|_| dashes >= 4) else { return };
         self.key(at - dashes, at + heading.end);
     }
 
-    /// Looks at PuTTY's `Private-Lines: 8`.
-    pub(super) fn putty(&mut self, at: usize) {
-        self.key(at, at + b"private-lines:".len());
-    }
-
     /// Takes the key that follows a heading.
-    fn key(&mut self, begin: usize, after: usize) {
+    pub(super) fn key(&mut self, begin: usize, after: usize) {
         if begin < self.read.armour {
             return;
         }
@@ -88,10 +83,6 @@ fn last_line(t: &[u8], from: usize) -> usize {
     let rest = t[end..].trim_ascii_start();
     let over = rest.is_empty() || rest.starts_with(b"\"") || t[end..].starts_with(CUT_HERE);
     if over || rest.starts_with(b"-----") { end } else { from }
-}
-
-fn is_dash(b: u8) -> bool {
-    matches!(b, b'-' | b' ')
 }
 
 fn is_base64(b: u8) -> bool {

@@ -10,36 +10,29 @@ use crate::otel::scrub::encoded::decode;
 use crate::otel::scrub::judge::{self, JUDGED};
 use crate::otel::scrub::keys::Keys;
 use crate::otel::scrub::lazy::Lazy;
-use crate::otel::scrub::scan::{Found, Rank, Scan};
+use crate::otel::scrub::scan::{Finding, Rank, Scan};
 use crate::otel::scrub::table::{Row, Stands, forms::FORMS, places::PLACES, shapes::ENCODED};
 use crate::otel::scrub::value::{End, WINDOW, is_token, run_back};
 use crate::otel::scrub::view::View;
 
 /// Returns the secrets of a text, in no order. `depth` counts the encodings that were taken off.
-pub(super) fn detect(text: &[u8], depth: usize) -> Vec<Found> {
+pub(super) fn detect(text: &[u8], depth: usize) -> Vec<Finding> {
     let view = View::of(text);
     let joined = view.joined(text);
     let mut found = Vec::new();
     for view in std::iter::once(&view).chain(&joined) {
-        let mut scan = Scan::new(view, depth, ENGINE.rows.len(), detect);
-        ENGINE.keys.find(&view.text, |at, key, owner| scan.look(owner, key, at));
+        let mut scan = Scan::new(view, depth, detect);
+        ENGINE.keys.find(&view.text, |at, key, n| scan.look(n, key, at));
         found.append(&mut scan.found);
     }
     found
 }
 
-/// What looks at a key: a row of the tables by its number, or a reader. One of rank `Form` may look inside what has been
-/// found already.
-#[derive(Clone, Copy)]
-enum Owner {
-    Row(usize),
-    Reader(Rank, Reader),
-}
-
-type Reader = fn(&mut Scan<'_>, usize);
+/// Looks at a place with a key. One of rank `Form` may look inside what has been found already.
+pub(super) type Reader = fn(&mut Scan<'_>, usize);
 
 /// Keys, in any case, of what needs more than a row of a table.
-const READERS: &[(&str, Rank, Reader)] = &[
+pub(super) const READERS: &[(&str, Rank, Reader)] = &[
     ("pass|pwd|secret|token|key|cred|auth", Rank::Place, |s, at| s.name(at)),
     ("value", Rank::Place, |s, at| s.sibling(at)),
     ("name", Rank::Place, |s, at| s.titled(at, at + 4)),
@@ -47,26 +40,26 @@ const READERS: &[(&str, Rank, Reader)] = &[
     ("://", Rank::Place, |s, at| s.url(at)),
     ("begin |begin\n|begin\r", Rank::Form, |s, at| s.armour(at)),
     ("-end ", Rank::Form, |s, at| s.armour_end(at)),
-    ("private-lines:", Rank::Form, |s, at| s.putty(at)),
+    ("private-lines:", Rank::Form, |s, at| s.key(at, at + 14)),
     (ENCODED, Rank::Place, |s, at| s.encoded(at)),
 ];
 
 struct Engine {
-    keys: Keys<Owner>,
+    /// Each with the number of its row, or behind those of its reader.
+    keys: Keys<usize>,
     rows: Vec<(&'static Row, Lazy)>,
 }
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let rows: Vec<_> = FORMS.iter().chain(PLACES).map(|row| (row, expression(row))).collect();
-    let owners = rows.iter().enumerate().map(|(n, (row, _))| (row.key, Owner::Row(n)));
-    let readers = READERS.iter().map(|(keys, rank, reader)| (*keys, Owner::Reader(*rank, *reader)));
-    let each = |(keys, owner): (&'static str, Owner)| keys.split('|').map(move |key| (key.as_bytes(), owner));
-    let keys = Keys::new(owners.chain(readers).flat_map(each).collect());
+    let keys = rows.iter().map(|(row, _)| row.key).chain(READERS.iter().map(|(keys, ..)| *keys));
+    let each = |(n, keys): (usize, &'static str)| keys.split('|').map(move |key| (key.as_bytes(), n));
+    let keys = Keys::new(keys.enumerate().flat_map(each));
     Engine { keys, rows }
 });
 
 /// Anchors a pattern at its key, unless it begins before that.
-fn expression(row: &Row) -> Lazy {
+pub(super) fn expression(row: &Row) -> Lazy {
     let anchored =
         if row.back == 0 { Cow::Owned(format!(r"\A(?:{})", row.pattern)) } else { row.pattern.into() };
     Lazy::of(anchored, row.stands != Stands::Form)
@@ -76,18 +69,18 @@ fn expression(row: &Row) -> Lazy {
 type Asked = Result<(usize, Range<usize>), usize>;
 
 impl Scan<'_> {
-    fn look(&mut self, owner: Owner, key: &[u8], at: usize) {
-        match owner {
-            Owner::Row(n) => self.row(n, key, at),
-            Owner::Reader(rank, reader) if rank == Rank::Form || at >= self.floor(rank) => reader(self, at),
-            Owner::Reader(..) => {}
+    fn look(&mut self, n: usize, key: &[u8], at: usize) {
+        match READERS.get(n.wrapping_sub(ENGINE.rows.len())) {
+            None => self.row(n, key, at),
+            Some((_, rank, reader)) if *rank == Rank::Form || at >= self.floor(*rank) => reader(self, at),
+            Some(_) => {}
         }
     }
 
     /// Asks a row of a table, unless it refused too much of what is here already.
     fn row(&mut self, n: usize, key: &[u8], at: usize) {
         let (row, regex) = &ENGINE.rows[n];
-        let (until, cost) = self.refused[n];
+        let (until, cost) = self.read.refused.get(&n).copied().unwrap_or_default();
         if at < until && cost > MOST_REFUSED {
             return;
         }
@@ -98,8 +91,10 @@ impl Scan<'_> {
         match asked {
             Ok((context, range)) => self.add(context, range, row.kind, rank),
             Err(0) => {}
-            Err(read) if at < until => self.refused[n].1 = cost + read,
-            Err(read) => self.refused[n] = (at + WINDOW, read),
+            Err(read) => {
+                let refused = if at < until { (until, cost + read) } else { (at + WINDOW, read) };
+                self.read.refused.insert(n, refused);
+            }
         }
     }
 
@@ -110,16 +105,17 @@ impl Scan<'_> {
             return Err(0);
         }
         let back = run_back(&t[..at], row.back + usize::from(tail), |b| is_token(b) || b == b':');
-        let from = (at - back).max(floor);
-        let window = self.ahead(from, at - from + WINDOW);
+        // A form's expression begins behind the key, unless something stands before that.
+        let from = if tail { (at - back).max(floor) } else { at + key.len() };
+        let window = self.ahead(from, at.saturating_sub(from) + WINDOW);
         let run = self.end(End::Token, at).min(at + WINDOW) - at;
         let found = regex.find(window).ok_or(if tail { window.len() } else { run + 1 })?;
-        let (start, end) = (from + found.start, from + found.end);
+        let (start, end) = (if tail { from + found.start } else { at }, from + found.end);
         let lead = t[..start].strip_suffix(b"+").map_or(start, <[u8]>::len);
         if end <= at || tail && !self.view.starts(lead) {
             return Err(run + back + 1);
         }
-        let body = if tail { start } else { at + key.len() };
+        let body = from + found.start;
         let body = &t[body..end.min(body + JUDGED)];
         let issued = judge::issued(body) || judge::varied(body) && !body.iter().any(u8::is_ascii_lowercase);
         let stop = if found.end == window.len() { self.end(End::Token, end) } else { end };
@@ -167,11 +163,6 @@ impl Scan<'_> {
             }
             (Stands::Pairs, _) => self.pairs(from),
             (_, Some(end)) => end,
-            (Stands::Rest, None) => return (from..self.end(End::Line, from), true),
-            (Stands::Login, None) => {
-                let word = self.end(End::Word, from);
-                memchr::memchr(b'@', &t[from..word.min(from + WINDOW)]).map_or(word, |n| from + n)
-            }
             _ => self.end(End::Word, from),
         };
         (from..without_stop(t, end).max(from), opened.is_some() || before)
@@ -192,29 +183,26 @@ fn stands(stands: Stands, value: &[u8], quoted: bool) -> bool {
     let judged = &value[..value.len().min(JUDGED)];
     let digits = || judged.iter().filter(|b| b.is_ascii_digit()).count();
     match stands {
-        Stands::Word | Stands::Login | Stands::Rest | Stands::Group | Stands::Form => {
-            (stands != Stands::Rest || !value.contains(&b' '))
-                && value.len() >= 3
-                && !value.starts_with(b"-")
-                && !judge::is_flag(judged)
-                && !judge::stands_in(judged, quoted)
+        Stands::Word | Stands::Group | Stands::Form => {
+            value.len() >= 3 && !value.starts_with(b"-") && !judge::stands_in(judged, quoted)
         }
         Stands::Random(least) => {
             digits() > 0 && !judge::has(judged, b"%20") && self::stands(Stands::Opaque(least), value, quoted)
         }
-        Stands::Opaque(least) => judge::random(judged, least) && !judge::stand_in(judged),
+        Stands::Opaque(least) => judge::random(judged, least) && !judge::stands_in(judged, false),
         Stands::Credential => {
             let short = value.len() >= 8 && !judged.contains(&b'-') && digits() >= 3;
-            (short || judge::random(judged, 10)) && !judge::stand_in(judged)
+            (short || judge::random(judged, 10)) && !judge::stands_in(judged, false)
         }
         Stands::Basic => {
             let readable = |text: Vec<u8>| text.contains(&b':') && !text.iter().any(|b| *b < b' ');
-            !judge::stand_in(judged) && decode(&value[..value.len().min(MOST_PAIRS)]).is_some_and(readable)
+            !judge::stands_in(judged, false)
+                && decode(&value[..value.len().min(MOST_PAIRS)]).is_some_and(readable)
         }
         Stands::Pairs => {
             let pairs = value.split(|b| *b == b';').filter_map(|pair| pair.splitn(2, |b| *b == b'=').nth(1));
             let mut values = pairs.take(MOST_PAIRS / 64);
-            values.any(|value| judge::random(value, 12) && !judge::stand_in(value))
+            values.any(|value| judge::random(value, 12) && !judge::stands_in(value, false))
         }
     }
 }

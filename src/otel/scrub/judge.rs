@@ -66,7 +66,7 @@ pub(super) fn password(value: &[u8], trust: Trust) -> bool {
     let dotted = DOTTED.find(value).is_some() && s.wordy();
     let path = s.digits == 0 && value.contains(&b'/');
     let words = !sure && (value.iter().any(u8::is_ascii_whitespace) || path || dotted);
-    if value.len() < least || words || is_flag(value) || NOT_CHOSEN.find(value).is_some() {
+    if value.len() < least || words || NOT_CHOSEN.find(value).is_some() {
         return false;
     }
     let symbols = value.iter().any(|b| b.is_ascii_punctuation() && !b"_-./:,;()[]{}<>".contains(b));
@@ -82,34 +82,22 @@ pub(super) fn password(value: &[u8], trust: Trust) -> bool {
     sure || s.digits > 0 || symbols || mixed || trust == Trust::Field && s.lower == value.len()
 }
 
-/// Tells whether a value switches something, or counts.
-pub(super) fn is_flag(value: &[u8]) -> bool {
-    FLAG.find(value).is_some()
-}
-
-/// Tells whether a value only stands in for a secret: a variable, a template, a mask, an ellipsis, a type, or one
-/// of the words that documentation puts there. A piece of a program as well, unless `data` is known to stand there.
+/// Tells whether a value only stands in for a secret: a variable, a template, a mask, an ellipsis, a type, a switch, or
+/// one of the words that documentation puts there. A piece of a program as well, unless `data` is known to stand there.
 pub(super) fn stands_in(value: &[u8], data: bool) -> bool {
     value.is_empty()
         || STANDS_IN.find(value).is_some()
+        || FLAG.find(value).is_some()
         || !data && PROGRAM.find(value).is_some()
         || Shape::of(value).regular()
         || stand_in_word(value)
 }
 
-/// Tells whether a value that may stand in a program only stands in for a secret.
-pub(super) fn stand_in(value: &[u8]) -> bool {
-    stands_in(value, false)
-}
-
 fn stand_in_word(value: &[u8]) -> bool {
-    let mut small = [0u8; 32];
-    let small = &mut small[..value.len().min(32)];
-    small.copy_from_slice(&value[..small.len()]);
-    small.make_ascii_lowercase();
+    let small = value[..value.len().min(32)].to_ascii_lowercase();
     FILLED_IN.find(value).is_some()
         || STAND_INS.iter().any(|word| word.as_bytes() == small)
-        || PARTS.iter().any(|part| has(small, part.as_bytes())) && !random(value, 16)
+        || PARTS.iter().any(|part| has(&small, part.as_bytes())) && !random(value, 16)
 }
 
 #[derive(Default)]

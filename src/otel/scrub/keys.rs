@@ -5,26 +5,20 @@
 pub(super) struct Keys<T> {
     bits: Box<[u64]>,
     /// The keys, by the slot of their hash.
-    list: Vec<(&'static [u8], T)>,
-    starts: Vec<u16>,
+    slots: Vec<Vec<(&'static [u8], T)>>,
 }
 
 impl<T: Copy> Keys<T> {
     /// Takes keys of at least three bytes.
-    pub(super) fn new(mut list: Vec<(&'static [u8], T)>) -> Keys<T> {
-        let gram = |key: &[u8]| hash(key[0], key[1], key[2]);
-        list.retain(|(key, _)| key.len() > 2);
-        list.sort_by_key(|(key, _)| gram(key) % SLOTS);
-        let mut bits = vec![0; GRAMS / 64].into_boxed_slice();
-        let mut starts = vec![0; SLOTS + 1];
-        for (key, _) in &list {
-            bits[gram(key) / 64] |= 1 << (gram(key) % 64);
-            starts[gram(key) % SLOTS + 1] += 1;
+    pub(super) fn new(list: impl Iterator<Item = (&'static [u8], T)>) -> Keys<T> {
+        let bits = vec![0; GRAMS / 64].into_boxed_slice();
+        let mut keys = Keys { bits, slots: (0..SLOTS).map(|_| Vec::new()).collect() };
+        for (key, owner) in list.filter(|(key, _)| key.len() > 2) {
+            let hash = hash(key[0], key[1], key[2]);
+            keys.bits[hash / 64] |= 1 << (hash % 64);
+            keys.slots[hash % SLOTS].push((key, owner));
         }
-        for slot in 0..SLOTS {
-            starts[slot + 1] += starts[slot];
-        }
-        Keys { bits, list, starts }
+        keys
     }
 
     /// Calls `each` with every key that stands in a text, from its start to its end.
@@ -34,9 +28,7 @@ impl<T: Copy> Keys<T> {
             if self.bits[hash / 64] >> (hash % 64) & 1 == 0 {
                 continue;
             }
-            let slot = hash % SLOTS;
-            for (key, owner) in &self.list[usize::from(self.starts[slot])..usize::from(self.starts[slot + 1])]
-            {
+            for (key, owner) in &self.slots[hash % SLOTS] {
                 if t.get(at..at + key.len()).is_some_and(|here| here.eq_ignore_ascii_case(key)) {
                     each(at, key, *owner);
                 }

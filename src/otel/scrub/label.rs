@@ -3,6 +3,7 @@
 use crate::otel::scrub::judge::{self, JUDGED, Trust};
 use crate::otel::scrub::table::shapes::{NAMES_PLACE, NOT_ISSUED};
 use crate::otel::scrub::table::words::{LABELS, OTHERS, TAILS};
+use crate::otel::scrub::value::run_back;
 
 /// What a name says about its value.
 #[derive(Clone, Copy)]
@@ -20,16 +21,9 @@ pub(super) struct Name {
 impl Name {
     pub(super) fn read(raw: &[u8]) -> Option<Name> {
         let upper = raw.iter().any(u8::is_ascii_uppercase) && !raw.iter().any(u8::is_ascii_lowercase);
-        let mut buffer = [0u8; NAME];
-        let mut len = 0;
-        for b in raw.iter().take(NAME).filter(|b| b.is_ascii_alphanumeric()) {
-            buffer[len] = b.to_ascii_lowercase();
-            len += 1;
-        }
-        let mut plain = &buffer[..len];
-        while let [rest @ .., b'0'..=b'9'] = plain {
-            plain = rest;
-        }
+        let letters = raw.iter().take(NAME).filter(|b| b.is_ascii_alphanumeric());
+        let folded: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
+        let mut plain = &folded[..folded.len() - run_back(&folded, NAME, |b| b.is_ascii_digit())];
         for tail in TAILS {
             plain = plain.strip_suffix(tail.as_bytes()).unwrap_or(plain);
         }

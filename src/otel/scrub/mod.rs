@@ -37,20 +37,12 @@ mod value;
 mod view;
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use lazy::Lazy;
 use pattern::Patterns;
-use scan::{Found, Rank};
+pub use scan::Finding;
 
 use crate::settings::Pattern;
-
-/// A secret in a text: the bytes it takes, always on character boundaries, and its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    pub range: Range<usize>,
-    pub kind: Cow<'static, str>,
-}
 
 /// Replaces secrets by `<secret:KIND>`. Costs nothing to build without patterns of the user.
 #[derive(Debug)]
@@ -88,9 +80,7 @@ impl Scrubber {
     /// Returns the secrets of `text`, in order and apart from each other. What an earlier scrubbing left there is
     /// none.
     pub fn findings(&self, text: &str) -> Vec<Finding> {
-        let found = engine::detect(text.as_bytes(), 0).into_iter();
-        let finding = |f: Found| (f.rank, Finding { range: f.range, kind: Cow::Borrowed(f.kind) });
-        let mut list: Vec<_> = found.map(finding).collect();
+        let mut list = engine::detect(text.as_bytes(), 0);
         self.patterns.find(text, &mut list);
         if self.personal {
             personal::detect(text, &mut list);
@@ -106,24 +96,18 @@ const ROUNDS: usize = 8;
 const ROOM_BYTES: usize = 128 * 1024;
 
 /// Sorts findings, joins those that overlap, and leaves out what is already scrubbed.
-fn settle(text: &str, mut list: Vec<(Rank, Finding)>) -> Vec<Finding> {
-    list.sort_by_key(|(_, f)| (f.range.start, std::cmp::Reverse(f.range.end)));
+fn settle(text: &str, mut list: Vec<Finding>) -> Vec<Finding> {
+    list.sort_by_key(|f| (f.range.start, std::cmp::Reverse(f.range.end)));
     let mut out: Vec<Finding> = Vec::new();
-    let mut surest = Rank::Place;
-    for (rank, mut f) in list {
-        let range = &mut f.range;
-        *range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
-        match out.last_mut().filter(|last| range.start < last.range.end) {
+    for mut f in list {
+        f.range = text.floor_char_boundary(f.range.start)..text.ceil_char_boundary(f.range.end);
+        match out.last_mut().filter(|last| f.range.start < last.range.end) {
             Some(last) => {
-                last.range.end = last.range.end.max(range.end);
-                if rank > surest {
-                    (last.kind, surest) = (f.kind, rank);
-                }
+                let range = last.range.start..last.range.end.max(f.range.end);
+                let surest = if f.rank > last.rank { f } else { last.clone() };
+                *last = Finding { range, ..surest };
             }
-            None => {
-                surest = rank;
-                out.push(f);
-            }
+            None => out.push(f),
         }
     }
     // What an earlier scrubbing left is none.
@@ -141,7 +125,7 @@ static MARK: Lazy = Lazy::new("<secret:[a-z0-9-]{1,32}>");
 fn replace(text: &str, findings: &[Finding]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for Finding { range, kind } in findings {
+    for Finding { range, kind, .. } in findings {
         out.extend([&text[from..range.start], "<secret:", kind, ">"]);
         from = range.end;
     }

@@ -28,8 +28,9 @@ impl Scan<'_> {
         let start = at - run_back(&t[..at], NAME, in_name);
         let start = start + run(&t[start..at], NAME, |b| matches!(b, b'-' | b'.'));
         let key = t[start..end].eq_ignore_ascii_case(b"key");
-        let mark = t[end] == b':' && (t[..start].ends_with(b"<") || t[..start].ends_with(b"://"));
-        // The user of a URL, and the shell's own variable.
+        let leads = [&b"<"[..], b"@", b"://"];
+        let mark = t[end] == b':' && leads.iter().any(|lead| t[..start].ends_with(lead));
+        // The user or the host of a URL, and the shell's own variable.
         let directory = &t[start..end] == b"PWD" && self.view.quote(end).is_some();
         if mark || directory {
             return;
@@ -48,7 +49,8 @@ impl Scan<'_> {
     fn assigned(&mut self, start: usize, end: usize, name: Name) {
         let t = self.t;
         let Some(spot) = self.locate(start, end, name) else { return };
-        let Spot { place, from, quote, sure, data } = spot;
+        let Spot { place, from, quote, trust } = spot;
+        let sure = trust == Trust::Sure;
         let mut to = match quote {
             Some(quote) => self.ends.closing(self.view, from, quote).unwrap_or_else(|| self.unclosed(from)),
             None => self.bare(start, from, place, name),
@@ -61,12 +63,6 @@ impl Scan<'_> {
             return;
         }
         let value = &t[from..to];
-        let trust = match quote {
-            _ if sure => Trust::Sure,
-            _ if data => Trust::Field,
-            Some(_) => Trust::Quoted,
-            None => Trust::Doubtful,
-        };
         let judged = &value[..value.len().min(JUDGED)];
         let named = !sure && contains(judged, &t[start..end]) && !judged.iter().any(u8::is_ascii_digit);
         if named || quote.is_none() && self.is_program(start, &spot, from..to, name) {
@@ -91,10 +87,10 @@ impl Scan<'_> {
         let prose = place == Place::Element && PROSE.find(value).is_some();
         let path =
             ELEMENT_OR_URL.find(value).is_some() || PATH.find(value).is_some() && !judge::random(value, 12);
-        let code = !spot.data && path || !name.chosen && MEMBER.find(value).is_some();
+        let code = spot.trust == Trust::Doubtful && path || !name.chosen && MEMBER.find(value).is_some();
         !ends
             || prose
-            || !spot.sure && code
+            || spot.trust != Trust::Sure && code
             || glued && !matches!(place, Place::Block | Place::Element) && !self.is_env_line(start)
     }
 

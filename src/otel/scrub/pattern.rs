@@ -5,8 +5,7 @@ use std::borrow::Cow;
 
 use regex::Regex;
 
-use crate::otel::scrub::Finding;
-use crate::otel::scrub::scan::Rank;
+use crate::otel::scrub::scan::{Finding, Rank};
 use crate::settings::Pattern;
 
 #[derive(Debug)]
@@ -27,36 +26,26 @@ impl Patterns {
     }
 
     /// Adds the matches of all patterns.
-    pub(super) fn find(&self, text: &str, list: &mut Vec<(Rank, Finding)>) {
+    pub(super) fn find(&self, text: &str, list: &mut Vec<Finding>) {
         for (kind, regex) in &self.0 {
-            let secret = regex.capture_names().flatten().any(|n| n == "secret");
             let mut from = 0;
             let mut at = 0;
             while from < text.len() {
-                let to = boundary(text, from + STRETCH);
-                let reach = &text[..boundary(text, to + REACH)];
+                let to = text.ceil_char_boundary(from + STRETCH);
+                let reach = &text[..text.ceil_char_boundary(to + REACH)];
                 while at < to {
-                    let found = if secret {
-                        regex
-                            .captures_at(reach, at)
-                            .and_then(|c| Some((c.get(0)?, c.name("secret").or(c.get(0))?)))
-                    } else {
-                        regex.find_at(reach, at).map(|m| (m, m))
-                    };
-                    let Some((whole, part)) = found.filter(|(m, _)| m.start() < to) else { break };
+                    let found = regex.captures_at(reach, at).filter(|c| c.get_match().start() < to);
+                    let Some(found) = found else { break };
+                    let whole = found.get_match();
+                    let part = found.name("secret").unwrap_or(whole);
                     if !part.is_empty() {
-                        list.push((Rank::Form, Finding { range: part.range(), kind: kind.clone() }));
+                        list.push(Finding { range: part.range(), kind: kind.clone(), rank: Rank::Form });
                     }
-                    at = boundary(text, whole.end().max(whole.start() + 1));
+                    at = text.ceil_char_boundary(whole.end().max(whole.start() + 1));
                 }
                 at = at.max(to);
                 from = to;
             }
         }
     }
-}
-
-/// Returns the first character boundary at or after `at`, or the end.
-fn boundary(text: &str, at: usize) -> usize {
-    (at..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len())
 }

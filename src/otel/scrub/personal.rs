@@ -3,15 +3,14 @@
 
 use std::borrow::Cow;
 
-use crate::otel::scrub::Finding;
 use crate::otel::scrub::lazy::Lazy;
-use crate::otel::scrub::scan::Rank;
+use crate::otel::scrub::scan::{Finding, Rank};
 
 /// Adds the personal data of a text.
-pub(super) fn detect(text: &str, list: &mut Vec<(Rank, Finding)>) {
+pub(super) fn detect(text: &str, list: &mut Vec<Finding>) {
     for (kind, regex, holds) in &SHAPES {
         let found = regex.find_iter(text.as_bytes()).filter(|m| holds(text, m.start, m.end));
-        list.extend(found.map(|range| (Rank::Place, Finding { range, kind: Cow::Borrowed(kind) })));
+        list.extend(found.map(|range| Finding { range, kind: Cow::Borrowed(kind), rank: Rank::Place }));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the value of a name stands: behind which separator and dress, in which syntax, and whether what surrounds it is
 //! data or a program.
 
+use crate::otel::scrub::judge::Trust;
 use crate::otel::scrub::label::{NAME, Name};
 use crate::otel::scrub::scan::Scan;
 use crate::otel::scrub::table::syntax::{
@@ -30,14 +31,12 @@ pub(super) enum Place {
     Block,
 }
 
-/// Where a value was found: how it stands, its first byte, the quote before it, whether nothing else can stand there, and
-/// whether it is data.
+/// Where a value was found: how it stands, its first byte, the quote before it, and how much speaks for it.
 pub(super) struct Spot {
     pub(super) place: Place,
     pub(super) from: usize,
     pub(super) quote: Option<(u8, u8)>,
-    pub(super) sure: bool,
-    pub(super) data: bool,
+    pub(super) trust: Trust,
 }
 
 impl Scan<'_> {
@@ -62,15 +61,22 @@ impl Scan<'_> {
             _ if own => return None,
             _ => follows(t, start, end, gap, name)?,
         };
+        // A text that ends with the sign: a label.
+        let before = start.checked_sub(1).and_then(|at| self.view.quote(at));
+        if !own && before.is_some() && before == self.view.quote(at) {
+            return None;
+        }
         let colon = t[at - 1] == b':';
         let after = blanks(t, at, MOST_BLANKS);
         if bracket && t[at - 1] == b'>' && line_break(t, after) > after {
             at = line_break(t, after);
         }
         let data = own && place != Place::Quoted;
-        let spot = self.past_dress(start, blanks(t, at, MOST_BLANKS), place, colon, data)?;
-        let variable = name.upper && matches!(t.get(end), Some(b'=' | b'\n' | b'\r'));
-        Some(Spot { sure: spot.sure || variable, ..spot })
+        let mut spot = self.past_dress(start, blanks(t, at, MOST_BLANKS), place, colon, data)?;
+        if name.upper && matches!(t.get(end), Some(b'=' | b'\n' | b'\r')) {
+            spot.trust = Trust::Sure;
+        }
+        Some(spot)
     }
 
     /// Steps over what programs put before a value: a type, an anchor, the prefix of a literal, a constructor.
@@ -164,13 +170,13 @@ impl Scan<'_> {
 
 impl Spot {
     fn of(place: Place, from: usize, data: bool) -> Spot {
-        Spot {
-            place,
-            from,
-            quote: None,
-            sure: matches!(place, Place::Sure | Place::Block | Place::Element),
-            data,
-        }
+        let trust = match place {
+            Place::Sure | Place::Block | Place::Element => Trust::Sure,
+            _ if data => Trust::Field,
+            Place::Quoted => Trust::Quoted,
+            _ => Trust::Doubtful,
+        };
+        Spot { place, from, quote: None, trust }
     }
 }
 

@@ -1,5 +1,7 @@
 //! One search of one view: what was found, and up to where each reader has read.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::otel::scrub::judge::{self, JUDGED};
@@ -7,15 +9,16 @@ use crate::otel::scrub::label::Name;
 use crate::otel::scrub::value::{End, Ends};
 use crate::otel::scrub::view::View;
 
-/// A secret in the original text. Of two that overlap the one of the higher rank names the kind.
-pub(super) struct Found {
-    pub(super) range: Range<usize>,
-    pub(super) kind: &'static str,
+/// A secret in a text: the bytes it takes, and its kind. Of two that overlap the one of the higher rank names the kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub range: Range<usize>,
+    pub kind: Cow<'static, str>,
     pub(super) rank: Rank,
 }
 
 /// How sure a finding is of its kind.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     /// By what stands before it.
     Place,
@@ -24,27 +27,27 @@ pub(super) enum Rank {
 }
 
 /// Finds the secrets of a text; the number counts the encodings that were taken off.
-pub(super) type Search = fn(&[u8], usize) -> Vec<Found>;
+pub(super) type Search = fn(&[u8], usize) -> Vec<Finding>;
 
 /// One search of one view.
 pub(super) struct Scan<'a> {
     pub(super) view: &'a View,
     pub(super) t: &'a [u8],
-    pub(super) found: Vec<Found>,
-    pub(super) ends: Ends,
     pub(super) depth: usize,
     /// Searches a text that was decoded from a part of this one, at the next depth.
     pub(super) search: Search,
-    /// The end of the last finding by its place, and of the last one by its form.
-    pub(super) floors: [usize; 2],
-    /// Of each row of the tables: up to where it was refused, and how many bytes were read for that.
-    pub(super) refused: Vec<(usize, usize)>,
+    pub(super) found: Vec<Finding>,
+    pub(super) ends: Ends,
     pub(super) read: Read,
 }
 
 /// Up to where readers have read, and what they remember.
 #[derive(Default)]
 pub(super) struct Read {
+    /// The end of the last finding by its place, and of the last one by its form.
+    floors: [usize; 2],
+    /// Of rows of the tables: up to where one was refused, and how many bytes were read for that.
+    pub(super) refused: BTreeMap<usize, (usize, usize)>,
     pub(super) names: usize,
     pub(super) tables: usize,
     pub(super) armour: usize,
@@ -56,24 +59,14 @@ pub(super) struct Read {
 }
 
 impl<'a> Scan<'a> {
-    /// Begins a search with tables of `rows` rows.
-    pub(super) fn new(view: &'a View, depth: usize, rows: usize, search: Search) -> Scan<'a> {
-        Scan {
-            view,
-            t: &view.text,
-            found: Vec::new(),
-            ends: Ends::default(),
-            depth,
-            search,
-            floors: [0; 2],
-            refused: vec![(0, 0); rows],
-            read: Read::default(),
-        }
+    pub(super) fn new(view: &'a View, depth: usize, search: Search) -> Scan<'a> {
+        let (found, ends, read) = Default::default();
+        Scan { view, t: &view.text, depth, search, found, ends, read }
     }
 
     /// Returns up to where findings of a rank reach.
     pub(super) fn floor(&self, rank: Rank) -> usize {
-        self.floors[rank as usize]
+        self.read.floors[rank as usize]
     }
 
     /// Returns the end of what stands at `at`.
@@ -93,7 +86,8 @@ impl<'a> Scan<'a> {
             // A quote before a break closes what it stands behind.
             let closed = range.start.checked_sub(1).is_some_and(|at| self.view.quote(at).is_some())
                 && self.view.is_joint(range.start);
-            if closed || self.view.joints_in(context..range.end + 1).is_empty() {
+            let begins = self.view.is_joint(range.start) && !judge::fragment(&self.t[range.clone()]);
+            if closed || begins || self.view.joints_in(context..range.end + 1).is_empty() {
                 return;
             }
             for joint in self.view.joints_in(range.clone()).iter().rev() {
@@ -106,8 +100,8 @@ impl<'a> Scan<'a> {
             }
         }
         if !range.is_empty() {
-            self.floors[rank as usize] = range.end.max(self.floor(rank));
-            self.found.push(Found { range: self.view.original(&range), kind, rank });
+            self.read.floors[rank as usize] = range.end.max(self.floor(rank));
+            self.found.push(Finding { range: self.view.original(&range), kind: kind.into(), rank });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::otel::scrub::judge::{self, Trust};
 use crate::otel::scrub::label::Name;
 use crate::otel::scrub::scan::{Rank, Scan};
-use crate::otel::scrub::table::shapes::PROSE;
+use crate::otel::scrub::table::shapes::{CALL, PROSE};
 use crate::otel::scrub::table::syntax::{APART, DATA, GIVEN, PAIR};
 use crate::otel::scrub::value::{End, line_start, run};
 
@@ -16,10 +16,7 @@ impl Scan<'_> {
         let Some(from) = self.given(at, end) else { return };
         let in_path = |b: u8| b.is_ascii_alphanumeric() || b"_-./".contains(&b);
         let path = self.ahead(from, run(&self.t[from..], 96, in_path));
-        let name = match path.rsplit(|b| *b == b'/').next().unwrap_or_default() {
-            b"key1" | b"key2" => Name::read(b"account_key"),
-            name => Name::read(name),
-        };
+        let name = Name::read(path.rsplit(|b| *b == b'/').next().unwrap_or_default());
         self.read.title = (from, name);
         if let (Some(name), Some(value)) = (name, self.read.untitled.take())
             && self.is_beside(value.end, at)
@@ -35,7 +32,7 @@ impl Scan<'_> {
             Some(quote) => self.ends.closing(self.view, from, quote),
             // What quotes the word quotes its value too.
             None if self.view.quote(at + b"value".len()).is_some() => None,
-            None => Some(self.end(End::Line, from)),
+            None => Some(self.end(End::Line, from)).filter(|to| CALL.find(&self.t[from..*to]).is_none()),
         };
         let Some(to) = to.filter(|to| *to > from) else { return };
         let (title, name) = self.read.title;
@@ -101,7 +98,7 @@ impl Scan<'_> {
             let line = self.end(if braces { End::Tight } else { End::Line }, from);
             let to = closing.unwrap_or(line).min(limit);
             let value = &t[from..to.max(from)];
-            if value.len() >= 4 && !judge::stands_in(value, true) && !judge::is_flag(value) {
+            if value.len() >= 4 && !judge::stands_in(value, true) {
                 self.add(from, from..to, "secret", Rank::Place);
             }
             at = (to + usize::from(closing.is_some())).clamp(from, limit);

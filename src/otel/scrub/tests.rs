@@ -6,6 +6,7 @@ mod corpus;
 mod forms;
 mod measure;
 mod properties;
+mod rows;
 mod table;
 
 /// A small generator with a seed (SplitMix64), so that every run sees the same corpus.

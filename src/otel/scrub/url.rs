@@ -4,7 +4,7 @@ use crate::otel::scrub::judge::{self, JUDGED};
 use crate::otel::scrub::scan::{Rank, Scan};
 use crate::otel::scrub::table::shapes::NAMES_PASSWORD;
 use crate::otel::scrub::table::syntax::{DATABASE_USER, USER};
-use crate::otel::scrub::table::words::DATABASES;
+use crate::otel::scrub::table::words::{DATABASES, STORES};
 use crate::otel::scrub::value::{End, run_back};
 
 impl Scan<'_> {
@@ -26,7 +26,7 @@ impl Scan<'_> {
             Some(colon) if is_secret(&t[from..colon], &t[colon + 1..sign]) => {
                 self.add(at - scheme, colon + 1..sign, "url-password", Rank::Place);
             }
-            None if judge::random(&t[from..sign], 20) => {
+            None if judge::random(&t[from..sign], 20) && !STORES.contains(&&name[..name.len().min(4)]) => {
                 self.add(at - scheme, from..sign, "url-token", Rank::Place);
             }
             _ => {}

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::otel::scrub::table::syntax::COLOUR;
 use crate::otel::scrub::table::words::CODES;
 
 /// A text as it is searched. Detectors see plain text, and what they find is a range of the original.
@@ -35,7 +36,7 @@ impl View {
     /// Goes on with a text that ends with `original`, from `at` on.
     fn read(&mut self, original: &[u8], mut at: usize) {
         while at < original.len() {
-            let dress = original[at..].iter().position(|b| DRESS[usize::from(*b)]);
+            let dress = original[at..].iter().position(|b| matches!(b, b'\\' | 0x1b | b'&' | b'%' | 0xe2));
             let end = dress.map_or(original.len(), |n| at + n);
             self.copy(original, at..end);
             at = end;
@@ -67,10 +68,7 @@ impl View {
     /// Reads what stands at `at` and is no plain byte; returns its length.
     fn undress(&mut self, t: &[u8], at: usize) -> usize {
         match t[at] {
-            0x1b => match colour(&t[at + 1..]) {
-                0 => self.put(0x1b, at, 1),
-                n => 1 + n,
-            },
+            0x1b => colour(t, at).unwrap_or_else(|| self.put(0x1b, at, 1)),
             // Where a value was cut, all that was in it ends.
             0xe2 if t[at..].starts_with(CUT) => self.put(b'\n', at, '…'.len_utf8()),
             0xe2 => {
@@ -131,13 +129,8 @@ impl View {
     /// Reads `\u0022`, and the sequences of colours.
     fn coded(&mut self, t: &[u8], at: usize, end: usize) -> usize {
         let slashes = end - at;
-        for escape in [&b"u001b"[..], b"u001B", b"x1b", b"x1B", b"033", b"e"] {
-            if t[end..].starts_with(escape) {
-                let n = colour(&t[end + escape.len()..]);
-                if n > 0 {
-                    return slashes + escape.len() + n;
-                }
-            }
+        if let Some(colour) = colour(t, end) {
+            return slashes + colour;
         }
         let digits = t.get(end + 1..end + 5).and_then(|d| std::str::from_utf8(d).ok());
         let code = digits.filter(|_| t[end] == b'u').and_then(|d| u16::from_str_radix(d, 16).ok());
@@ -156,23 +149,19 @@ impl View {
     pub(super) fn joined(&self, original: &[u8]) -> Option<View> {
         let t = &self.text;
         let mut view = View::default();
-        let (mut line, mut copied) = (0, 0);
-        for end in memchr::memchr_iter(b'\n', t) {
+        let (mut line, mut goes_on) = (0, false);
+        for end in memchr::memchr_iter(b'\n', t).chain([t.len()]) {
             let stop = end - usize::from(end > line && t[end - 1] == b'\r');
-            if is_broken(&t[line..stop], &t[end + 1..]) {
-                if copied < line || copied == 0 {
-                    view.text.extend_from_slice(b"\n\n");
-                }
-                let next = memchr::memchr2(b'\n', b'\r', &t[end + 1..]).map_or(t.len(), |n| end + 1 + n);
-                view.again(self, original, copied.max(line)..stop);
+            let broken = is_broken(&t[line..stop], &t[t.len().min(end + 1)..]);
+            if goes_on {
                 view.joints.push(view.text.len());
-                view.again(self, original, end + 1..next);
-                copied = next;
-            } else if copied == end || copied == stop {
-                view.again(self, original, end..end + 1);
-                copied = end + 1;
+            } else if broken {
+                view.text.extend_from_slice(b"\n\n");
             }
-            line = end + 1;
+            if goes_on || broken {
+                view.again(self, original, line..if broken { stop } else { t.len().min(end + 1) });
+            }
+            (line, goes_on) = (end + 1, broken);
         }
         (!view.joints.is_empty()).then_some(view)
     }
@@ -250,25 +239,10 @@ fn is_broken(line: &[u8], next: &[u8]) -> bool {
             .is_some_and(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'*' | b'#' | b'|'))
 }
 
-/// Returns the length of `[1;31m` at the start of a text, or 0.
-fn colour(t: &[u8]) -> usize {
-    if t.first() != Some(&b'[') {
-        return 0;
-    }
-    let n =
-        t[1..].iter().take(16).take_while(|b| b.is_ascii_digit() || matches!(b, b';' | b':' | b'?')).count();
-    t.get(1 + n).map_or(0, |b| if b.is_ascii_alphabetic() { n + 2 } else { 0 })
+/// Returns the length of the sequence of a colour at `at`.
+fn colour(t: &[u8], at: usize) -> Option<usize> {
+    COLOUR.find(&t[at..t.len().min(at + 24)]).map(|m| m.end)
 }
-
-/// The bytes at which something other than plain text can begin.
-const DRESS: [bool; 256] = {
-    let (mut set, mut n) = ([false; 256], 0);
-    while n < 5 {
-        set[b"\\\x1b&%\xe2"[n] as usize] = true;
-        n += 1;
-    }
-    set
-};
 
 /// The beginning of the mark that a value bears which was cut, and what is left of it in a view.
 const CUT: &[u8] = "… [cut: ".as_bytes();

@@ -31,12 +31,16 @@ pub(in crate::otel::scrub) static FLAG: Lazy =
 /// What nobody chooses for a password: a path, an address, a number of a program.
 pub(in crate::otel::scrub) static NOT_CHOSEN: Lazy = Lazy::new(r"\A(?:/|\.\.?/|~/|0x[0-9a-fA-F]*\z)|://");
 
-/// Words with dots between them: the name of a module or a host.
-pub(in crate::otel::scrub) static DOTTED: Lazy = Lazy::new(r"\A[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}\z");
+/// Words with dots between them: the name of a module or a host; and of something in a module.
+pub(in crate::otel::scrub) static DOTTED: Lazy =
+    Lazy::new(r"\A[A-Za-z_]\w*(?:(?:\.[A-Za-z_]\w*){2,}|(?:\.[A-Za-z_]\w*)+:[A-Za-z_]\w*)\z");
 
-/// What no machine issues: several words, a path, an address.
-pub(in crate::otel::scrub) static NOT_ISSUED: Lazy =
-    Lazy::new(r"[ \\]|%20|\A(?:\.\.?/|~/)|://|\A[^a-z]{0,15}\z");
+/// What no machine issues: several words, a path, an address, a pattern, the scope of a signature, a number or the bytes
+/// of a program; a key in hexadecimal digits has 64 of them.
+pub(in crate::otel::scrub) static NOT_ISSUED: Lazy = Lazy::new(
+    r"(?x) [\ \\] | %20 | :// | \A(?:\.\.?/|~/) | \A[^a-z]{0,15}\z
+    | \A/.*\[.*/[a-z]{0,6}\z | /aws4_request\z | \A0x[0-9a-fA-F]{0,63}\z",
+);
 
 /// What belongs to a store, a cache or a ticket: a path, an id.
 pub(in crate::otel::scrub) static NAMES_PLACE: Lazy =

@@ -2,6 +2,10 @@
 
 use crate::otel::scrub::lazy::Lazy;
 
+/// The sequence of a colour, behind its escape as it is or as programs write it.
+pub(in crate::otel::scrub) static COLOUR: Lazy =
+    Lazy::new(r"\A(?:\x1b|u001[bB]|x1[bB]|033|e)\[[\d;:?]{0,16}[A-Za-z]");
+
 /// What stands before the name of an element, or of what an element holds.
 pub(in crate::otel::scrub) static OPEN: Lazy = Lazy::new(
     r#"(?:<|<key>|<(?:entry|prop|property|string|setting|param|parameter|variable)\s[^<>]{0,80}?(?:key|name|id)=")\z"#,

@@ -272,6 +272,7 @@ pub(in crate::otel::scrub) const STAND_INS: &[&str] = &[
     "sample",
     "tiger",
     "anonymous",
+    "anonymous@",
     "foobar",
     "hello",
     "derived",
@@ -316,6 +317,9 @@ pub(in crate::otel::scrub) const DATABASES: &[&str] = &[
     "clickhouse",
     "oracle",
 ];
+
+/// How schemes of stores begin, in whose URLs the container stands before the host.
+pub(in crate::otel::scrub) const STORES: &[&[u8]] = &[b"abfs", b"wasb"];
 
 /// Which letters often follow each letter in English words.
 pub(in crate::otel::scrub) const FOLLOWS: [u32; 26] = {

@@ -44,7 +44,10 @@ fn draw(hir: &Hir, r: &mut Random, out: &mut Vec<u8>) {
 }
 
 fn secret(n: usize, r: &mut Random) -> Secret {
-    let text = sample(RULES[n].pattern, r);
+    let row = &RULES[n];
+    let keys: Vec<&str> = row.key.split('|').collect();
+    let key = if row.back > 0 { "" } else { r.pick(&keys) };
+    let text = key.to_owned() + &sample(row.pattern, r);
     Secret { core: text.clone(), text, name: None }
 }
 
@@ -103,9 +106,25 @@ fn corpus_is_written_out() {
 
 #[test]
 fn mixtures_cut_anywhere_reveal_nothing() {
+    mixtures(29, 500);
+}
+
+/// Every run sees other mixtures; `ARIZE_CODEX_SEED` repeats those of a run, `ARIZE_CODEX_MIXTURES` makes more of them.
+#[test]
+fn new_mixtures_cut_anywhere_reveal_nothing() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_nanos() as u64);
+    let seed = number("ARIZE_CODEX_SEED").unwrap_or(now);
+    println!("ARIZE_CODEX_SEED={seed}");
+    mixtures(seed, number("ARIZE_CODEX_MIXTURES").unwrap_or(500));
+}
+
+/// Strings secrets together, each in a carrier that holds everything, and cuts the text: at every place of a few, at
+/// eight of the rest.
+fn mixtures(seed: u64, rounds: u64) {
     let scrubber = scrubber();
-    let mut r = Random(29);
-    for round in 0..500 {
+    let mut r = Random(seed);
+    for round in 0..rounds {
         let (mut text, mut cores) = (String::new(), Vec::new());
         for _ in 0..3 {
             let secret = secret(r.below(RULES.len()), &mut r);
@@ -113,12 +132,14 @@ fn mixtures_cut_anywhere_reveal_nothing() {
             text += &format!("{}\n", carry(&secret, &mut r).expect("JSON carries everything"));
             cores.push(secret.core);
         }
-        let limit = 1 + r.below(text.len());
-        let cut = crate::truncate::cut_at_word(&text, limit).into_owned();
-        let out = scrubber.scrub(&cut);
-        for core in &cores {
-            let part = &core[core.len() - core.len().min(16)..];
-            assert!(!out.contains(part), "round {round}: {core:?} is left in {out:?}");
+        let every = (1..=text.len()).step_by(if round % 50 == 0 { 1 } else { text.len() });
+        let some: Vec<usize> = (0..8).map(|_| 1 + r.below(text.len())).collect();
+        for limit in every.chain(some) {
+            let out = scrubber.scrub(&crate::truncate::cut_at_word(&text, limit)).into_owned();
+            for core in &cores {
+                let left = out.contains(&core[core.len() - core.len().min(16)..]);
+                assert!(!left, "seed {seed}, round {round}, cut at {limit}: {core:?} is left in {out:?}");
+            }
         }
     }
 }

@@ -53,6 +53,7 @@ fn fill(template: &str, r: &mut Random) -> String {
         } else {
             slot
         } {
+            "brace" => "{".to_owned(),
             "weak" => (*r.pick(&["dragon", "letmein", "sunshine", "princess", "football"])).to_owned(),
             // What a syntax may take for an end: all of it, and what XML and URLs leave of it.
             "odd" => odd(

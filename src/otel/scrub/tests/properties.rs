@@ -1,7 +1,10 @@
 //! What holds for any text at all.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
+use crate::otel::scrub::engine::READERS;
+use crate::otel::scrub::table::{forms::FORMS as FORM_ROWS, places::PLACES};
 use crate::otel::scrub::tests::carriers::CARRIERS;
 use crate::otel::scrub::tests::forms::{FORMS, generate};
 use crate::otel::scrub::tests::measure::{cpu_seconds, survives};
@@ -227,6 +230,82 @@ fn worst_texts_take_a_tenth_of_a_second() {
     let most = if cfg!(debug_assertions) { 1.0 } else { 0.1 };
     assert!(times[0].0 < most, "{:?}", times[0]);
 }
+
+/// Repeats every key of the tables alone, behind and before everything that separates, and measures how the time grows
+/// with the text: those that took longest are repeated to 1 MiB.
+#[test]
+#[ignore = "takes a minute: run it with --release -- --ignored --nocapture"]
+fn no_repeated_key_takes_longer_than_its_length() {
+    let scrubber = scrubber();
+    let keys = FORM_ROWS.iter().chain(PLACES).flat_map(|row| row.key.split('|'));
+    let keys = keys.chain(READERS.iter().flat_map(|(keys, ..)| keys.split('|'))).collect::<BTreeSet<_>>();
+    let mut units: BTreeSet<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    for key in keys {
+        units.extend(
+            SEPARATORS
+                .iter()
+                .flat_map(|s| [format!("{key}{s}"), format!("{s}{key}"), format!("{key}{s}a1B")]),
+        );
+    }
+    let time = |unit: &str, size: usize| {
+        let text = unit.repeat(size / unit.len());
+        let start = cpu_seconds();
+        std::hint::black_box(scrubber.findings(&text));
+        cpu_seconds() - start
+    };
+    let mut slow: Vec<(f64, &String)> = units.iter().map(|unit| (time(unit, 64 << 10), unit)).collect();
+    slow.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut worst = Vec::new();
+    for (first, unit) in slow.iter().take(60) {
+        let (second, third) = (time(unit, 256 << 10), time(unit, 1 << 20));
+        worst.push((
+            third,
+            format!("{:6.1} {:6.1} {:6.1} ms of {unit:?}", first * 1e3, second * 1e3, third * 1e3),
+        ));
+        assert!(third < 8.0 * second.max(2e-3), "{unit:?} grew from {second} to {third} s");
+    }
+    worst.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("{} texts; 64 KiB, 256 KiB and 1 MiB of the worst:", units.len());
+    worst.iter().take(20).for_each(|(_, line)| println!("{line}"));
+    let most = if cfg!(debug_assertions) { 1.0 } else { 0.1 };
+    assert!(worst[0].0 < most, "{}", worst[0].1);
+}
+
+const SEPARATORS: &[&str] = &[
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "=",
+    ": ",
+    ":",
+    "=\"",
+    "\"",
+    "'",
+    ",",
+    ";",
+    "|",
+    "/",
+    "@",
+    "-",
+    "_",
+    ".",
+    "<",
+    ">",
+    "{",
+    "(",
+    "[",
+    "\\n",
+    "\\\"",
+    "%3D",
+    "&",
+    "a ",
+    "  ",
+    "=a\n",
+    ": a\n",
+    "://",
+    "… [cut: ",
+];
 
 #[test]
 fn a_scrubber_costs_next_to_nothing_to_build() {
