@@ -33,9 +33,14 @@ pub fn close_all(context: &Context, settings: &Settings) {
 }
 
 /// Returns true if the rollout of an open turn records its end, or that of a thread without one a turn that no hook
-/// reported; that of `except` is not asked.
-pub fn any(paths: &Paths, except: &ThreadId) -> bool {
-    let states = threads(paths).into_iter().filter(|thread| thread != except);
+/// reported; that of `except`, whose state is known with its subagents, is not asked.
+pub fn any(paths: &Paths, markers: &[Marker], except: &State) -> bool {
+    let others = markers.iter().filter(|marker| marker.thread != except.thread_id).cloned().collect();
+    let mut threads = with_agents(paths, others);
+    threads.extend(except.agents.iter().cloned());
+    threads.sort();
+    threads.dedup();
+    let states = threads.into_iter().filter(|thread| *thread != except.thread_id);
     states
         .filter_map(|thread| state::peek(paths, &thread).ok().flatten())
         .any(|state| open_turn_ended(&state) || has_unseen(paths, &state))
@@ -102,14 +107,20 @@ pub fn next_pause(pause: Duration) -> Duration {
 
 /// Every thread that hooks have reported in a process that may still run, with its subagents.
 fn threads(paths: &Paths) -> Vec<ThreadId> {
+    let mut threads = with_agents(paths, processes::list(paths));
+    threads.sort();
+    threads.dedup();
+    threads
+}
+
+/// The threads of markers, and the subagents that their states name.
+fn with_agents(paths: &Paths, markers: Vec<Marker>) -> Vec<ThreadId> {
     let mut threads: Vec<ThreadId> = Vec::new();
-    for marker in processes::list(paths) {
+    for marker in markers {
         let agents = state::peek(paths, &marker.thread).ok().flatten().map(|state| state.agents);
         threads.push(marker.thread);
         threads.extend(agents.unwrap_or_default());
     }
-    threads.sort();
-    threads.dedup();
     threads
 }
 

@@ -38,8 +38,15 @@ impl Marker {
     /// # Errors
     /// When the file cannot be made.
     pub fn place(&self, paths: &Paths) -> std::io::Result<()> {
-        file::create_private_dir(&paths.live())?;
-        file::private_options().create(true).append(true).open(self.path(paths)).map(|_| ())
+        let path = self.path(paths);
+        let options = file::private_options().create(true).append(true);
+        match options.open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                file::create_private_dir(&paths.live())?;
+                options.open(path).map(|_| ())
+            }
+            made => made.map(|_| ()),
+        }
     }
 
     /// Returns true if the process still reports the thread: the end of the session takes the marker away.
@@ -61,7 +68,13 @@ pub fn list(paths: &Paths) -> Vec<Marker> {
 
 /// The threads whose process is gone.
 pub fn orphans(paths: &Paths) -> Vec<Marker> {
-    let mut checked: Vec<(CodexProcess, bool)> = Vec::new();
+    orphans_among(list(paths), None)
+}
+
+/// The markers whose process is gone; `running` is known to be there.
+pub fn orphans_among(markers: Vec<Marker>, running: Option<CodexProcess>) -> Vec<Marker> {
+    let mut checked: Vec<(CodexProcess, bool)> =
+        running.map(|process| (process, false)).into_iter().collect();
     let mut gone = |process: CodexProcess| match checked.iter().find(|(p, _)| *p == process) {
         Some((_, gone)) => *gone,
         None => {
@@ -70,7 +83,7 @@ pub fn orphans(paths: &Paths) -> Vec<Marker> {
             gone
         }
     };
-    list(paths).into_iter().filter(|m| gone(m.process)).collect()
+    markers.into_iter().filter(|m| gone(m.process)).collect()
 }
 
 /// Forgets old markers of machines and containers whose processes cannot be seen from here.

@@ -159,11 +159,17 @@ impl PrivateOptions {
 /// # Errors
 /// When it cannot be opened or is no regular file: a pipe or a device could be read for ever.
 pub fn open_regular(path: &Path) -> io::Result<File> {
+    open_with_size(path).map(|(file, _)| file)
+}
+
+/// Opens a file as [`open_regular`] does, and returns how long it is.
+fn open_with_size(path: &Path) -> io::Result<(File, u64)> {
     let file = platform::reading_options().open(path)?;
-    if !file.metadata()?.is_file() {
+    let found = file.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::other(format!("{} is not a file", path.display())));
     }
-    Ok(file)
+    Ok((file, found.len()))
 }
 
 /// Appends `line`, which ends with its newline, in one write.
@@ -180,17 +186,21 @@ pub fn append_line(path: &Path, line: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When it cannot be read, is no regular file, or is larger than `limit`.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match open_regular(path) {
-        Ok(file) => file,
+    let (mut file, size) = match open_with_size(path) {
+        Ok(opened) => opened,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
-    let size = file.metadata()?.len();
     if size > limit {
         return Err(too_large(path, limit));
     }
-    let mut content = Vec::with_capacity(size as usize);
-    file.take(limit + 1).read_to_end(&mut content)?;
+    // Room for one byte more: a read that leaves it empty has seen the end, without another to learn that.
+    let mut content = vec![0; size as usize + 1];
+    let read = file.read(&mut content)?;
+    content.truncate(read);
+    if read as u64 != size {
+        file.take((limit + 1).saturating_sub(read as u64)).read_to_end(&mut content)?;
+    }
     if content.len() as u64 > limit {
         return Err(too_large(path, limit));
     }

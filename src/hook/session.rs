@@ -9,10 +9,10 @@ use crate::codex::process::Life;
 use crate::delivery;
 use crate::delivery::flush;
 use crate::delivery::{close, ended, processes};
-use crate::ids::ThreadId;
 use crate::otel::redact::{Class, Redactor};
 use crate::truncate::cut_at_word;
 use crate::turn::closed::Reason;
+use crate::turn::state::State;
 
 /// A session starts, is resumed, cleared, or goes on after a compaction in the middle of a turn.
 pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
@@ -37,8 +37,9 @@ pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
         thread.state.uncounted = false;
     }
     thread.save()?;
-    drop(thread);
-    deliver_leftovers(hook, &id);
+    let Thread { state, locked, .. } = thread;
+    drop(locked);
+    deliver_leftovers(hook, &state);
     Ok(())
 }
 
@@ -59,8 +60,9 @@ pub(super) fn prompt(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     }
     thread.begin_rows()?;
     thread.save()?;
-    drop(thread);
-    deliver_leftovers(hook, &id);
+    let Thread { state, locked, .. } = thread;
+    drop(locked);
+    deliver_leftovers(hook, &state);
     Ok(())
 }
 
@@ -97,10 +99,15 @@ fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
 }
 
 /// Starts the delivery of what an earlier run could not deliver, and of turns whose Codex is gone.
-fn deliver_leftovers(hook: &Hook, own: &ThreadId) {
+fn deliver_leftovers(hook: &Hook, own: &State) {
     let paths = hook.context.paths();
     let waiting = delivery::has_work(hook.context) && (flush::is_due(paths) || close::any_closed(paths));
-    if waiting || !processes::orphans(paths).is_empty() || ended::any(paths, own) {
+    // The process that calls is there; most often no other has a marker.
+    let anything_ended = || {
+        let markers = processes::list(paths);
+        ended::any(paths, &markers, own) || !processes::orphans_among(markers, own.codex).is_empty()
+    };
+    if waiting || anything_ended() {
         super::deliver(hook, LEFTOVER_BUDGET);
     }
 }

@@ -1,5 +1,6 @@
 //! What the roles do alike to a thread: lock its state, open a turn, write the first row.
 
+use std::io::Write;
 use std::time::Duration;
 
 use super::Hook;
@@ -157,13 +158,15 @@ impl<'a> Thread<'a> {
     /// # Errors
     /// When they cannot be written.
     pub fn begin_rows(&self) -> std::io::Result<()> {
-        if self.locked.rows().exists() {
-            return Ok(());
-        }
+        // Made under the thread's lock, so that nobody appends before its first row stands.
+        let mut file = match file::private_options().create_new(true).append(true).open(self.locked.rows()) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            made => made?,
+        };
         let turn = self.state.turn.as_ref().map(|t| t.id.clone());
         let settings = Some(hook_settings(self.hook.settings()));
         let row = Row { row: Kind::Settings, turn, settings, ..Row::default() };
-        file::append_line(self.locked.rows(), &row.to_line())
+        file.write_all(&row.to_line())
     }
 
     /// Writes the state.

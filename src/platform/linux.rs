@@ -21,7 +21,8 @@ pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Runs `work` in a child with a session of its own and no open stdin, stdout or stderr, which lives on when this
-/// process, its group or its terminal go. Returns when the child has left the group.
+/// process, its group or its terminal go. When this returns the child has left the group, without having been waited for: a
+/// hook's time is Codex's.
 ///
 /// Must be called while the process has one thread: the child has only the calling one, so a lock held by another
 /// would stay held. Every role of ours is single-threaded up to here.
@@ -30,29 +31,40 @@ pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
 /// When no child could be started.
 pub fn run_detached(work: impl FnOnce()) -> io::Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
-    let (left, leaving) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     // SAFETY: one thread (see above); the child runs ordinary code with a copy of this process's memory.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            let _ = rustix::process::setsid();
+            begin_session();
             for stream in 0..3 {
                 // SAFETY: both are open descriptors of this process or replaced ones; dup2 takes no pointers.
                 unsafe { libc::dup2(null.as_raw_fd(), stream) };
             }
             let _ = std::env::set_current_dir("/");
-            let _ = rustix::io::write(&leaving, b".");
-            drop((left, leaving));
             super::begin_detached();
             work();
             super::exit_quietly()
         }
-        _ => {
-            drop(leaving);
-            // The byte, or the end of the pipe when the child is gone already.
-            let _ = rustix::io::read(&left, &mut [0u8; 1]);
+        child => {
+            // Out of the group before Codex learns that the hook is done. It fails where the child has been faster.
+            // SAFETY: setpgid takes no pointers.
+            unsafe { libc::setpgid(child, child) };
             Ok(())
         }
+    }
+}
+
+/// Begins a session of its own. The leader of a group may not, as which the parent may have made this process: its child may.
+fn begin_session() {
+    if rustix::process::setsid().is_ok() {
+        return;
+    }
+    // SAFETY: one thread, as in `run_detached`; what follows runs in the child alone.
+    match unsafe { libc::fork() } {
+        0 => _ = rustix::process::setsid(),
+        // Without room for another process, a group of its own must do.
+        -1 => {}
+        _ => super::exit_quietly(),
     }
 }
 

@@ -146,12 +146,18 @@ pub fn make_private_dir(path: &Path) -> io::Result<()> {
 /// Never: the metadata says it all.
 pub fn access(_path: &Path, found: &Metadata) -> io::Result<Access> {
     let owner = match found.uid() {
-        uid if uid == rustix::process::geteuid().as_raw() => Owner::User,
+        uid if uid == own_user() => Owner::User,
         0 => Owner::Administrator,
         _ => Owner::Other,
     };
     let (others_read, others_write) = (found.mode() & 0o055 != 0, found.mode() & 0o022 != 0);
     Ok(Access { owner, others_read, others_write })
+}
+
+/// The user this process runs as, asked once: a hook looks at many files.
+fn own_user() -> u32 {
+    static USER: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *USER.get_or_init(|| rustix::process::geteuid().as_raw())
 }
 
 /// The same for an open file.
