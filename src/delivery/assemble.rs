@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::codex::events::Version;
 use crate::codex::payload::json_fault;
+use crate::codex::rollout::conversation::{Conversation, Stop};
 use crate::codex::rollout::reader::Reader;
 use crate::codex::rollout::spawn::{self, Sought, SpawnCall};
 use crate::codex::rollout::{Fact, Record, SessionMeta};
@@ -204,7 +205,31 @@ pub fn read_turn(context: &Context, closing: &Closing, rows: Rows) -> Turn {
     let live = !matches!(closing.reason, Reason::Backfill);
     let git = cwd.filter(|_| live).map(|cwd| read_git(Path::new(cwd))).unwrap_or_default();
     let (records, scratch) = (records.into_iter().flatten(), scratch(context, closing));
-    fold(Evidence { closing, rows, meta, records, spawn, git, scratch })
+    let mut turn = fold(Evidence { closing, rows, meta, records, spawn, git, scratch });
+    if closing.profile.model_input {
+        turn.before = path.as_deref().map(|path| conversation_before(context, closing, path));
+    }
+    turn
+}
+
+/// What the model knew when a turn began.
+fn conversation_before(context: &Context, closing: &Closing, path: &Path) -> Conversation {
+    let turn = closing.turn.id.as_str();
+    let compressed = path.extension().is_some_and(|e| e == "zst");
+    let start = || if compressed { None } else { locate::find_turn_start(path, turn).ok().flatten() };
+    let end = closing.turn.rollout_from.or_else(start).unwrap_or(u64::MAX);
+    let stop = Stop { end, turn: closing.turn.rollout_from.is_none().then_some(turn) };
+    let find = |thread: &str| earlier_rollout(context, path, thread);
+    Conversation::before(path, stop, closing.profile.max_value_bytes, &find)
+}
+
+/// The rollout of a thread whose conversation another file goes on with.
+pub fn earlier_rollout(context: &Context, path: &Path, thread: &str) -> Option<PathBuf> {
+    let thread = ThreadId::parse(thread).ok()?;
+    let mut earlier = locate::earlier_parts(path, &thread);
+    earlier.sort();
+    let found = earlier.pop().or_else(|| locate::find_rollout(context.paths().codex(), &thread));
+    found.or_else(|| locate::find_beside(path, &thread)).filter(|found| found != path)
 }
 
 /// Folds a turn of the past from its own records.
@@ -212,12 +237,14 @@ pub fn past_turn(
     context: &Context,
     closing: &Closing,
     meta: &SessionMeta,
+    before: Option<Conversation>,
     records: impl Iterator<Item = Record>,
 ) -> Turn {
     let spawn = spawn_call(context, closing, Some(meta));
     let meta = Some(meta.clone());
     let (rows, git, scratch) = (rows::none(), Git::default(), scratch(context, closing));
-    fold(Evidence { closing, rows, meta, records, spawn, git, scratch })
+    let turn = fold(Evidence { closing, rows, meta, records, spawn, git, scratch });
+    Turn { before, ..turn }
 }
 
 /// Where the calls of a large turn go while it is assembled: nowhere if anything of them is to be written nowhere.

@@ -95,6 +95,11 @@ pub fn scan(
         return Ok(false);
     }
     numbering::count_earlier_parts(&mut turns, path);
+    if profile.model_input {
+        turns.follow_conversation(profile.max_value_bytes, &|thread| {
+            assemble::earlier_rollout(context, path, thread)
+        });
+    }
     let prices = Prices::load(context.paths(), profile.prices.as_deref());
     let recent = fs::metadata(path).is_ok_and(|m| file::age(&m) < STILL_RUNNING);
     let mut complete = true;
@@ -116,7 +121,8 @@ pub fn scan(
         }
         let closing = rollout.closing(&start);
         let meta = turns.meta().clone();
-        let mut turn = assemble::past_turn(context, &closing, &meta, turns.records());
+        let before = turns.conversation().cloned();
+        let mut turn = assemble::past_turn(context, &closing, &meta, before, turns.records());
         let outcome = turns.outcome();
         turn.number = turn.number.filter(|_| outcome.asked);
         let over = outcome.ended || outcome.followed || !recent;

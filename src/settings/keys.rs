@@ -99,7 +99,7 @@ pub const KEYS: &[Key] = &[
         "logging.model_input",
         &[var::LOG_MODEL_INPUT],
         "false",
-        "Record what the model is given beside prompts and results: instructions, context, the tools' schemas; each once a session",
+        "Record with each model call all that it was sent: instructions, context, the conversation so far, the tools' schemas; a playground can then repeat the call",
     ),
     key(
         "redact_secrets",

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::codex::payload::Usage;
+use crate::codex::rollout::conversation::Conversation;
 use crate::codex::rollout::{FileChange, Image};
 use crate::ids::{ThreadId, TurnId};
 use crate::time::Timestamp;
@@ -40,6 +41,8 @@ pub struct Turn {
     /// True if the user's own hook kept the prompt from the model, which had no part in the turn.
     pub blocked: bool,
     pub inputs: Vec<Message>,
+    /// What the model knew when the turn began; none where it is not to be recorded, or no rollout says.
+    pub before: Option<Conversation>,
     pub answer: Option<String>,
     pub about: About,
     pub calls: Shelf<ModelCall>,
@@ -171,6 +174,9 @@ pub struct ModelCall {
     /// Messages that were new to the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub input: Vec<Message>,
+    /// What the conversation was replaced by before these messages, with `logging.model_input`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Box<Conversation>>,
     /// The schemas of tools that were new to the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
@@ -253,6 +259,11 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
+    /// Returns the name the model used.
+    pub fn name_of_model(&self) -> &str {
+        self.model_name.as_deref().unwrap_or(&self.name)
+    }
+
     /// Returns whether a script of the model's made the call, known or not.
     pub fn is_nested(&self) -> bool {
         self.parent.is_some() || self.call_id.starts_with(NESTED_ID)

@@ -6,6 +6,7 @@
 //! for a turn is decided in `trace`.
 
 mod ahead;
+pub mod conversation;
 pub mod foreign;
 pub mod kinds;
 pub mod locate;
@@ -43,8 +44,12 @@ pub enum Fact {
     Context(Box<TurnContext>),
     TurnEnded(TurnEnd),
     User(UserMessage),
-    /// The images of the user message that comes next, whole where that message only names their paths.
-    UserImages(Vec<Image>),
+    /// A user message with images, which comes as a message too; the images are whole here where that one only names
+    /// their paths.
+    UserImages {
+        text: String,
+        images: Vec<Image>,
+    },
     /// A text the model is given that nobody typed: instructions of Codex's, the surroundings of the work. What a user
     /// typed comes in this form too, before it appears as a message.
     Given {
@@ -79,6 +84,8 @@ pub enum Fact {
     /// The history was replaced by a summary.
     Compacted {
         summary: String,
+        /// What the model has from here on, where the release says.
+        history: Option<Vec<Fact>>,
     },
     /// The bounds of a compaction.
     Compaction {
@@ -123,6 +130,16 @@ pub struct SessionMeta {
     pub git_remote: Option<String>,
     /// The model's instructions.
     pub instructions: Option<String>,
+    /// What stands before the first line, in another file.
+    pub goes_on_from: Option<HistoryBase>,
+}
+
+/// A place in the rollout of a thread: the conversation up to there is the beginning of another.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HistoryBase {
+    pub thread: String,
+    /// In bytes.
+    pub end: u64,
 }
 
 /// Origin of a subagent's thread.

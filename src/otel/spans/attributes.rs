@@ -10,8 +10,9 @@ use crate::codex::rollout::Image;
 use crate::otel::gen_ai::messages;
 use crate::otel::prices::Bill;
 use crate::otel::redact::{Class, Redactor};
+use crate::otel::spans::said::{Said, role_and_class};
 use crate::turn::shelf::Item;
-use crate::turn::{Message, ModelCall, Output, Role, ToolCall};
+use crate::turn::{Message, ModelCall, Output, ToolCall};
 
 /// Finds a call of the turn by its key.
 pub(super) type FindTool<'a, 't> = &'a dyn Fn(&str) -> Option<Item<'t, ToolCall>>;
@@ -136,12 +137,7 @@ impl<'a> Attributes<'a> {
         for (n, message) in messages.iter().enumerate() {
             let prefix = format!("llm.input_messages.{n}.message");
             let answered = message.call_id.as_ref().and_then(|id| tools(id));
-            let (role, class) = match message.role {
-                Role::Tool => ("tool", Class::ToolContent),
-                Role::User | Role::Agent | Role::Summary => ("user", Class::Prompt),
-                Role::System => ("system", Class::Prompt),
-                Role::Developer => ("developer", Class::Prompt),
-            };
+            let (role, class) = role_and_class(message.role);
             self.plain(format!("{prefix}.role"), role);
             if let Some(id) = &message.call_id {
                 let id = answered.as_ref().map_or(id.as_str(), |tool| &tool.call_id);
@@ -156,6 +152,35 @@ impl<'a> Attributes<'a> {
             };
             self.message_content(&prefix, class, text, images);
         }
+    }
+
+    /// Adds the messages of a whole conversation.
+    pub fn messages(&mut self, messages: &[Said]) {
+        for (n, said) in messages.iter().enumerate() {
+            let prefix = format!("llm.input_messages.{n}.message");
+            self.plain(format!("{prefix}.role"), said.role);
+            if let Some(id) = &said.answers {
+                self.plain(format!("{prefix}.tool_call_id"), id);
+            }
+            if said.asks.is_empty() || !said.text.is_empty() || !said.images.is_empty() {
+                self.message_content(&prefix, said.class, &said.text, &said.images);
+            }
+            for (asked, call) in said.asks.iter().enumerate() {
+                self.asked(&prefix, asked, &call.id, &call.name, &call.arguments);
+            }
+        }
+    }
+
+    fn asked(&mut self, prefix: &str, n: usize, id: &str, name: &str, arguments: &str) {
+        let at = format!("{prefix}.tool_calls.{n}.tool_call");
+        self.plain(format!("{at}.id"), id);
+        self.plain(format!("{at}.function.name"), name);
+        self.text_or_json(
+            format!("{at}.function.arguments"),
+            Class::ToolDetail,
+            arguments,
+            is_json(arguments),
+        );
     }
 
     /// Adds the schemas of the tools the model was given.
@@ -218,12 +243,10 @@ impl<'a> Attributes<'a> {
                 Output::Tool(id) => {
                     let tool = tools(id);
                     let tool = tool.as_deref();
-                    let at = format!("{prefix}.tool_calls.{asked}.tool_call");
-                    self.plain(format!("{at}.id"), tool.map_or(id.as_str(), |t| &t.call_id));
-                    self.plain(format!("{at}.function.name"), tool.map_or("", |t| t.name.as_str()));
-                    let arguments = tool.map_or("", |t| t.arguments.as_str());
-                    let key = format!("{at}.function.arguments");
-                    self.text_or_json(key, Class::ToolDetail, arguments, is_json(arguments));
+                    let id = tool.map_or(id.as_str(), |t| &t.call_id);
+                    let (name, arguments) =
+                        tool.map_or(("", ""), |t| (t.name.as_str(), t.arguments.as_str()));
+                    self.asked(prefix, asked, id, name, arguments);
                     asked += 1;
                 }
             }
@@ -239,6 +262,13 @@ impl<'a> Attributes<'a> {
         if let Some(messages) = messages::to_json(&self.list, "llm.output_messages.", None) {
             self.json("output.value", Class::Plain, &messages);
             self.plain("output.mime_type", "application/json");
+        }
+    }
+
+    /// Makes `output.value` of why a span failed, where nothing else stands there. The text has been through the redactor.
+    pub fn error_as_output(&mut self, message: &str) {
+        if !self.list.iter().any(|a| a.key == "output.value") {
+            self.value("output", Class::Plain, message);
         }
     }
 

@@ -8,10 +8,12 @@
 mod attributes;
 mod model;
 mod root;
+mod said;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod tool;
+mod whole_input;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -19,6 +21,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as WireStatus};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use crate::ids::digest;
@@ -109,6 +112,8 @@ struct Builder<'a> {
     sums: &'a Sums,
     trace_id: Vec<u8>,
     root_id: Vec<u8>,
+    /// Bytes that the inputs of the turn's calls may still take.
+    input_room: Cell<usize>,
 }
 
 /// What a span is about.
@@ -134,7 +139,8 @@ impl<'a> Builder<'a> {
         let own = ids::trace_id(&turn.root_thread, &turn.root_turn);
         let trace_id = outer.map_or(own, |o| o.trace).to_vec();
         let root_id = turn_span_id(turn, turn.part);
-        Builder { turn, profile, redactor, prices, sums, trace_id, root_id }
+        let input_room = Cell::new(whole_input::MOST_TURN_BYTES);
+        Builder { turn, profile, redactor, prices, sums, trace_id, root_id, input_room }
     }
 
     /// The spans of the turn: its own, then the others in the order in which they began.
@@ -249,12 +255,16 @@ impl<'a> Builder<'a> {
         span_id: Vec<u8>,
         name: String,
         (started, ended): (Timestamp, Timestamp),
-        attributes: Attributes,
+        mut attributes: Attributes,
         error: Option<(&str, Class, String)>,
     ) -> Span {
         let error = error.map(|(kind, class, message)| {
             (kind, self.redactor.text(class, &words_of(&message)).into_owned())
         });
+        // Some backends show only what stands there. An interrupt is no answer of anything that failed.
+        if let Some((_, message)) = error.as_ref().filter(|(kind, _)| *kind != INTERRUPTED) {
+            attributes.error_as_output(message);
+        }
         let status = match &error {
             None => WireStatus { code: StatusCode::Ok as i32, message: String::new() },
             Some((_, message)) => WireStatus { code: StatusCode::Error as i32, message: message.clone() },
@@ -362,5 +372,6 @@ fn exception(at: Timestamp, kind: &str, message: String) -> Event {
 }
 
 const FIRST_PART: &str = "0";
+const INTERRUPTED: &str = "TurnInterrupted";
 const PROMPT_LINE_BYTES: usize = 200;
 const NAME_BYTES: usize = 1024;

@@ -9,7 +9,7 @@ use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::otel::token_use;
 use crate::time::Timestamp;
-use crate::turn::{Compaction, Message, ModelCall, Output, Role};
+use crate::turn::{Compaction, ModelCall, Output, Role};
 
 impl Builder<'_> {
     /// One response of the model.
@@ -18,8 +18,7 @@ impl Builder<'_> {
         self.common(&mut a);
         self.model(&mut a, call.model.as_deref());
         self.request(&mut a, call);
-        a.input_messages(&call.input, &|key| self.tool_of(key));
-        a.tools(&call.tools);
+        self.input_of_call(&mut a, n, call);
         a.output_message(call, &|key| self.tool_of(key));
         if let Some(last) = call.input.last() {
             let tool = last.call_id.as_ref().and_then(|id| self.tool_of(id));
@@ -100,12 +99,9 @@ impl Builder<'_> {
     pub(super) fn model_of_turn(&self, a: &mut Attributes, whole: bool) {
         self.model(a, None);
         let first = self.turn.calls.first().filter(|_| whole && self.profile.model_input);
-        let given = first.iter().flat_map(|call| &call.input);
-        let given = given.filter(|message| !self.turn.inputs.contains(message));
-        let messages: Vec<Message> = given.chain(&self.turn.inputs).cloned().collect();
-        a.input_messages(&messages, &|key| self.tool_of(key));
-        if let Some(call) = &first {
-            a.tools(&call.tools);
+        match &first {
+            Some(call) => self.input_of_turn(a, call),
+            None => a.input_messages(&self.turn.inputs, &|key| self.tool_of(key)),
         }
         if let Some(answer) = &self.turn.answer {
             a.answer(answer);

@@ -101,6 +101,7 @@ fn turn() -> Turn {
         status: Status::Completed,
         blocked: false,
         inputs: vec![said(Role::User, "please build", None)],
+        before: None,
         answer: Some("it failed".into()),
         about: About { model: Some("gpt-5.5".into()), ..About::default() },
         calls: Shelf::from_iter([

@@ -1,6 +1,7 @@
 //! Where one model response ends and the next begins, whose usage is whose, and what a compaction replaced.
 
-use crate::codex::rollout::{ModelOutput, Record};
+use crate::codex::rollout::conversation::Conversation;
+use crate::codex::rollout::{Fact, ModelOutput, Record};
 use crate::time::Timestamp;
 use crate::turn::fold::given::Given;
 use crate::turn::fold::{Fold, usage};
@@ -72,6 +73,7 @@ impl Fold<'_> {
             started,
             ended: at,
             input,
+            base: self.base.take(),
             tools,
             output: Vec::new(),
             usage: None,
@@ -123,8 +125,13 @@ impl Fold<'_> {
     }
 
     /// The line that replaces the history: the response before it wrote the summary.
-    pub(super) fn compacted(&mut self, at: Timestamp, summary: String) {
+    pub(super) fn compacted(&mut self, at: Timestamp, summary: String, history: Option<Vec<Fact>>) {
         self.tell_untold_text();
+        if self.given.is_some() {
+            let mut base = Conversation::default();
+            base.take(&Fact::Compacted { summary: summary.clone(), history }, self.room.limit());
+            self.base = Some(Box::new(base));
+        }
         let wrote = |call: &ModelCall| match &call.output[..] {
             [.., Output::Text(text)] => !text.is_empty() && summary.contains(text.as_str()),
             _ => false,

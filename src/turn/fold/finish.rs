@@ -72,6 +72,7 @@ impl Fold<'_> {
             status,
             blocked,
             inputs,
+            before: None,
             answer,
             about: self.about(closing, meta, git),
             calls,

@@ -24,6 +24,7 @@ mod usage;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::codex::rollout::conversation::Conversation;
 use crate::codex::rollout::spawn::SpawnCall;
 use crate::codex::rollout::{
     Fact, Image, Record, SessionMeta, ThreadSettings, ToolDetail, ToolOutput, TurnBeginning, TurnContext,
@@ -92,6 +93,8 @@ struct Fold<'a> {
     user_images: Vec<Image>,
     /// None where it is not to be recorded.
     given: Option<Given>,
+    /// What replaced the conversation, for the next call.
+    base: Option<Box<Conversation>>,
     calls: Shelf<ModelCall>,
     /// True once the last call is finished: the model's next output is another response.
     sealed: bool,
@@ -136,6 +139,7 @@ impl<'a> Fold<'a> {
             inputs: Vec::new(),
             user_images: Vec::new(),
             given: closing.profile.model_input.then(Given::default),
+            base: None,
             calls: Shelf::new(scratch),
             sealed: false,
             pending: Vec::new(),
@@ -221,7 +225,7 @@ impl<'a> Fold<'a> {
                 self.context = Some(*context);
                 self.input_arrived(at, None);
             }
-            Fact::UserImages(images) => self.user_images = images,
+            Fact::UserImages { images, .. } => self.user_images = images,
             Fact::Given { developer, text } => {
                 let role = if developer { Role::Developer } else { Role::User };
                 self.given.iter_mut().for_each(|given| given.message(role, text.clone()));
@@ -261,7 +265,7 @@ impl<'a> Fold<'a> {
                 }
                 self.sealed = true;
             }
-            Fact::Compacted { summary } => self.compacted(at, summary),
+            Fact::Compacted { summary, history } => self.compacted(at, summary, history),
             Fact::Compaction { started, completed } => self.compaction(at, started, completed),
             Fact::Subagent { call_id, kind, thread, .. } => {
                 if kind == "started" {

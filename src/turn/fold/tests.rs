@@ -186,7 +186,7 @@ fn compaction_clears_what_waited_for_the_model() {
     let turn = folded(
         vec![
             (100, user("old")),
-            (200, Fact::Compacted { summary: "summary".into() }),
+            (200, Fact::Compacted { summary: "summary".into(), history: None }),
             (300, said("a")),
             (400, used("r1")),
         ],

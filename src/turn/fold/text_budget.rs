@@ -19,6 +19,11 @@ impl Room {
         Room { limit, left }
     }
 
+    /// Most bytes of a text.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Cuts the texts of a fact. A tool's output is cut by [`Room::text`], once it has been looked at.
     pub fn fit(&mut self, fact: &mut Fact) {
         match fact {
@@ -29,7 +34,7 @@ impl Room {
             Fact::AgentMessage { text, .. } | Fact::AssistantEvent { text } => self.text(text),
             Fact::Given { text, .. } => self.text(text),
             Fact::Tools { schemas } => schemas.iter_mut().for_each(|schema| self.json(schema)),
-            Fact::Compacted { summary: text } | Fact::Error { message: text } => self.text(text),
+            Fact::Compacted { summary: text, .. } | Fact::Error { message: text } => self.text(text),
             Fact::Output(ModelOutput::Message { text } | ModelOutput::Reasoning { text }) => self.text(text),
             Fact::Output(ModelOutput::Call(request)) => {
                 self.json(&mut request.arguments);

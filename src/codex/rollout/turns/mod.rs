@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod open;
@@ -16,6 +16,7 @@ mod open;
 pub use self::open::Outcome;
 use self::open::{Name, Open};
 use super::ahead::Ahead;
+use super::conversation::Conversation;
 use super::reader::Reader;
 use super::{Fact, ModelOutput, Record, SessionMeta, TurnEnd};
 use crate::ids::{ThreadId, TurnId};
@@ -40,6 +41,8 @@ pub struct Turns<R: Iterator<Item = Record> = Reader> {
     /// The settings in force: Codex writes them before the line that begins a turn.
     settings: Option<Record>,
     goal: Option<Record>,
+    /// What the model knows, and how long its texts may be; none where nobody asks.
+    conversation: Option<(Conversation, usize)>,
     /// The turn being read.
     open: Open,
 }
@@ -82,6 +85,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             counted: None,
             settings: None,
             goal: None,
+            conversation: None,
             open: Open::default(),
         })
     }
@@ -133,6 +137,17 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             self.open.own = true;
             return Some(TurnStart { id, number: self.count + 1, at, root_turn });
         }
+    }
+
+    /// Follows what the model knows from here on, with texts of at most `limit` bytes. `find` knows where the rollout of a
+    /// thread lies.
+    pub fn follow_conversation(&mut self, limit: usize, find: &dyn Fn(&str) -> Option<PathBuf>) {
+        self.conversation = Some((Conversation::at_beginning(&self.meta, limit, find), limit));
+    }
+
+    /// What the model knows at this place, if that is followed.
+    pub fn conversation(&self) -> Option<&Conversation> {
+        self.conversation.as_ref().map(|(conversation, _)| conversation)
     }
 
     /// Goes on counting after as many turns of the thread in earlier files.
@@ -201,7 +216,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
                     next += 1;
                 }
                 let said = self.records.look(next);
-                matches!(said, Some(Record { fact: Fact::User(_) | Fact::UserImages(_), .. }))
+                matches!(said, Some(Record { fact: Fact::User(_) | Fact::UserImages { .. }, .. }))
             }
             _ => false,
         })
@@ -274,6 +289,9 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         }
         if let Fact::TokenCount { .. } = record.fact {
             self.counted = Some(record.clone());
+        }
+        if let Some((conversation, limit)) = &mut self.conversation {
+            conversation.take(&record.fact, *limit);
         }
         match record.fact {
             Fact::Settings(_) => self.settings = Some(record.clone()),

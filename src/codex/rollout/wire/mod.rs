@@ -55,7 +55,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Record>, serde_json::Error> {
         "session_meta" => Some(Fact::Session(Box::new(session_meta(&payload)))),
         "turn_context" => Some(Fact::Context(Box::new(turn_context(&payload)))),
         "token_usage_record" => response_usage(&payload),
-        "compacted" => Some(Fact::Compacted { summary: text(&payload, "message").unwrap_or_default() }),
+        "compacted" => Some(compacted(&payload)),
         "response_item" => response_item(&payload),
         _ => event(&payload),
     };
@@ -80,6 +80,14 @@ fn bare(line: Value) -> Option<Record> {
         Some(_) => response_item(&line),
     };
     fact.map(|fact| Record { at, turn: None, fact })
+}
+
+fn compacted(payload: &Value) -> Fact {
+    let history = payload.get("replacement_history").and_then(Value::as_array);
+    Fact::Compacted {
+        summary: text(payload, "message").unwrap_or_default(),
+        history: history.map(|items| items.iter().filter_map(response_item).collect()),
+    }
 }
 
 fn response_usage(payload: &Value) -> Option<Fact> {

@@ -15,7 +15,7 @@ pub(super) fn response_item(payload: &Value) -> Option<Fact> {
         }
         "message" if text(payload, "role").as_deref() == Some("user") => {
             let (text, images) = content(payload.get("content")?);
-            if images.is_empty() { given(false, text) } else { Some(Fact::UserImages(images)) }
+            if images.is_empty() { given(false, text) } else { Some(Fact::UserImages { text, images }) }
         }
         "message" if text(payload, "role").is_some_and(|role| role == "developer" || role == "system") => {
             let (text, _) = content(payload.get("content")?);

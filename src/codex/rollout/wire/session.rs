@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::{SessionMeta, SubagentSource, TurnContext};
-use super::value::{kind_name, text};
+use super::super::{HistoryBase, SessionMeta, SubagentSource, TurnContext};
+use super::value::{count, kind_name, text};
 
 pub(super) fn session_meta(payload: &Value) -> SessionMeta {
     let git = payload.get("git").unwrap_or(&Value::Null);
@@ -26,7 +26,12 @@ pub(super) fn session_meta(payload: &Value) -> SessionMeta {
             .get("base_instructions")
             .and_then(|given| text(given, "text").or_else(|| given.as_str().map(str::to_owned)))
             .or_else(|| text(payload, "instructions")),
+        goes_on_from: payload.get("history_base").and_then(history_base),
     }
+}
+
+fn history_base(base: &Value) -> Option<HistoryBase> {
+    Some(HistoryBase { thread: text(base, "thread_id")?, end: count(base, "end_byte_offset")? })
 }
 
 /// `"review"`, or `{"thread_spawn": {…}}`, or `{"other": "name"}`.

@@ -267,7 +267,11 @@ fn whole_images_replace_their_paths() {
     let message = |images| Fact::User(UserMessage { text: "look".into(), images });
     for (whole, kept) in [(vec![image("data:1")], "data:1"), (vec![image("a"), image("b")], "/tmp/x.png")] {
         let turn = Told::by_rollout()
-            .lines([(10, Fact::UserImages(whole)), (20, message(vec![image("/tmp/x.png")])), (30, said("a"))])
+            .lines([
+                (10, Fact::UserImages { text: String::new(), images: whole }),
+                (20, message(vec![image("/tmp/x.png")])),
+                (30, said("a")),
+            ])
             .folded();
         assert_eq!((&turn.inputs[0].images[..], turn.inputs.len()), (&[image(kept)][..], 1));
     }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn compacted(summary: &str) -> Fact {
-    Fact::Compacted { summary: summary.into() }
+    Fact::Compacted { summary: summary.into(), history: None }
 }
 
 fn bounds(started: i64, completed: i64) -> Fact {

@@ -169,7 +169,7 @@ fn blocked_prompt_is_withheld() {
 
 #[test]
 fn turn_that_did_something_was_not_blocked() {
-    let compacted = Fact::Compacted { summary: "s".into() };
+    let compacted = Fact::Compacted { summary: "s".into(), history: None };
     for (fact, end) in [
         (user("hi"), completed(None, None)),
         (said("a"), completed(None, None)),
@@ -208,7 +208,10 @@ fn old_turn_without_its_answer_failed() {
     for (lines, why) in [
         ([(100, user("hi")), (200, said("a"))], "it has an answer"),
         ([(200, call("c", "")), (250, used("r"))], "the release tells failures"),
-        ([(200, call("c", "")), (250, Fact::Compacted { summary: "s".into() })], "it compacted"),
+        (
+            [(200, call("c", "")), (250, Fact::Compacted { summary: "s".into(), history: None })],
+            "it compacted",
+        ),
     ] {
         assert_eq!(told(lines).closed(Reason::Backfill).folded().status, Status::Completed, "{why}");
     }
@@ -220,7 +223,10 @@ fn answer_is_the_last_response_s_last_text() {
     assert_eq!(told([(1, said("a")), (2, said("b")), (3, used("r"))]).as_deref(), Some("b"));
     assert_eq!(told([(1, said("a")), (2, call("c", "")), (3, used("r"))]), None, "it asks for a tool");
     let summed = [(1, said("a")), (2, answered("c", "r")), (3, said("sum"))];
-    let turn = Told::by_rollout().lines(summed).line(4, Fact::Compacted { summary: "sum".into() }).folded();
+    let turn = Told::by_rollout()
+        .lines(summed)
+        .line(4, Fact::Compacted { summary: "sum".into(), history: None })
+        .folded();
     assert_eq!(turn.answer.as_deref(), Some("a"), "a summary answers nobody");
 }
 

@@ -28,7 +28,7 @@ fn every_text_of_a_response_is_cut() {
         .lines([
             (6, Fact::AssistantEvent { text: format!("event {}", long()) }),
             (7, used("r")),
-            (8, Fact::Compacted { summary: long() }),
+            (8, Fact::Compacted { summary: long(), history: None }),
         ])
         .folded();
     let texts: Vec<String> = turn
