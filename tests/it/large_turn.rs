@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use arize_codex::codex::rollout::turns::Turns;
 use arize_codex::codex::rollout::{Fact, ModelOutput, Record};
+use arize_codex::ids::ThreadId;
 use arize_codex::otel::prices::Prices;
 use arize_codex::otel::spans::TurnSpans;
 use arize_codex::turn::Git;
@@ -136,6 +138,56 @@ fn turn_of_12000_calls_needs_little_memory() {
         let spans = if tree == "turn" { "12,001" } else { "24,002" };
         assert!(said.contains(&format!("1 turn found, {spans} spans, 1 turn delivered")), "{said}");
     }
+}
+
+/// The same turn live: hooks have written two rows for each call, and Stop leaves the rest to a process of its own.
+#[test]
+fn live_turn_of_12000_calls_needs_little_memory() {
+    for tree in ["turn", "calls"] {
+        let lab = Lab::new(&format!("target: local, span_tree: {tree}"));
+        let rollout = lab.folder().join(format!("rollout-2026-11-22T00-00-00-{THREAD}.jsonl"));
+        write_rollout(&rollout, 12_000).unwrap();
+        call_within_64_mib(&lab, &rollout, "session", "UserPromptSubmit", r#","prompt":"do it""#);
+        write_rows(&lab.paths().thread_rows(&ThreadId::parse(THREAD).unwrap()), 12_000).unwrap();
+        call_within_64_mib(&lab, &rollout, "stop", "Stop", r#","last_assistant_message":"done""#);
+        while !lab.processes().is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let listed = String::from_utf8(lab.run(&["list", "--json"]).stdout).unwrap();
+        assert!(listed.contains(r#""tool_calls": 12000"#), "{tree}: {listed} {}", lab.log());
+        assert!(fs::read_dir(lab.paths().closing()).unwrap().next().is_none(), "{tree}: {}", lab.log());
+    }
+}
+
+/// Calls a role that may take 64 MiB, as may what it starts.
+fn call_within_64_mib(lab: &Lab, rollout: &Path, role: &str, event: &str, more: &str) {
+    let named =
+        format!(r#""session_id":"{THREAD}","turn_id":"{TURN}","transcript_path":"{}""#, rollout.display());
+    let payload = format!(r#"{{"hook_event_name":"{event}",{named},"cwd":"/"{more}}}"#);
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -d 65536; exec \"$0\" hook \"$1\""])
+        .args([env!("CARGO_BIN_EXE_arize-codex"), role])
+        .env_clear()
+        .env("HOME", lab.folder())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(payload.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// Adds what hooks write before and after each call.
+fn write_rows(path: &Path, calls: u64) -> std::io::Result<()> {
+    let mut out = BufWriter::new(File::options().append(true).open(path)?);
+    for n in 0..calls {
+        let at = 1_795_305_600_010_000_000 + 50_000_000 * n;
+        let (id, input) = (format!("call-{n}"), json!({"command": format!("echo {n}")}));
+        let before = json!({"row": "pre_tool_use", "at": at, "turn": TURN, "call_id": id, "name": "Bash", "input": input});
+        let output = "a line of output\n".repeat(8);
+        let after = json!({"row": "post_tool_use", "at": at + 2_000_000, "turn": TURN, "call_id": id, "name": "Bash", "output": output});
+        writeln!(out, "{before}\n{after}")?;
+    }
+    out.flush()
 }
 
 fn write_rollout(path: &Path, calls: u64) -> std::io::Result<()> {
