@@ -210,7 +210,10 @@ fn follows(t: &[u8], start: usize, end: usize, gap: usize, name: Name) -> Option
         _ if FLAG_LEAD.find(before).is_some() => Some((Place::Flag, gap)),
         b'"' | b'\'' if !name.short => Some((Place::Quoted, gap)),
         _ if t[gap..].starts_with(b"REG_") => Some((Place::Column, blanks(t, gap + 6, MOST_BLANKS))),
-        _ if gap > end + 1 && line_start(t, start, NAME) == start => Some((Place::Column, gap)),
+        // A report of tests has `PASS` and a file.
+        _ if gap > end + 1 && !name.short && line_start(t, start, NAME) == start => {
+            Some((Place::Column, gap))
+        }
         _ => None,
     }
 }

@@ -183,6 +183,15 @@ fn truths_stay() {
         "secretName: wildcard-tls-cert",
         "Authorization: AWS4-HMAC-SHA256",
         "integrity=\"sha384-oqVuAfXRKap7fdgcCY5uykM6+R9GqQ8K/uxy9rx7HNQlGYl1kPzQho1wx4JwY8wC\"",
+        "PASS  tests/common/secp256k1.test.ts",
+        "[tool.plugins]\nv1password = client.auth.v1:PasswordLoader",
+        "\"storage_key\": \"0x3a686561707061676573\"",
+        "createElement(\"label\", null, \"Password:\"),x1?createElement(\"code\")",
+        "appKey: /[a-zA-Z0-9-._]+/",
+        "client_secret: {\n  value: terraform.stringOf1(this._clientSecret),",
+        "AWS4-HMAC-SHA256 Credential=H20ABqCkLZID4rLe/20220809/us-east-1/s3/aws4_request",
+        "abfss://c047b3e34e89407a98d7cf9949ae92a3@account.dfs.core.windows.net/x",
+        "see https://user@pass:example.com:1234/foo/bar?baz",
         "ETag: \"33a64df551425fcc55e4d42a148795d9f25f89d4\"",
     ] {
         assert_eq!(scrubber().scrub(text), text);
