@@ -21,8 +21,6 @@ pub struct Case {
     pub against: &'static str,
     /// How often that row's time it may take.
     pub limit: Option<f64>,
-    /// How many microseconds more than that row it may take.
-    pub extra: Option<f64>,
     pub peak_kib: Option<i64>,
     /// State files to lay down before each run, so that all runs find the same.
     found: Vec<(PathBuf, Vec<u8>)>,
@@ -37,7 +35,7 @@ pub struct Case {
 impl Case {
     fn new(name: &'static str, program: PathBuf, home: &Path, payload: Payload) -> Case {
         let (arguments, home) = (Vec::new(), home.to_path_buf());
-        let (against, limit, extra, peak_kib) = (TRUE, None, None, None);
+        let (against, limit, peak_kib) = (FLOOR, None, None);
         let (found, starts_flusher, hangs, python) = (Vec::new(), false, false, None);
         Case {
             name,
@@ -47,7 +45,6 @@ impl Case {
             payload,
             against,
             limit,
-            extra,
             peak_kib,
             found,
             starts_flusher,
@@ -86,11 +83,23 @@ impl Case {
         Case { python: Some((what, micros)), ..self }
     }
 
-    /// Lays down what the run changes or uses up.
+    /// Lays down what the run changes or uses up, and takes away what it adds.
     pub fn prepare(&mut self) {
+        if let Some((path, _)) = self.found.first() {
+            let rows = path.with_file_name(format!("spans_{THREAD}.jsonl"));
+            let _ = fs::remove_file(rows);
+        }
         for (path, content) in &self.found {
             fs::write(path, content).expect("the state of a turn");
         }
+    }
+
+    /// Runs once more, to count the system calls.
+    pub fn system_calls(&mut self) -> Option<usize> {
+        self.prepare();
+        let calls = spawn::system_calls(&self.program, &self.arguments, &self.home, &self.payload);
+        self.settle();
+        calls
     }
 
     /// Lets the process that a run has left behind come to its end, so that it disturbs no other run.
@@ -124,41 +133,62 @@ pub fn all(folder: &Path) -> Vec<Case> {
     let bin = folder.join("bin");
     let role = |name: &str| bin.join(format!("arize-hook-codex-{name}"));
     let (tool, session, stop) = (role("tool"), role("session"), role("stop"));
-    let small = |event: &str, more: &str| Payload::Pipe(payload(event, more, 1024));
+    let rollout = folder.join("session.jsonl");
+    write_rollout(&rollout, 1 << 20);
+    let small = |event: &str, more: &str| {
+        Payload::Pipe(payload(event, &format!(r#"{more},"transcript_path":"{}""#, rollout.display()), 1024))
+    };
     let plain = home(folder, "plain", "target: local");
+    let second = home(folder, "second", "target: local");
     let idle = home(folder, "idle", "target: local");
     let told = home(folder, "told", "target: local");
     spawn::run(&session, &[], &plain, &small("UserPromptSubmit", PROMPT));
     spawn::run(&session, &[], &idle, &small("SessionStart", SOURCE));
     spawn::run(&session, &[], &told, &small("UserPromptSubmit", PROMPT));
+    spawn::run(&session, &[], &second, &small("UserPromptSubmit", PROMPT));
+    end_turn(&stop, &second, &small("Stop", DONE));
     let large = folder.join("large.json");
     fs::write(&large, payload("PostToolUse", RESPONSE, 1 << 20)).expect("a payload");
-    let fast = cfg!(target_env = "musl");
-    let (tool_limit, session_limit) = if fast { (0.6, 1.0) } else { (1.5, 2.2) };
+    let asks = home(folder, "asks", "target: local");
+    spawn::run(&session, &[], &asks, &small("UserPromptSubmit", PROMPT));
+    let floor =
+        nothing(folder).expect("the x86_64-unknown-linux-musl target for the program all are compared with");
+    let to_a_file = vec!["-c".into(), format!("exec cat >{}", folder.join("cat").display()).into()];
     let mut cases = vec![
-        Case::new(TRUE, "/bin/true".into(), &plain, small("PreToolUse", TOOL)),
-        Case::new("tool", tool.clone(), &plain, small("PreToolUse", TOOL))
-            .at_most(tool_limit, TRUE)
+        Case::new(FLOOR, floor, &plain, small("PreToolUse", TOOL)),
+        Case::new("/bin/true", "/bin/true".into(), &plain, small("PreToolUse", TOOL)),
+        Case::new("tool", tool.clone(), &plain, small("PreToolUse", TOOL)).at_most(2.0, FLOOR).peak(4096),
+        Case::new("before a model request", tool.clone(), &asks, small("PreModelRequest", REQUEST))
+            .at_most(2.0, FLOOR)
             .peak(4096),
-        Case::new("session", session, &plain, small("UserPromptSubmit", PROMPT))
-            .at_most(session_limit, TRUE)
+        Case::new("after a model request", tool.clone(), &asks, small("PostModelRequest", ANSWERED))
+            .at_most(2.0, FLOOR)
             .peak(4096),
-        Case::new(CAT, "/bin/sh".into(), &plain, Payload::File(large.clone())),
+        Case::new("session, a new prompt", session.clone(), &second, small("UserPromptSubmit", PROMPT))
+            .at_most(3.0, FLOOR)
+            .peak(4096)
+            .finds_state(),
+        Case::new("session, its start", session, &idle, small("SessionStart", SOURCE))
+            .at_most(3.0, FLOOR)
+            .peak(4096)
+            .finds_state(),
+        Case {
+            arguments: to_a_file,
+            ..Case::new(CAT, "/bin/sh".into(), &plain, Payload::File(large.clone()))
+        },
         Case::new("tool, 1 MiB response", tool, &plain, Payload::File(large))
             .at_most(3.0, CAT)
             .peak(16384)
             .finds_state(),
-        Case::new("notify", role("notify"), &told, Payload::None)
-            .finds_state()
-            .leaves_flusher()
-            .in_python("sending", PYTHON_SENDING),
+        Case {
+            arguments: vec![NOTIFY.into()],
+            ..Case::new("notify", role("notify"), &told, Payload::None)
+                .finds_state()
+                .leaves_flusher()
+                .in_python("sending", PYTHON_SENDING)
+        },
     ];
-    cases[3].arguments = vec!["-c".into(), format!("exec cat >{}", folder.join("cat").display()).into()];
-    cases[5].arguments = vec![NOTIFY.into()];
     cases.extend(notifies(&role("notify"), folder));
-    if let Some(nothing) = nothing(folder) {
-        cases.insert(1, Case::new("reads stdin and ends", nothing, &plain, small("PreToolUse", TOOL)));
-    }
     cases.extend(stops(&bin, &stop, folder));
     cases
 }
@@ -184,6 +214,14 @@ fn notifies(notify: &Path, folder: &Path) -> Vec<Case> {
             .leaves_hung_flusher()
             .in_python("with a hung backend", PYTHON_HUNG),
     ]
+}
+
+/// Ends a turn and lets it be assembled, so that the next prompt begins another.
+fn end_turn(stop: &Path, home: &Path, payload: &Payload) {
+    spawn::run(stop, &[], home, payload);
+    while spawn::any_in(home) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
 /// Settings of a backend whose connections are taken by the system, where nobody answers.
@@ -236,7 +274,7 @@ fn stops(bin: &Path, stop: &Path, folder: &Path) -> Vec<Case> {
         let case = case.peak(16384).finds_state();
         let case = if name == HUNG { case.leaves_hung_flusher() } else { case.leaves_flusher() };
         cases.push(match name {
-            STOP => Case { extra: Some(2000.0), ..case },
+            STOP => case.at_most(5.0, FLOOR),
             _ => case.at_most(1.2, STOP),
         });
     }
@@ -282,7 +320,7 @@ pub fn home(folder: &Path, name: &str, yaml: &str) -> PathBuf {
     home
 }
 
-fn state(home: &Path) -> PathBuf {
+pub fn state(home: &Path) -> PathBuf {
     home.join(".arize/harness/state/codex")
 }
 
@@ -296,13 +334,16 @@ pub fn nothing(folder: &Path) -> Option<PathBuf> {
     rustc.output().ok()?.status.success().then_some(out)
 }
 
-const TRUE: &str = "/bin/true";
+const FLOOR: &str = "a static program that reads its input and ends";
 const CAT: &str = "cat of 1 MiB to a file";
 const HUNG: &str = "Stop, hung backend";
 const STOP: &str = "Stop of 50 calls";
 pub const THREAD: &str = "019a0000-0000-7000-8000-000000000001";
 pub const TURN: &str = "019b0000-0000-7000-8000-000000000001";
 pub const PROMPT: &str = r#","prompt":"do it""#;
+const REQUEST: &str = r#","request_id":"r1","attempt_number":1,"kind":"sampling""#;
+const ANSWERED: &str =
+    r#","request_id":"r1","attempt_number":1,"kind":"sampling","status":"completed","response_id":"resp_1""#;
 const SOURCE: &str = r#","source":"startup""#;
 pub const TOOL: &str = r#","tool_name":"Bash","tool_use_id":"call-1","tool_input":{"command":"ls"}"#;
 pub const RESPONSE: &str = r#","tool_name":"Bash","tool_use_id":"call-1""#;

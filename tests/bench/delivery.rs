@@ -122,14 +122,14 @@ fn span(number: u64) -> Span {
 }
 
 /// A backend on loopback that keeps what it is sent.
-struct Backend {
-    address: SocketAddr,
+pub struct Backend {
+    pub address: SocketAddr,
     /// The compressed requests, in the order in which they were acknowledged.
     bodies: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Backend {
-    fn start(pause: Duration) -> Backend {
+    pub fn start(pause: Duration) -> Backend {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its number");
         let bodies = Arc::new(Mutex::new(Vec::new()));
@@ -143,17 +143,18 @@ impl Backend {
         Backend { address, bodies }
     }
 
+    /// How many spans have arrived.
+    pub fn spans(&self) -> usize {
+        self.bodies.lock().expect("the requests").iter().map(|body| spans_in(body).len()).sum()
+    }
+
     /// Holds what arrived against what was sent; returns how many requests it came in.
     fn check(&self, turns: u64) -> usize {
         let bodies = self.bodies.lock().expect("the requests");
         let mut last: BTreeMap<u64, u64> = BTreeMap::new();
         let mut count = 0;
         for body in bodies.iter() {
-            let mut plain = Vec::new();
-            GzDecoder::new(body.as_slice()).read_to_end(&mut plain).expect("a compressed request");
-            let request = ExportTraceServiceRequest::decode(plain.as_slice()).expect("a request");
-            let scopes = request.resource_spans.into_iter().flat_map(|r| r.scope_spans);
-            for span in scopes.flat_map(|s| s.spans) {
+            for span in spans_in(body) {
                 let number = u64::from_be_bytes(span.span_id.try_into().expect("an id"));
                 let thread = number / SPANS % THREADS;
                 assert!(last.insert(thread, number) < Some(number), "span {number} came out of order");
@@ -163,6 +164,13 @@ impl Backend {
         assert_eq!(count, turns * SPANS, "each span once");
         bodies.len()
     }
+}
+
+fn spans_in(body: &[u8]) -> Vec<Span> {
+    let mut plain = Vec::new();
+    GzDecoder::new(body).read_to_end(&mut plain).expect("a compressed request");
+    let request = ExportTraceServiceRequest::decode(plain.as_slice()).expect("a request");
+    request.resource_spans.into_iter().flat_map(|r| r.scope_spans).flat_map(|s| s.spans).collect()
 }
 
 fn serve(stream: TcpStream, pause: Duration, kept: &Mutex<Vec<Vec<u8>>>) {

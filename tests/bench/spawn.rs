@@ -1,5 +1,8 @@
 //! One run: posix_spawn, wait4, the time between them and the peak memory the system tells.
-#![expect(unsafe_code, reason = "only wait4 tells a child's peak memory, and std has no safe form of it")]
+#![expect(
+    unsafe_code,
+    reason = "only wait4 tells a child's peak memory, and std has no safe form of it or of prctl"
+)]
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,6 +16,8 @@ use std::time::{Duration, Instant};
 pub struct Run {
     pub took: Duration,
     pub peak_kib: i64,
+    /// Pages the process touched for the first time.
+    pub faults: i64,
 }
 
 /// What a program gets on stdin.
@@ -41,7 +46,30 @@ pub fn run(program: &Path, arguments: &[OsString], home: &Path, payload: &Payloa
     #[expect(clippy::zombie_processes, reason = "wait4 below collects it, and tells its memory too")]
     let child = command.spawn().expect("the program to start");
     let usage = wait(child.id());
-    Run { took: began.elapsed(), peak_kib: usage.ru_maxrss }
+    Run { took: began.elapsed(), peak_kib: usage.ru_maxrss, faults: usage.ru_minflt }
+}
+
+/// How many system calls the process makes, counted by strace; `None` where there is none. What it leaves behind is not
+/// counted.
+pub fn system_calls(program: &Path, arguments: &[OsString], home: &Path, payload: &Payload) -> Option<usize> {
+    let calls = home.join("system-calls");
+    let mut traced = vec!["-qq".into(), "-o".into(), calls.clone().into(), program.into()];
+    traced.extend(arguments.iter().cloned());
+    let strace = Path::new("/usr/bin/strace");
+    strace.exists().then(|| run(strace, &traced, home, payload))?;
+    Some(std::fs::read_to_string(calls).ok()?.lines().filter(|line| line.contains('(')).count())
+}
+
+/// Makes this program the parent of processes whose own parent has ended, so that it learns their memory.
+pub fn adopt_orphans() {
+    // SAFETY: prctl(PR_SET_CHILD_SUBREAPER) takes no pointers.
+    let done = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    assert_eq!(done, 0, "the system lets it adopt processes");
+}
+
+/// Waits for an adopted process and returns its peak memory in KiB.
+pub fn wait_for_orphan() -> i64 {
+    wait(u32::MAX).ru_maxrss
 }
 
 fn wait(pid: u32) -> libc::rusage {
@@ -51,7 +79,8 @@ fn wait(pid: u32) -> libc::rusage {
         let mut usage: libc::rusage = std::mem::zeroed();
         (libc::wait4(pid.cast_signed(), &mut status, 0, &mut usage), usage)
     };
-    assert_eq!((waited, status), (pid.cast_signed(), 0), "the program failed");
+    let any = pid == u32::MAX;
+    assert!((any || waited == pid.cast_signed()) && status == 0, "the program failed");
     usage
 }
 
