@@ -147,7 +147,7 @@ impl Paths {
     }
 
     /// One empty file for each Codex process and thread that hooks were called for.
-    pub fn live(&self) -> PathBuf {
+    pub fn running_processes(&self) -> PathBuf {
         self.state().join("live")
     }
 

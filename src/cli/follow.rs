@@ -376,7 +376,7 @@ mod tests {
         assert!(first.contains(&"300 ms  Model call 1".to_owned()), "{first:?}");
         assert!(
             printed(&mut lines, &running(9, 1001)).is_empty(),
-            "a model's call is told once, whatever its id"
+            "a model's call is reported once, whatever its id"
         );
         assert_eq!(printed(&mut lines, &running(9, 700)), ["700 ms  Bash"]);
     }

@@ -214,7 +214,7 @@ struct Missing {
 }
 
 fn is_priced(used: &TokenUse, prices: &Prices) -> bool {
-    let known = TokenUse { untold: 0, ..used.clone() };
+    let known = TokenUse { unreported: 0, ..used.clone() };
     Bill::of([&known], prices).known().is_some()
 }
 

@@ -14,7 +14,7 @@ use crate::context::{Context, Paths};
 use crate::delivery;
 use crate::delivery::acknowledged;
 use crate::delivery::archive;
-use crate::delivery::archive::Place;
+use crate::delivery::archive::DeliveryState;
 use crate::delivery::outbox;
 use crate::ids::ThreadId;
 
@@ -51,10 +51,10 @@ pub fn run(
     }
     let filter = selectors.at(context);
     if !delivery::flush::is_running(paths) {
-        acknowledged::settle(paths);
+        acknowledged::recover(paths);
     }
     for item in archive::items(paths)
-        .filter(|i| !matches!(i.place, Place::Waiting | Place::Dry) && filter.takes(&i.head))
+        .filter(|i| !matches!(i.place, DeliveryState::Waiting | DeliveryState::Dry) && filter.takes(&i.head))
     {
         moved += u64::from(outbox::move_back(paths, &item.head.key)?);
     }

@@ -12,7 +12,7 @@ use super::view::text::{first_line, fit, folder_name, local, place_name, short_i
 use super::view::{draw, markdown, spent};
 use super::{exit, follow, html};
 use crate::context::{Context, Paths};
-use crate::delivery::archive::Place;
+use crate::delivery::archive::DeliveryState;
 use crate::delivery::in_part;
 use crate::otel::prices::Prices;
 use crate::otel::resource::Decoration;
@@ -179,7 +179,7 @@ pub(super) fn picture(
 /// What the backend said of a turn that it took in part only, a line each.
 fn missing_at_backend(trace: &Trace, paths: &Paths, terminal: Terminal) -> String {
     let mut out = String::new();
-    for item in trace.items.iter().filter(|item| item.place == Place::SentInPart) {
+    for item in trace.items.iter().filter(|item| item.place == DeliveryState::SentInPart) {
         let why = in_part::why(paths, &item.head.key).unwrap_or_default();
         terminal.paint_into(&mut out, Style::Bad, &first_line(&why));
         out.push('\n');

@@ -67,7 +67,7 @@ pub fn run(args: &Uninstall, context: &Context, out: &mut dyn Write) -> anyhow::
         }
         return tell_removals(args, paths, &record, out);
     }
-    if !settle_undelivered(args, context, out)? {
+    if !offer_delivery(args, context, out)? {
         return Ok(FAILED);
     }
 
@@ -158,7 +158,7 @@ fn apply(
 }
 
 /// Offers to deliver what waits; returns whether to go on.
-fn settle_undelivered(args: &Uninstall, context: &Context, out: &mut dyn Write) -> anyhow::Result<bool> {
+fn offer_delivery(args: &Uninstall, context: &Context, out: &mut dyn Write) -> anyhow::Result<bool> {
     let waiting = || outbox::list(context.paths()).len() + close::list(context.paths()).len();
     let count = waiting();
     if count == 0 {
@@ -190,7 +190,7 @@ fn forget_chain(paths: &Paths) -> anyhow::Result<()> {
 }
 
 /// Removes our settings, turns and log; other harnesses' share of the directory stays.
-fn purge(paths: &Paths, found: Option<&record::Found>, out: &mut dyn Write) -> anyhow::Result<()> {
+fn purge(paths: &Paths, found: Option<&record::SavedSettings>, out: &mut dyn Write) -> anyhow::Result<()> {
     let path = paths.config_yaml();
     let put_back = found.map_or(Ok(false), |found| settings_file::put_back(paths, found))?;
     match Document::load(&path) {

@@ -24,7 +24,7 @@ pub fn forget(paths: &Paths) {
 }
 
 /// Moves what a killed process has left; before anything is sent, and before a turn comes back into the outbox.
-pub fn settle(paths: &Paths) {
+pub fn recover(paths: &Paths) {
     let Ok(Some(content)) = file::read_bounded(&paths.acknowledged(), MAX_BYTES) else { return };
     let content = String::from_utf8_lossy(&content);
     for key in content.lines().filter_map(EntryKey::from_file_name) {
@@ -52,7 +52,7 @@ mod tests {
         let keys = outbox::list(&paths);
         note(&paths, &keys[..2]).unwrap();
         outbox::move_to_sent(&paths, &keys[0]).unwrap();
-        settle(&paths);
+        recover(&paths);
         assert_eq!(outbox::list(&paths), keys[2..]);
         assert!(!paths.acknowledged().exists());
     }
@@ -65,9 +65,9 @@ mod tests {
         let keys = outbox::list(&paths);
         note(&paths, &keys).unwrap();
         outbox::move_to_sent(&paths, &keys[0]).unwrap();
-        settle(&paths);
+        recover(&paths);
         outbox::move_back(&paths, &keys[0]).unwrap();
-        settle(&paths);
+        recover(&paths);
         assert_eq!(outbox::list(&paths), keys);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::context::Paths;
-use crate::delivery::key_set::Ledger;
+use crate::delivery::key_set::KeySet;
 use crate::delivery::{in_part, outbox};
 use crate::file;
 use crate::layout::{CHECKPOINT_SUFFIX, ENTRY_SUFFIX};
@@ -19,13 +19,13 @@ use crate::settings::{Settings, Target};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     pub head: Head,
-    pub place: Place,
+    pub place: DeliveryState,
     pub path: PathBuf,
 }
 
 /// Directory that holds a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum DeliveryState {
     /// Delivered.
     Sent,
     /// Delivered, but for some spans.
@@ -43,12 +43,12 @@ pub enum Place {
 /// The turns kept on this machine, newest first. Heads are read as they are asked for; files that cannot be read
 /// are passed over.
 pub fn items(paths: &Paths) -> impl Iterator<Item = Item> + use<> {
-    let mut found: Vec<(EntryKey, Place, PathBuf)> = Vec::new();
+    let mut found: Vec<(EntryKey, DeliveryState, PathBuf)> = Vec::new();
     let in_part = in_part::names(paths);
     for (folder, place) in folders(paths) {
         for key in outbox::keys_in(&folder) {
-            let part = place == Place::Sent && in_part.contains(&key.file_name());
-            let place = if part { Place::SentInPart } else { place };
+            let part = place == DeliveryState::Sent && in_part.contains(&key.file_name());
+            let place = if part { DeliveryState::SentInPart } else { place };
             let path = folder.join(key.file_name());
             found.push((key, place, path));
         }
@@ -65,17 +65,17 @@ pub fn find(paths: &Paths, key: &EntryKey) -> Option<Item> {
     folders(paths).into_iter().find_map(|(folder, place)| {
         let path = folder.join(key.file_name());
         let head = entry_reader::read_head(&path).ok()?;
-        let part = place == Place::Sent && in_part::why(paths, key).is_some();
-        Some(Item { head, place: if part { Place::SentInPart } else { place }, path })
+        let part = place == DeliveryState::Sent && in_part::why(paths, key).is_some();
+        Some(Item { head, place: if part { DeliveryState::SentInPart } else { place }, path })
     })
 }
 
-fn folders(paths: &Paths) -> [(PathBuf, Place); 4] {
+fn folders(paths: &Paths) -> [(PathBuf, DeliveryState); 4] {
     [
-        (paths.outbox(), Place::Waiting),
-        (paths.sent(), Place::Sent),
-        (outbox::rejected(paths), Place::SetAside),
-        (paths.dry(), Place::Dry),
+        (paths.outbox(), DeliveryState::Waiting),
+        (paths.sent(), DeliveryState::Sent),
+        (outbox::rejected(paths), DeliveryState::SetAside),
+        (paths.dry(), DeliveryState::Dry),
     ]
 }
 
@@ -84,7 +84,7 @@ fn folders(paths: &Paths) -> [(PathBuf, Place); 4] {
 pub fn prune(paths: &Paths, settings: &Settings) {
     let days = oldest_kept(settings);
     let bytes = settings.archive_mb.saturating_mul(1024 * 1024);
-    let delivered = Ledger::delivered(paths);
+    let delivered = KeySet::delivered(paths);
     prune_folder(&paths.sent(), days, bytes, &|names| delivered.add(names));
     // What was never delivered may come again, from its rollout.
     let lost = prune_folder(&outbox::rejected(paths), days, bytes, &|_| Ok(()));
@@ -156,7 +156,7 @@ fn prune_folder(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::checkpoint::Progress;
+    use crate::delivery::checkpoint::Checkpoint;
     use crate::otel::testing;
 
     #[test]
@@ -171,9 +171,13 @@ mod tests {
         outbox::move_aside(&paths, &keys[2]).unwrap();
         fs::write(paths.sent().join("turn-0.thread.0.turn"), b"damaged").unwrap();
         let listed: Vec<_> = items(&paths).map(|i| (i.head.key.turn.to_string(), i.place)).collect();
-        let expected = [("turn-3", Place::SetAside), ("turn-2", Place::Waiting), ("turn-1", Place::Sent)];
+        let expected = [
+            ("turn-3", DeliveryState::SetAside),
+            ("turn-2", DeliveryState::Waiting),
+            ("turn-1", DeliveryState::Sent),
+        ];
         assert_eq!(listed, expected.map(|(turn, place)| (turn.to_owned(), place)));
-        assert_eq!(find(&paths, &keys[0]).unwrap().place, Place::Sent);
+        assert_eq!(find(&paths, &keys[0]).unwrap().place, DeliveryState::Sent);
     }
 
     #[test]
@@ -210,18 +214,18 @@ mod tests {
         let entry = testing::entry("turn-1", 3);
         let key = &entry.head.key;
         outbox::put(&paths, &entry).unwrap();
-        let mut progress = Progress::load(&paths, key);
+        let mut progress = Checkpoint::load(&paths, key);
         progress.accept(1);
         progress.save(&paths, key).unwrap();
         remove_orphaned_checkpoints(&paths);
-        assert_eq!(Progress::load(&paths, key), progress);
+        assert_eq!(Checkpoint::load(&paths, key), progress);
         outbox::move_to_sent(&paths, key).unwrap();
         assert!(outbox::is_empty_quick(&paths));
         remove_orphaned_checkpoints(&paths);
-        assert_eq!(Progress::load(&paths, key), Progress::default());
+        assert_eq!(Checkpoint::load(&paths, key), Checkpoint::default());
         // What a kill left behind tells nothing of a turn that comes back.
         progress.save(&paths, key).unwrap();
         outbox::move_back(&paths, key).unwrap();
-        assert_eq!(Progress::load(&paths, key), Progress::default());
+        assert_eq!(Checkpoint::load(&paths, key), Checkpoint::default());
     }
 }

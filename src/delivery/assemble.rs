@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::delivery::close;
 use crate::delivery::close::key_of;
 use crate::delivery::ended;
-use crate::delivery::history::handover::Handover;
+use crate::delivery::history::turn_sink::TurnSink;
 use crate::delivery::outbox;
 use crate::file;
 use crate::git;
@@ -30,7 +30,7 @@ use crate::turn::closed::{Closing, Reason};
 use crate::turn::fold::{Evidence, fold};
 use crate::turn::rows::{self, Rows};
 use crate::turn::shelf::Scratch;
-use crate::turn::state::{LockedState, State, StateError};
+use crate::turn::state::{LockedState, StateError, ThreadState};
 use crate::turn::{Git, Turn};
 
 /// Time that assembling a turn may take.
@@ -46,7 +46,7 @@ pub enum Hurry {
 /// Assembles every closed turn whose end is known, and returns how many wait for theirs. One that cannot be assembled
 /// now, or takes too long for whoever waits, stays for the next time.
 pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) -> usize {
-    let mut handover = Handover::new(context.paths(), settings);
+    let mut sink = TurnSink::new(context.paths(), settings);
     let mut awaited = 0;
     for record in close::list(context.paths()) {
         let attempts = close::attempts(&record);
@@ -59,7 +59,7 @@ pub fn assemble_all(context: &Context, settings: &Settings, hurry: Hurry) -> usi
             _ => {}
         }
         close::note_attempt(&record);
-        if let Err(error) = assemble_one(context, &mut handover, &record, attempts) {
+        if let Err(error) = assemble_one(context, &mut sink, &record, attempts) {
             settings.log.error(format_args!("cannot assemble {}: {error}", record.display()));
         }
         // Only what ended the process counts: a full disk may say no as often as it likes.
@@ -85,7 +85,7 @@ fn read_record(record: &Path) -> Result<Option<Closing>, String> {
 
 fn assemble_one(
     context: &Context,
-    handover: &mut Handover<'_>,
+    sink: &mut TurnSink<'_>,
     record: &Path,
     attempts: u64,
 ) -> anyhow::Result<()> {
@@ -108,25 +108,25 @@ fn assemble_one(
             count(context, &mut closing)?;
         }
         for unseen in unseen_turns(context, &closing) {
-            put(context, handover, &unseen, rows::none())?;
+            put(context, sink, &unseen, rows::none())?;
         }
-        put(context, handover, &closing, rows::read(&rows_path))?;
+        put(context, sink, &closing, rows::read(&rows_path))?;
     }
     fs::remove_file(record)?;
     let _ = fs::remove_file(rows_path);
     Ok(())
 }
 
-fn put(context: &Context, handover: &mut Handover<'_>, closing: &Closing, rows: Rows) -> std::io::Result<()> {
+fn put(context: &Context, sink: &mut TurnSink<'_>, closing: &Closing, rows: Rows) -> std::io::Result<()> {
     let turn = read_turn(context, closing, rows);
     // One of them says it all: they come together, from a release that counts otherwise.
     if let Some(difference) = turn.differences.first() {
-        handover.log().error(format_args!("turn {}: {difference}", closing.turn.id));
+        sink.log().error(format_args!("turn {}: {difference}", closing.turn.id));
     }
     // A command that ended after its turn has its span there: what its hooks say later is no turn of its own.
     let late = turn.part > 0 && turn.calls.is_empty() && rollout_path(context, closing).is_some();
     if is_worth_telling(&turn) && !late {
-        handover.put(&TurnSpans::new(turn, &closing.profile, &prices_of(context, closing)))?;
+        sink.put(&TurnSpans::new(turn, &closing.profile, &prices_of(context, closing)))?;
     }
     Ok(())
 }
@@ -151,7 +151,7 @@ fn unseen_turns(context: &Context, closing: &Closing) -> Vec<Closing> {
         if id == closing.turn.id || found.len() >= MAX_UNSEEN {
             break;
         }
-        let mut state = State::new(closing.thread.clone());
+        let mut state = ThreadState::new(closing.thread.clone());
         let mut turn = state.begin_turn(id, record.at).clone();
         turn.number = 0;
         turn.traceparent.clone_from(&closing.turn.traceparent);

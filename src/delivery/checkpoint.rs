@@ -13,7 +13,7 @@ use crate::otel::entry::EntryKey;
 /// The spans of an entry, by their place in it, that are done with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Progress {
+pub struct Checkpoint {
     /// Acknowledged: half-open ranges, ascending, apart from each other.
     accepted: Vec<(u64, u64)>,
     /// Refused for their content.
@@ -22,9 +22,9 @@ pub struct Progress {
     dropped: u64,
 }
 
-impl Progress {
+impl Checkpoint {
     /// Reads the progress of an entry; a missing or damaged file means none.
-    pub fn load(paths: &Paths, key: &EntryKey) -> Progress {
+    pub fn load(paths: &Paths, key: &EntryKey) -> Checkpoint {
         let content = file::read_bounded(&path(paths, key), MAX_BYTES).ok().flatten();
         content.and_then(|c| serde_json::from_slice(&c).ok()).unwrap_or_default()
     }
@@ -34,7 +34,7 @@ impl Progress {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, paths: &Paths, key: &EntryKey) -> io::Result<()> {
-        if *self == Progress::default() {
+        if *self == Checkpoint::default() {
             return Ok(());
         }
         // Numbers always serialise.
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn ranges_grow_and_join_whatever_the_order() {
-        let mut progress = Progress::default();
+        let mut progress = Checkpoint::default();
         for index in [5, 6, 0, 2, 1, 9, 4, 3] {
             progress.accept(index);
         }

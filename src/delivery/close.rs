@@ -12,7 +12,7 @@ use crate::otel::entry::EntryKey;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 use crate::turn::closed::{Closing, Reason};
-use crate::turn::state::{LockedState, State, StateError};
+use crate::turn::state::{LockedState, StateError, ThreadState};
 
 /// Closes the open turn of a thread, if it has one, and writes the state without it.
 ///
@@ -26,7 +26,7 @@ pub fn close_turn(
     paths: &Paths,
     settings: &Settings,
     locked: &LockedState,
-    state: &mut State,
+    state: &mut ThreadState,
     reason: Reason,
     at: Timestamp,
 ) -> Result<bool, StateError> {

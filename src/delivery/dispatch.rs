@@ -16,7 +16,7 @@ use crate::otel::entry::EntryKey;
 /// News of a delivery.
 pub enum Event {
     /// Turns that are done with, those of one request together.
-    Settled(Vec<(EntryKey, Outcome)>),
+    Finished(Vec<(EntryKey, Outcome)>),
     Notice(Notice),
 }
 
@@ -31,7 +31,7 @@ pub fn run(sender: &Sender, queue: &mut Queue, tell: &mut dyn FnMut(Event)) -> O
                 let Some(batch) = queue.next_batch(trial.measure(sender)) else { break };
                 crew.send(batch, queue.has_more());
             }
-            tell(Event::Settled(queue.take_settled()));
+            tell(Event::Finished(queue.take_finished()));
             let Some(sent) = crew.next() else { break };
             let failed = take(sent, queue, &mut trial, crew.in_flight, tell);
             if sender.is_proven() {
@@ -55,7 +55,7 @@ fn take(
     let keys: Vec<EntryKey> = sent.pieces.iter().map(|p| p.key.clone()).collect();
     sent.notices.into_iter().for_each(|notice| tell(Event::Notice(notice)));
     sent.pieces.into_iter().for_each(|piece| queue.returned(piece));
-    tell(Event::Settled(queue.take_settled()));
+    tell(Event::Finished(queue.take_finished()));
     match sent.stop {
         Some(Stop::Unproven(failure)) => trial.refused(&keys, queue, in_flight, &failure),
         stop => stop,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::delivery::flush_context::FlushContext;
 use crate::delivery::lane::Lane;
-use crate::delivery::round::Round;
 use crate::delivery::{acknowledged, outbox};
 use crate::otel::entry::EntryKey;
 use crate::otel::entry_reader;
@@ -19,7 +19,7 @@ struct Share {
     keys: Vec<EntryKey>,
 }
 
-impl Round<'_> {
+impl FlushContext<'_> {
     /// Delivers every entry in the outbox; returns false when it has to stop. A backend that does not answer holds up
     /// nothing that goes to another.
     pub fn run(&mut self) -> bool {
@@ -27,7 +27,7 @@ impl Round<'_> {
         let over = outbox::enforce_limit(self.paths, limit, &self.settings.log);
         self.status.set_aside += over;
         self.report.set_aside += over;
-        acknowledged::settle(self.paths);
+        acknowledged::recover(self.paths);
         let mut all_done = true;
         for (n, share) in self.shares().into_iter().enumerate() {
             if n > 0 && self.is_over() {
@@ -88,18 +88,18 @@ pub const GONE_ADVICE: &str =
 mod tests {
     use super::*;
     use crate::delivery::budget::{Budget, Report};
-    use crate::delivery::status::Status;
+    use crate::delivery::status::DeliveryStatus;
     use crate::otel::testing;
     use std::path::Path;
     use std::time::Duration;
 
-    /// Runs a round over turns, each with the rule it remembers, and shows what is left.
+    /// Runs a flush over turns, each with the rule it remembers, and shows what is left.
     fn run(
         home: &Path,
         budget: Budget,
         yaml: &str,
         turns: &[(&str, Option<&str>)],
-    ) -> (bool, Status, Report) {
+    ) -> (bool, DeliveryStatus, Report) {
         let (paths, settings) = (testing::paths(home), testing::settings(home, yaml));
         for (turn, rule) in turns {
             let mut entry = testing::entry(turn, 2);
@@ -107,12 +107,12 @@ mod tests {
             outbox::put(&paths, &entry).unwrap();
         }
         let mut report = Report::default();
-        let status = Status::default();
+        let status = DeliveryStatus::default();
         let watch = &mut |_: &Report| {};
-        let mut round =
-            Round { paths: &paths, settings: &settings, budget, status, report: &mut report, watch };
-        let done = round.run();
-        let status = round.status;
+        let mut flush =
+            FlushContext { paths: &paths, settings: &settings, budget, status, report: &mut report, watch };
+        let done = flush.run();
+        let status = flush.status;
         (done, status, report)
     }
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn round_that_is_over_begins_no_backend() {
+    fn flush_that_is_over_begins_no_backend() {
         let home = tempfile::tempdir().unwrap();
         let over = Budget::within(Duration::ZERO);
         let turns = [("turn-1", None), ("turn-2", Some("path /x"))];

@@ -21,7 +21,7 @@ use crate::ids::{ThreadId, TurnId};
 use crate::settings::Settings;
 use crate::time::{self, Timestamp};
 use crate::turn::closed::{Closing, Reason};
-use crate::turn::state::{self, LockedState, State, StateError};
+use crate::turn::state::{self, LockedState, StateError, ThreadState};
 
 /// Closes every open turn whose rollout records its end, and leaves the turns after it that no hook reported.
 pub fn close_all(context: &Context, settings: &Settings) {
@@ -34,7 +34,7 @@ pub fn close_all(context: &Context, settings: &Settings) {
 
 /// Returns true if the rollout of an open turn records its end, or that of a thread without one a turn that no hook
 /// reported; that of `except`, whose state is known with its subagents, is not asked.
-pub fn any(paths: &Paths, markers: &[Marker], except: &State) -> bool {
+pub fn any(paths: &Paths, markers: &[Marker], except: &ThreadState) -> bool {
     let others = markers.iter().filter(|marker| marker.thread != except.thread_id).cloned().collect();
     let mut threads = with_agents(paths, others);
     threads.extend(except.agents.iter().cloned());
@@ -124,12 +124,12 @@ fn with_agents(paths: &Paths, markers: Vec<Marker>) -> Vec<ThreadId> {
     threads
 }
 
-fn open_turn_ended(state: &State) -> bool {
+fn open_turn_ended(state: &ThreadState) -> bool {
     let (Some(turn), Some(path)) = (&state.turn, &state.session.transcript_path) else { return false };
     locate::has_ended(Path::new(path), turn.id.as_str())
 }
 
-fn is_gone(state: &State) -> bool {
+fn is_gone(state: &ThreadState) -> bool {
     state.codex.is_some_and(|codex| codex.life() == Life::Gone)
 }
 
@@ -148,13 +148,13 @@ fn close_ended(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result<
 }
 
 /// Returns true if the rollout of a thread without an open turn has grown since the last one was closed.
-fn has_more(paths: &Paths, state: &State) -> bool {
+fn has_more(paths: &Paths, state: &ThreadState) -> bool {
     own_rollout(paths, state)
         .is_some_and(|(path, seen_to)| fs::metadata(path).is_ok_and(|m| m.len() > seen_to))
 }
 
 /// The rollout of a session's own thread, and how far it was seen.
-fn own_rollout(paths: &Paths, state: &State) -> Option<(PathBuf, u64)> {
+fn own_rollout(paths: &Paths, state: &ThreadState) -> Option<(PathBuf, u64)> {
     if state.turn.is_some() || state.root.is_some() {
         return None;
     }
@@ -173,12 +173,12 @@ pub fn leave_unseen(
     paths: &Paths,
     settings: &Settings,
     locked: &LockedState,
-    state: &mut State,
+    state: &mut ThreadState,
 ) -> Result<(), StateError> {
     let Some((path, seen_to)) = own_rollout(paths, state) else { return Ok(()) };
     let Some(unseen) = read_unseen(&path, seen_to, MAX_UNSEEN_BYTES, state) else { return Ok(()) };
     for (id, at) in unseen.turns {
-        let mut unseen = State::new(state.thread_id.clone());
+        let mut unseen = ThreadState::new(state.thread_id.clone());
         unseen.session = state.session.clone();
         unseen.session.transcript_path = Some(path.to_string_lossy().into_owned());
         unseen.begin_turn(id, at).number = 0;
@@ -196,7 +196,7 @@ pub fn leave_unseen(
 }
 
 /// Returns true if a turn that no hook reported stands right behind the last closed one, and has ended.
-fn has_unseen(paths: &Paths, state: &State) -> bool {
+fn has_unseen(paths: &Paths, state: &ThreadState) -> bool {
     let unseen = own_rollout(paths, state)
         .and_then(|(path, seen_to)| read_unseen(&path, seen_to, QUICK_UNSEEN_BYTES, state));
     unseen.is_some_and(|unseen| !unseen.turns.is_empty())
@@ -211,7 +211,7 @@ struct Unseen {
 }
 
 /// Reads what stands behind the last turn that was closed; `None` when the rollout cannot be read.
-fn read_unseen(path: &Path, seen_to: u64, most: u64, state: &State) -> Option<Unseen> {
+fn read_unseen(path: &Path, seen_to: u64, most: u64, state: &ThreadState) -> Option<Unseen> {
     let mut reader = Reader::open_at(path, seen_to).ok()?.within(most);
     let (mut begun, mut unseen) = (None, Unseen { turns: Vec::new(), seen_to });
     while let Some(record) = reader.next() {

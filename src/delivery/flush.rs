@@ -14,10 +14,10 @@ use crate::context::{Context, Paths};
 use crate::delivery::assemble::{self};
 use crate::delivery::budget::{Budget, Report};
 use crate::delivery::ended;
+use crate::delivery::flush_context::FlushContext;
 use crate::delivery::orphans;
 use crate::delivery::outbox;
-use crate::delivery::round::Round;
-use crate::delivery::status::Status;
+use crate::delivery::status::DeliveryStatus;
 use crate::file::{self, Lock};
 use crate::layout;
 use crate::settings::Settings;
@@ -39,7 +39,7 @@ pub fn is_running(paths: &Paths) -> bool {
 
 /// Returns true if the backend may be called again, as far as it has asked to be left alone.
 pub fn is_due(paths: &Paths) -> bool {
-    Status::load(paths).wait(time::now()).is_zero()
+    DeliveryStatus::load(paths).wait(time::now()).is_zero()
 }
 
 /// Assembles and delivers what waits, until nothing does or the budget ends. Both happen with the lock held, again
@@ -122,26 +122,26 @@ impl<'a> Flusher<'a> {
     ) -> Option<BTreeSet<OsString>> {
         let paths = self.context.paths();
         let _ = std::fs::remove_file(paths.flush_wish());
-        let mut status = Status::load(paths);
+        let mut status = DeliveryStatus::load(paths);
         let known = status.clone();
         status.turn_to(settings);
-        let mut round = Round { paths, settings, budget, status, report, watch };
+        let mut flush = FlushContext { paths, settings, budget, status, report, watch };
         let mut pause = ended::FIRST_PAUSE;
         let mut last_look: Option<Instant> = None;
         let left_behind = loop {
             let before = names_in(paths);
-            let done = (round.report.delivered, round.report.set_aside);
+            let done = (flush.report.delivered, flush.report.set_aside);
             orphans::close_all(self.context, settings);
             if last_look.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
                 ended::close_all(self.context, settings);
                 last_look = Some(Instant::now());
             }
             let awaited = assemble::assemble_all(self.context, settings, budget.hurry());
-            if !round.run() {
+            if !flush.run() {
                 break None;
             }
             let after = names_in(paths);
-            if after != before || done != (round.report.delivered, round.report.set_aside) {
+            if after != before || done != (flush.report.delivered, flush.report.set_aside) {
                 pause = ended::FIRST_PAUSE;
                 continue;
             }
@@ -153,7 +153,7 @@ impl<'a> Flusher<'a> {
             std::thread::sleep(pause);
             pause = ended::next_pause(pause);
         };
-        round.finish(&known);
+        flush.finish(&known);
         left_behind
     }
 }

@@ -16,7 +16,7 @@ pub const FAILED: &str = "failed";
 
 /// The calls of one event since the state directory was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct EventCalls {
     pub event: &'static str,
     pub calls: u64,
     pub last: Option<SystemTime>,
@@ -51,20 +51,20 @@ fn number_in(file: &File) -> u64 {
 }
 
 /// Every event, and notify, in the order of a session.
-pub fn list(paths: &Paths) -> Vec<Seen> {
+pub fn list(paths: &Paths) -> Vec<EventCalls> {
     let names = EVENTS.iter().map(|event| event.name).chain([NOTIFY]);
     names.map(|event| of(paths, event)).collect()
 }
 
 /// The calls that failed.
-pub fn failures(paths: &Paths) -> Seen {
+pub fn failures(paths: &Paths) -> EventCalls {
     of(paths, FAILED)
 }
 
-fn of(paths: &Paths, event: &'static str) -> Seen {
+fn of(paths: &Paths, event: &'static str) -> EventCalls {
     let file = file::open_regular(&path_of(paths, event)).ok();
     let last = file.as_ref().and_then(|f| f.metadata().and_then(|m| m.modified()).ok());
-    Seen { event, calls: file.as_ref().map_or(0, number_in), last }
+    EventCalls { event, calls: file.as_ref().map_or(0, number_in), last }
 }
 
 fn path_of(paths: &Paths, event: &str) -> PathBuf {
@@ -99,7 +99,7 @@ mod tests {
         }
         let called: Vec<_> = list(paths).into_iter().filter(|s| s.last.is_some()).collect();
         assert_eq!(called.iter().map(|s| (s.event, s.calls)).collect::<Vec<_>>(), [("Stop", 12)]);
-        assert_eq!(failures(paths), Seen { event: FAILED, calls: 0, last: None });
+        assert_eq!(failures(paths), EventCalls { event: FAILED, calls: 0, last: None });
     }
 
     #[test]

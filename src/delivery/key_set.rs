@@ -15,23 +15,23 @@ use crate::file::{self, Lock};
 
 /// A set of names in a file.
 #[derive(Debug, Clone)]
-pub struct Ledger {
+pub struct KeySet {
     path: PathBuf,
     limit: u64,
 }
 
-impl Ledger {
+impl KeySet {
     /// The names of delivered turns whose files are no longer in the archive.
-    pub fn delivered(paths: &Paths) -> Ledger {
-        Ledger { path: paths.delivered_keys(), limit: LIMIT }
+    pub fn delivered(paths: &Paths) -> KeySet {
+        KeySet { path: paths.delivered_keys(), limit: LIMIT }
     }
 
     /// The rollouts that `backfill` need not look at again.
-    pub fn finished_rollouts(paths: &Paths) -> Ledger {
-        Ledger { path: paths.backfilled_keys(), limit: LIMIT }
+    pub fn finished_rollouts(paths: &Paths) -> KeySet {
+        KeySet { path: paths.backfilled_keys(), limit: LIMIT }
     }
 
-    /// Returns true if a name was noted. A ledger that cannot be read knows none.
+    /// Returns true if a name was noted. A file that cannot be read knows none.
     pub fn contains(&self, name: &str) -> bool {
         let wanted = key_of(name);
         let Ok(file) = file::open_regular(&self.path) else { return false };
@@ -108,7 +108,7 @@ const KEY_BYTES: usize = 8;
 const MAGIC: &[u8; KEY_BYTES] = b"axkeys1\n";
 /// Number of names kept: 8 MiB.
 const LIMIT: u64 = 1 << 20;
-/// More than a ledger at its limit takes, with what one call may add.
+/// More than a set at its limit takes, with what one call may add.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -117,45 +117,45 @@ const PATIENCE: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
 
-    fn ledger(folder: &tempfile::TempDir, limit: u64) -> Ledger {
-        Ledger { path: folder.path().join("x.keys"), limit }
+    fn key_set(folder: &tempfile::TempDir, limit: u64) -> KeySet {
+        KeySet { path: folder.path().join("x.keys"), limit }
     }
 
     #[test]
     fn names_are_known_once_they_are_noted() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(&folder, LIMIT);
-        assert!(!ledger.contains("a"));
-        ledger.add(["a", "b"].into_iter()).unwrap();
-        ledger.add(["c"].into_iter()).unwrap();
-        assert!(["a", "b", "c"].iter().all(|n| ledger.contains(n)) && !ledger.contains("d"));
-        assert_eq!(fs::metadata(&ledger.path).unwrap().len(), 4 * 8);
+        let keys = key_set(&folder, LIMIT);
+        assert!(!keys.contains("a"));
+        keys.add(["a", "b"].into_iter()).unwrap();
+        keys.add(["c"].into_iter()).unwrap();
+        assert!(["a", "b", "c"].iter().all(|n| keys.contains(n)) && !keys.contains("d"));
+        assert_eq!(fs::metadata(&keys.path).unwrap().len(), 4 * 8);
     }
 
     #[test]
     fn torn_append_loses_only_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(&folder, LIMIT);
-        ledger.add(["a"].into_iter()).unwrap();
-        fs::File::options().append(true).open(&ledger.path).unwrap().write_all(b"123").unwrap();
-        assert!(ledger.contains("a"));
-        ledger.add(["b"].into_iter()).unwrap();
-        assert!(ledger.contains("a") && ledger.contains("b"));
-        fs::write(&ledger.path, b"something else entirely").unwrap();
-        assert!(!ledger.contains("a"));
-        ledger.add(["c"].into_iter()).unwrap();
-        assert!(ledger.contains("c"));
+        let keys = key_set(&folder, LIMIT);
+        keys.add(["a"].into_iter()).unwrap();
+        fs::File::options().append(true).open(&keys.path).unwrap().write_all(b"123").unwrap();
+        assert!(keys.contains("a"));
+        keys.add(["b"].into_iter()).unwrap();
+        assert!(keys.contains("a") && keys.contains("b"));
+        fs::write(&keys.path, b"something else entirely").unwrap();
+        assert!(!keys.contains("a"));
+        keys.add(["c"].into_iter()).unwrap();
+        assert!(keys.contains("c"));
     }
 
     #[test]
     fn the_oldest_names_go_first() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(&folder, 10);
+        let keys = key_set(&folder, 10);
         let names: Vec<String> = (0..25).map(|n| n.to_string()).collect();
         for name in &names {
-            ledger.add([name.as_str()].into_iter()).unwrap();
+            keys.add([name.as_str()].into_iter()).unwrap();
         }
-        assert!(fs::metadata(&ledger.path).unwrap().len() <= 11 * 8);
-        assert!(!ledger.contains("0") && (20..25).all(|n| ledger.contains(&n.to_string())));
+        assert!(fs::metadata(&keys.path).unwrap().len() <= 11 * 8);
+        assert!(!keys.contains("0") && (20..25).all(|n| keys.contains(&n.to_string())));
     }
 }

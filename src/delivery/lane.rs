@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::delivery::dispatch::{self, Event};
+use crate::delivery::flush_context::FlushContext;
 use crate::delivery::queue::{Outcome, Queue};
-use crate::delivery::round::Round;
 use crate::delivery::send::{Notice, Sender, Stop};
 use crate::delivery::status::Health;
 use crate::delivery::transport::endpoint::Endpoint;
-use crate::delivery::transport::retry::{Backoff, Class, Failure};
+use crate::delivery::transport::retry::{Backoff, Failure, Handling};
 use crate::delivery::{acknowledged, in_part, outbox};
 use crate::file;
 use crate::otel::entry::EntryKey;
@@ -19,7 +19,7 @@ use crate::{time, truncate};
 
 /// The way to one backend.
 pub(super) struct Lane<'l, 'a> {
-    round: &'l mut Round<'a>,
+    flush: &'l mut FlushContext<'a>,
     settings: &'l Settings,
     /// The rule that the turns remember.
     remembered: Option<String>,
@@ -32,13 +32,13 @@ pub(super) struct Lane<'l, 'a> {
 
 impl<'l, 'a> Lane<'l, 'a> {
     pub fn new(
-        round: &'l mut Round<'a>,
+        flush: &'l mut FlushContext<'a>,
         settings: &'l Settings,
         remembered: Option<String>,
         rule: Option<String>,
     ) -> Lane<'l, 'a> {
         let backoff = Backoff::default();
-        Lane { round, settings, remembered, rule, backoff, outage_began: None }
+        Lane { flush, settings, remembered, rule, backoff, outage_began: None }
     }
 
     /// Delivers these turns; returns false when it has to stop.
@@ -55,23 +55,23 @@ impl<'l, 'a> Lane<'l, 'a> {
     }
 
     fn health(&mut self) -> &mut Health {
-        self.round.status.of(self.rule.as_deref())
+        self.flush.status.of(self.rule.as_deref())
     }
 
     fn send(&mut self, target: Target, keys: Vec<EntryKey>) -> bool {
-        let wait = if self.round.budget.asked { Duration::ZERO } else { self.health().wait(time::now()) };
-        if wait > self.round.budget.outage.min(self.round.budget.left()) {
-            self.round.report.last_error = self.health().last_error.as_ref().map(|e| e.text.clone());
+        let wait = if self.flush.budget.asked { Duration::ZERO } else { self.health().wait(time::now()) };
+        if wait > self.flush.budget.outage.min(self.flush.budget.left()) {
+            self.flush.report.last_error = self.health().last_error.as_ref().map(|e| e.text.clone());
             return false;
         }
-        if !self.round.pause(wait) {
+        if !self.flush.pause(wait) {
             return false;
         }
-        let sender = match Sender::new(self.round.paths, self.settings, self.round.budget.deadline) {
+        let sender = match Sender::new(self.flush.paths, self.settings, self.flush.budget.deadline) {
             Ok(sender) => sender,
             Err(failure) => return self.stop_for(target, &failure),
         };
-        let mut queue = Queue::new(self.round.paths, self.settings, self.remembered.clone(), keys);
+        let mut queue = Queue::new(self.flush.paths, self.settings, self.remembered.clone(), keys);
         loop {
             let failure =
                 match dispatch::run(&sender, &mut queue, &mut |event| self.note_event(target, event)) {
@@ -87,37 +87,37 @@ impl<'l, 'a> Lane<'l, 'a> {
 
     fn note_event(&mut self, target: Target, event: Event) {
         match event {
-            Event::Settled(settled) => self.settle(target, settled),
+            Event::Finished(finished) => self.file_all(target, finished),
             Event::Notice(notice) => self.notice(target, &notice),
         }
     }
 
     /// Waits after a failure; returns false when this run has to end with it.
     fn bear(&mut self, target: Target, failure: &Failure) -> bool {
-        if failure.class() == Class::Permanent {
+        if failure.class() == Handling::Permanent {
             return self.stop_for(target, failure);
         }
         let mut random = [0; 8];
         file::fill_random(&mut random);
         let pause = self.backoff.next(failure.retry_after, u64::from_ne_bytes(random));
         let borne = self.outage_began.get_or_insert_with(Instant::now).elapsed();
-        if borne + pause > self.round.budget.outage || pause > self.round.budget.left() {
+        if borne + pause > self.flush.budget.outage || pause > self.flush.budget.left() {
             return self.stop_for(target, failure);
         }
         self.note(target, failure);
-        self.round.save_status();
-        self.round.pause(pause) || self.stop_for(target, failure)
+        self.flush.save_status();
+        self.flush.pause(pause) || self.stop_for(target, failure)
     }
 
     /// Files the turns away that are done with; those of one request are noted together before the first moves.
-    fn settle(&mut self, target: Target, settled: Vec<(EntryKey, Outcome)>) {
+    fn file_all(&mut self, target: Target, finished: Vec<(EntryKey, Outcome)>) {
         let delivered = |(key, outcome): &(EntryKey, Outcome)| match outcome {
             Outcome::Delivered { .. } => Some(key.clone()),
             _ => None,
         };
-        let together: Vec<EntryKey> = settled.iter().filter_map(delivered).collect();
-        let noted = together.len() > 1 && acknowledged::note(self.round.paths, &together).is_ok();
-        for (key, outcome) in settled {
+        let together: Vec<EntryKey> = finished.iter().filter_map(delivered).collect();
+        let noted = together.len() > 1 && acknowledged::note(self.flush.paths, &together).is_ok();
+        for (key, outcome) in finished {
             match outcome {
                 Outcome::Gone => {}
                 Outcome::Delivered { refused, dropped } => self.delivered(target, &key, refused, dropped),
@@ -128,15 +128,15 @@ impl<'l, 'a> Lane<'l, 'a> {
             }
         }
         if noted {
-            acknowledged::forget(self.round.paths);
+            acknowledged::forget(self.flush.paths);
         }
     }
 
     /// Notes what the backend said about a request that it accepted: for the log, `doctor` and `list`.
     fn notice(&mut self, target: Target, notice: &Notice) {
         let redactor = Redactor::new(&self.settings.profile);
-        let said =
-            truncate::cut(&redactor.text(redact::Class::Plain, &notice.message), MAX_MESSAGE).into_owned();
+        let said = truncate::cut(&redactor.text(redact::ContentClass::Plain, &notice.message), MAX_MESSAGE)
+            .into_owned();
         let said = if said.is_empty() { said } else { format!(": {}", printable(&said)) };
         let text = match notice.rejected {
             0 => format!("{} accepts turns with a warning{said}", target.name()),
@@ -145,19 +145,19 @@ impl<'l, 'a> Lane<'l, 'a> {
         if self.health().warned(time::now(), &text) {
             self.settings.log.error(&text);
         }
-        self.round.status.dropped_spans += notice.rejected;
+        self.flush.status.dropped_spans += notice.rejected;
     }
 
     fn delivered(&mut self, target: Target, key: &EntryKey, refused: u64, dropped: u64) {
         self.backoff.reset();
         self.outage_began = None;
         if refused > 0 {
-            let folder = outbox::rejected(self.round.paths);
+            let folder = outbox::rejected(self.flush.paths);
             let (name, turn, folder) = (target.name(), &key.turn, folder.display());
             self.settings
                 .log
                 .error(format!("{name} refuses {refused} spans of turn {turn}, kept in {folder}"));
-            self.round.status.refused_spans += refused;
+            self.flush.status.refused_spans += refused;
         }
         if refused + dropped > 0 {
             self.note_part(target, key, refused, dropped);
@@ -180,36 +180,36 @@ impl<'l, 'a> Lane<'l, 'a> {
             let said = self.health().last_warning.as_ref().map(|w| w.text.clone()).unwrap_or_default();
             why.push(format!("{name} dropped {dropped} spans of requests with this turn: {said}"));
         }
-        if let Err(e) = in_part::note(self.round.paths, key, &why.join("; ")) {
+        if let Err(e) = in_part::note(self.flush.paths, key, &why.join("; ")) {
             self.settings.log.error(format!("turn {} arrived in part, which cannot be noted: {e}", key.turn));
         }
     }
 
     fn file_away(&mut self, key: &EntryKey) -> bool {
-        if let Err(e) = outbox::move_to_sent(self.round.paths, key) {
+        if let Err(e) = outbox::move_to_sent(self.flush.paths, key) {
             self.settings.log.error(format!("turn {} is delivered but cannot be archived: {e}", key.turn));
             // Out of the way, so that it does not come again and holds no other turn up.
-            return outbox::move_aside(self.round.paths, key).is_ok();
+            return outbox::move_aside(self.flush.paths, key).is_ok();
         }
         match self.settings.target {
-            Some(Target::Local) => self.round.status.kept += 1,
-            _ => self.round.status.delivered += 1,
+            Some(Target::Local) => self.flush.status.kept += 1,
+            _ => self.flush.status.delivered += 1,
         }
-        self.round.report.delivered += 1;
+        self.flush.report.delivered += 1;
         self.settings.log.info(format!("delivered turn {}", key.turn));
-        (self.round.watch)(self.round.report);
+        (self.flush.watch)(self.flush.report);
         true
     }
 
     fn set_aside(&mut self, key: &EntryKey, why: &str) {
-        if let Err(e) = outbox::move_aside(self.round.paths, key) {
+        if let Err(e) = outbox::move_aside(self.flush.paths, key) {
             self.settings.log.error(format!("turn {} cannot be set aside: {e}", key.turn));
             return;
         }
-        let folder = outbox::rejected(self.round.paths);
+        let folder = outbox::rejected(self.flush.paths);
         self.settings.log.error(format!("turn {} set aside in {}: {why}", key.turn, folder.display()));
-        self.round.status.set_aside += 1;
-        self.round.report.set_aside += 1;
+        self.flush.status.set_aside += 1;
+        self.flush.report.set_aside += 1;
     }
 
     fn stop_for(&mut self, target: Target, failure: &Failure) -> bool {
@@ -219,7 +219,7 @@ impl<'l, 'a> Lane<'l, 'a> {
 
     fn stop_with(&mut self, text: &str, advice: &str, wait: Option<Duration>) -> bool {
         self.record(text, advice, wait);
-        self.round.report.last_error = Some(format!("{text}; {advice}"));
+        self.flush.report.last_error = Some(format!("{text}; {advice}"));
         false
     }
 

@@ -16,7 +16,7 @@ use crate::layout;
 use crate::settings::Settings;
 use crate::time;
 use crate::turn::closed::Reason;
-use crate::turn::state::{LockedState, State, StateError};
+use crate::turn::state::{LockedState, StateError, ThreadState};
 
 /// Closes every orphaned turn, and once an hour sweeps what is old.
 pub fn close_all(context: &Context, settings: &Settings) {
@@ -105,7 +105,7 @@ fn sweep_thread(paths: &Paths, settings: &Settings, thread: &ThreadId) -> Result
 }
 
 /// Returns true if the Codex of an open turn still runs, and nothing reports the turn's end.
-fn goes_on(state: &State) -> bool {
+fn goes_on(state: &ThreadState) -> bool {
     let Some(turn) = &state.turn else { return false };
     let rollout = state.session.transcript_path.as_deref().map(Path::new);
     let ended = rollout.is_some_and(|path| locate::has_ended(path, turn.id.as_str()));

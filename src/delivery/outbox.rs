@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::context::Paths;
-use crate::delivery::key_set::Ledger;
+use crate::delivery::key_set::KeySet;
 use crate::delivery::{checkpoint, in_part};
 use crate::file;
 use crate::layout::ENTRY_SUFFIX;
@@ -102,7 +102,7 @@ pub fn put_dry(paths: &Paths, entry: &Entry) -> io::Result<()> {
 pub fn contains(paths: &Paths, key: &EntryKey) -> bool {
     // In the order in which an entry moves, so that one that moves meanwhile is not missed.
     [waiting(paths, key), delivered(paths, key), set_aside(paths, key)].iter().any(|path| path.exists())
-        || Ledger::delivered(paths).contains(&key.file_name())
+        || KeySet::delivered(paths).contains(&key.file_name())
 }
 
 /// The turns that wait, oldest first.
@@ -301,7 +301,7 @@ mod tests {
         let paths = testing::paths(home.path());
         let (told, new) = (testing::entry("turn-1", 1), testing::entry("turn-2", 1));
         file::create_private_dir(&paths.state()).unwrap();
-        Ledger::delivered(&paths).add(std::iter::once(told.head.key.file_name().as_str())).unwrap();
+        KeySet::delivered(&paths).add(std::iter::once(told.head.key.file_name().as_str())).unwrap();
         assert!(contains(&paths, &told.head.key) && !contains(&paths, &new.head.key));
     }
 
@@ -354,7 +354,7 @@ mod tests {
         use crate::turn::fold::{Evidence, fold};
         let (thread, turn) = (crate::ids::ThreadId::parse("thread"), crate::ids::TurnId::parse("turn-1"));
         let profile = testing::settings(home, "target: local").profile;
-        let mut state = crate::turn::state::State::new(thread.unwrap());
+        let mut state = crate::turn::state::ThreadState::new(thread.unwrap());
         state.begin_turn(turn.unwrap(), Timestamp::from_millis(1));
         let mut closing = Closing::of(&state, Reason::Stop, Timestamp::from_millis(9), &profile).unwrap();
         closing.turn.last_assistant_message = Some(answer.to_owned());

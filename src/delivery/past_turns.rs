@@ -21,9 +21,9 @@ use crate::otel::spans::TurnSpans;
 use crate::settings::{Profile, Settings, SpanTree};
 use crate::time::Timestamp;
 use crate::turn::closed::{Closing, Reason};
-use crate::turn::owner::Place;
+use crate::turn::owner::ThreadKind;
 use crate::turn::state;
-use crate::turn::state::{Root, Session, State};
+use crate::turn::state::{Root, Session, ThreadState};
 
 /// Which turns are wanted.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +41,7 @@ pub struct Wanted {
 }
 
 /// One finding in a rollout.
-pub enum Found {
+pub enum FoundTurn {
     /// A turn that is not known yet, or the one asked for.
     Turn(Box<TurnSpans>),
     /// It waits, was delivered or was set aside.
@@ -70,10 +70,10 @@ pub fn scan(
     settings: &Settings,
     path: &Path,
     wanted: &Wanted,
-    each: &mut dyn FnMut(Found) -> anyhow::Result<()>,
+    each: &mut dyn FnMut(FoundTurn) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     let Some(mut turns) = Turns::open(path)? else {
-        each(Found::Foreign(foreign::describe(path)))?;
+        each(FoundTurn::Foreign(foreign::describe(path)))?;
         return Ok(false);
     };
     let here = settings.in_directory(turns.meta().cwd.as_deref());
@@ -82,16 +82,16 @@ pub fn scan(
     let profile = &profile;
     let rollout = Rollout::of(context, profile, path, &turns);
     let Some(rollout) = rollout else {
-        each(Found::Internal)?;
+        each(FoundTurn::Internal)?;
         return Ok(true);
     };
     let session = rollout.root.as_ref().map_or(&rollout.thread, |r| &r.thread);
     if wanted.thread.as_ref().is_some_and(|t| t != session && *t != rollout.thread && t != turns.thread()) {
-        each(Found::Elsewhere)?;
+        each(FoundTurn::Elsewhere)?;
         return Ok(false);
     }
     if settings.enabled && !here.enabled {
-        each(Found::Unwanted)?;
+        each(FoundTurn::Unwanted)?;
         return Ok(false);
     }
     numbering::count_earlier_parts(&mut turns, path);
@@ -111,12 +111,12 @@ pub fn scan(
             || wanted.turn.as_ref().is_some_and(|k| *k != key)
         {
             complete = false;
-            each(Found::Unwanted)?;
+            each(FoundTurn::Unwanted)?;
             continue;
         }
         let known = || !wanted.again && outbox::contains(context.paths(), &key);
         if wanted.turn.is_none() && (told.contains(&key) || known()) {
-            each(Found::Known)?;
+            each(FoundTurn::Known)?;
             continue;
         }
         let closing = rollout.closing(&start);
@@ -128,17 +128,17 @@ pub fn scan(
         let over = outcome.ended || outcome.followed || !recent;
         if rollout.open_turn.as_ref() == Some(&start.id) || !over {
             complete = false;
-            each(Found::Running)?;
+            each(FoundTurn::Running)?;
         } else if outcome.worked {
             settled |= turn.about.model.is_some();
             told.insert(key);
-            each(Found::Turn(Box::new(TurnSpans::new(turn, profile, &prices))))?;
+            each(FoundTurn::Turn(Box::new(TurnSpans::new(turn, profile, &prices))))?;
         }
     }
     if let Some(program) = turns.meta().originator.as_deref().filter(|_| !settled && !told.is_empty())
         && !program.to_ascii_lowercase().contains("codex")
     {
-        each(Found::OtherProgram(program.to_owned()))?;
+        each(FoundTurn::OtherProgram(program.to_owned()))?;
     }
     Ok(complete && !recent)
 }
@@ -201,11 +201,11 @@ impl<'a> Rollout<'a> {
     /// None for a thread that is not a user's.
     fn of(context: &'a Context, profile: &'a Profile, path: &'a Path, turns: &Turns) -> Option<Rollout<'a>> {
         let meta = turns.meta();
-        let (thread, root, review) = match Place::of(turns.thread(), Some(meta)) {
-            Place::Session => (turns.thread().clone(), None, false),
-            Place::Agent(root) => (turns.thread().clone(), Some(root), false),
-            Place::Review(session) => (session, None, true),
-            Place::Internal => return None,
+        let (thread, root, review) = match ThreadKind::of(turns.thread(), Some(meta)) {
+            ThreadKind::Session => (turns.thread().clone(), None, false),
+            ThreadKind::Agent(root) => (turns.thread().clone(), Some(root), false),
+            ThreadKind::Review(session) => (session, None, true),
+            ThreadKind::Internal => return None,
         };
         let state = state::peek(context.paths(), &thread).ok().flatten();
         Some(Rollout {
@@ -222,7 +222,7 @@ impl<'a> Rollout<'a> {
     }
 
     fn closing(&self, start: &TurnStart) -> Closing {
-        let mut state = State::new(self.thread.clone());
+        let mut state = ThreadState::new(self.thread.clone());
         let mut turn = state.begin_turn(start.id.clone(), start.at).clone();
         turn.number = if self.review { self.number_in_session(&start.id) } else { start.number };
         let path = self.path.to_string_lossy().into_owned();

@@ -21,7 +21,7 @@ pub struct Marker {
 impl Marker {
     fn path(&self, paths: &Paths) -> PathBuf {
         let CodexProcess { pid, started, place } = self.process;
-        paths.live().join(format!("{pid}-{started}-{place:x}-{}", self.thread))
+        paths.running_processes().join(format!("{pid}-{started}-{place:x}-{}", self.thread))
     }
 
     fn parse(name: &str) -> Option<Marker> {
@@ -42,7 +42,7 @@ impl Marker {
         let options = file::private_options().create(true).append(true);
         match options.open(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                file::create_private_dir(&paths.live())?;
+                file::create_private_dir(&paths.running_processes())?;
                 options.open(path).map(|_| ())
             }
             made => made.map(|_| ()),
@@ -62,7 +62,7 @@ impl Marker {
 
 /// All threads of all processes.
 pub fn list(paths: &Paths) -> Vec<Marker> {
-    let Ok(entries) = fs::read_dir(paths.live()) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(paths.running_processes()) else { return Vec::new() };
     entries.flatten().filter_map(|e| Marker::parse(e.file_name().to_str()?)).take(MAX_LOOKED_AT).collect()
 }
 

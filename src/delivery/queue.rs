@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::context::Paths;
-use crate::delivery::checkpoint::Progress;
+use crate::delivery::checkpoint::Checkpoint;
 use crate::delivery::outbox;
 use crate::file;
 use crate::ids::ThreadId;
@@ -37,7 +37,7 @@ pub struct Piece {
     pub unsent: usize,
     /// True if the entry ends with them.
     pub is_last: bool,
-    pub progress: Progress,
+    pub progress: Checkpoint,
     pub last_refusal: String,
 }
 
@@ -69,7 +69,7 @@ struct Open {
     /// Gone behind the last span.
     reader: Option<EntryReader>,
     decoration: Arc<Decoration>,
-    progress: Progress,
+    progress: Checkpoint,
     /// What surrounds its spans in a request, in bytes.
     envelope: usize,
     /// The place of the span that is read next.
@@ -90,7 +90,7 @@ pub struct Queue<'a> {
     open: HashMap<EntryKey, Open>,
     /// Threads with a batch on its way.
     held: HashSet<ThreadId>,
-    settled: Vec<(EntryKey, Outcome)>,
+    finished: Vec<(EntryKey, Outcome)>,
 }
 
 impl<'a> Queue<'a> {
@@ -101,8 +101,8 @@ impl<'a> Queue<'a> {
         keys: Vec<EntryKey>,
     ) -> Queue<'a> {
         let waiting = keys.into();
-        let (open, held, settled) = (HashMap::new(), HashSet::new(), Vec::new());
-        Queue { paths, settings, rule, waiting, open, held, settled }
+        let (open, held, finished) = (HashMap::new(), HashSet::new(), Vec::new());
+        Queue { paths, settings, rule, waiting, open, held, finished }
     }
 
     /// Returns whether a turn waits that is not on its way.
@@ -111,8 +111,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Takes what became of entries since the last call.
-    pub fn take_settled(&mut self) -> Vec<(EntryKey, Outcome)> {
-        std::mem::take(&mut self.settled)
+    pub fn take_finished(&mut self) -> Vec<(EntryKey, Outcome)> {
+        std::mem::take(&mut self.finished)
     }
 
     /// Puts turns back that were taken out, into their order.
@@ -167,7 +167,7 @@ impl<'a> Queue<'a> {
                     envelope: decoration.request(Vec::new()).encoded_len() + ENVELOPE_SLACK,
                     reader: Some(reader),
                     decoration: Arc::new(decoration),
-                    progress: Progress::load(self.paths, key),
+                    progress: Checkpoint::load(self.paths, key),
                     at: 0,
                     ahead: None,
                     damage: None,
@@ -180,7 +180,7 @@ impl<'a> Queue<'a> {
             Err(ReadError::Io(e)) => Outcome::Unreadable(e.to_string()),
             Err(ReadError::Entry(e)) => Outcome::Hopeless(e.to_string()),
         };
-        self.settled.push((key.clone(), outcome));
+        self.finished.push((key.clone(), outcome));
         false
     }
 
@@ -197,7 +197,7 @@ impl<'a> Queue<'a> {
                     break;
                 }
                 Err(e) => {
-                    self.settled.push((key.clone(), Outcome::Unreadable(e.to_string())));
+                    self.finished.push((key.clone(), Outcome::Unreadable(e.to_string())));
                     self.open.remove(key);
                     return true;
                 }
@@ -241,7 +241,7 @@ impl<'a> Queue<'a> {
         open.last_refusal = piece.last_refusal;
         if piece.is_last {
             let outcome = self.conclude(&piece.key, &open);
-            self.settled.push((piece.key, outcome));
+            self.finished.push((piece.key, outcome));
         } else {
             self.open.insert(piece.key, open);
         }
@@ -264,7 +264,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Keeps the refused spans beside the turns set aside, for whoever looks into it; the turn itself goes on.
-    fn keep_refused(&self, key: &EntryKey, progress: &Progress) -> io::Result<()> {
+    fn keep_refused(&self, key: &EntryKey, progress: &Checkpoint) -> io::Result<()> {
         let other = |e: ReadError| io::Error::other(e.to_string());
         let mut reader = EntryReader::open(&outbox::waiting(self.paths, key)).map_err(other)?;
         let mut spans = Vec::new();

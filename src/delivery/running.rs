@@ -10,7 +10,7 @@ use crate::otel::entry::Entry;
 use crate::settings::Settings;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::rows;
-use crate::turn::state::{self, State};
+use crate::turn::state::{self, ThreadState};
 
 /// Returns the turns that run, subagents behind the turn they belong to, the oldest first.
 pub fn turns(context: &Context, settings: &Settings) -> Vec<Entry> {
@@ -37,7 +37,7 @@ pub fn any(context: &Context) -> bool {
 }
 
 /// The states of threads with an open turn whose Codex is not known to be gone.
-fn open_states(context: &Context) -> Vec<State> {
+fn open_states(context: &Context) -> Vec<ThreadState> {
     let paths = context.paths();
     let Ok(entries) = fs::read_dir(paths.state()) else { return Vec::new() };
     let is_state = |name: &str| name.ends_with(".yaml");

@@ -11,7 +11,7 @@ use crate::context::Paths;
 use crate::delivery::queue::{Batch, Piece};
 use crate::delivery::transport::client::Client;
 use crate::delivery::transport::connection::Accepted;
-use crate::delivery::transport::retry::{Cause, Class, Failure};
+use crate::delivery::transport::retry::{Cause, Failure, Handling};
 use crate::otel::resource::Decoration;
 use crate::otel::size;
 use crate::settings::Settings;
@@ -124,17 +124,17 @@ impl<'a> Sender<'a> {
             Err(failure) => failure,
         };
         match failure.class() {
-            Class::Retry | Class::Permanent => {
+            Handling::Retry | Handling::Permanent => {
                 self.shrink_when_slow(&failure, &parts);
                 sent.stop = Some(Stop::Failed(failure));
             }
-            Class::Poison if !self.is_proven() => sent.stop = Some(Stop::Unproven(failure)),
-            Class::TooLarge if count_of(&parts) > 1 => {
+            Handling::Poison if !self.is_proven() => sent.stop = Some(Stop::Unproven(failure)),
+            Handling::TooLarge if count_of(&parts) > 1 => {
                 self.limit.fetch_min((size_of(&parts) / 2).max(SMALLEST_LIMIT), Ordering::Relaxed);
                 split(parts, stack);
             }
-            Class::Poison if count_of(&parts) > 1 => split(parts, stack),
-            Class::Poison | Class::TooLarge => self.refuse(parts, failure, stack, sent),
+            Handling::Poison if count_of(&parts) > 1 => split(parts, stack),
+            Handling::Poison | Handling::TooLarge => self.refuse(parts, failure, stack, sent),
         }
     }
 
@@ -184,7 +184,7 @@ impl<'a> Sender<'a> {
         let Some(part) = parts.first_mut() else { return };
         let Some((index, span)) = part.spans.first_mut() else { return };
         let smaller = size::cost(span) / 2;
-        if failure.class() == Class::TooLarge && size::fit(span, smaller) {
+        if failure.class() == Handling::TooLarge && size::fit(span, smaller) {
             stack.push(parts);
         } else if !self.is_proven() {
             sent.stop = Some(Stop::Unproven(failure));

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// State of delivery.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Status {
+pub struct DeliveryStatus {
     version: u32,
     /// The backend in force.
     #[serde(flatten)]
@@ -82,12 +82,14 @@ pub struct Warning {
     pub text: String,
 }
 
-impl Status {
+impl DeliveryStatus {
     /// Reads the status; a missing or damaged one, or one of another version, is a fresh one.
-    pub fn load(paths: &Paths) -> Status {
+    pub fn load(paths: &Paths) -> DeliveryStatus {
         let content = file::read_bounded(&paths.delivery_status(), MAX_BYTES).ok().flatten();
-        let status: Option<Status> = content.and_then(|c| serde_json::from_slice(&c).ok());
-        status.filter(|s| s.version == VERSION).unwrap_or(Status { version: VERSION, ..Status::default() })
+        let status: Option<DeliveryStatus> = content.and_then(|c| serde_json::from_slice(&c).ok());
+        status
+            .filter(|s| s.version == VERSION)
+            .unwrap_or(DeliveryStatus { version: VERSION, ..DeliveryStatus::default() })
     }
 
     /// Writes the status.
@@ -240,12 +242,12 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let paths = testing::paths(home.path());
         file::create_private_dir(&paths.state()).unwrap();
-        let mut status = Status::load(&paths);
+        let mut status = DeliveryStatus::load(&paths);
         status.of(None).failed(Timestamp::from_millis(5), "x", "y", None);
         status.of(Some("path ~/x")).succeeded(Timestamp::from_millis(6));
         status.save(&paths).unwrap();
-        assert_eq!(Status::load(&paths), status);
+        assert_eq!(DeliveryStatus::load(&paths), status);
         std::fs::write(paths.delivery_status(), b"{").unwrap();
-        assert_eq!(Status::load(&paths).health.consecutive_failures, 0);
+        assert_eq!(DeliveryStatus::load(&paths).health.consecutive_failures, 0);
     }
 }

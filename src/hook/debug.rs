@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Hook;
 use crate::codex::payload::{HookPayload, NotifyPayload};
 use crate::file;
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::time;
 
 /// Keeps a hook's payload, when asked to.
@@ -20,31 +20,31 @@ pub(super) fn keep(hook: &Hook, payload: &HookPayload) {
     };
     let usage = payload.usage().and_then(|u| serde_json::to_value(u).ok()).unwrap_or(Value::Null);
     let fields = [
-        ("session_id", text(&payload.session_id), Class::Plain),
-        ("turn_id", text(&payload.turn_id), Class::Plain),
-        ("agent_id", text(&payload.agent_id), Class::Plain),
-        ("agent_type", text(&payload.agent_type), Class::Plain),
-        ("transcript_path", text(&payload.transcript_path), Class::Plain),
-        ("agent_transcript_path", text(&payload.agent_transcript_path), Class::Plain),
-        ("cwd", text(&payload.cwd), Class::Plain),
-        ("model", text(&payload.model), Class::Plain),
-        ("permission_mode", text(&payload.permission_mode), Class::Plain),
-        ("source", text(&payload.source), Class::Plain),
-        ("prompt", text(&payload.prompt), Class::Prompt),
-        ("tool_name", text(&payload.tool_name), Class::Plain),
-        ("tool_use_id", text(&payload.tool_use_id), Class::Plain),
-        ("tool_input", raw(&payload.tool_input), Class::ToolDetail),
-        ("tool_response", raw(&payload.tool_response), Class::ToolContent),
-        ("last_assistant_message", text(&payload.last_assistant_message), Class::Prompt),
-        ("trigger", text(&payload.trigger), Class::Plain),
-        ("reason", text(&payload.reason), Class::Plain),
-        ("request_id", text(&payload.request_id), Class::Plain),
-        ("attempt_number", payload.attempt_number.into(), Class::Plain),
-        ("kind", text(&payload.kind), Class::Plain),
-        ("status", text(&payload.status), Class::Plain),
-        ("error", text(&payload.error), Class::Prompt),
-        ("response_id", text(&payload.response_id), Class::Plain),
-        ("token_usage", usage, Class::Plain),
+        ("session_id", text(&payload.session_id), ContentClass::Plain),
+        ("turn_id", text(&payload.turn_id), ContentClass::Plain),
+        ("agent_id", text(&payload.agent_id), ContentClass::Plain),
+        ("agent_type", text(&payload.agent_type), ContentClass::Plain),
+        ("transcript_path", text(&payload.transcript_path), ContentClass::Plain),
+        ("agent_transcript_path", text(&payload.agent_transcript_path), ContentClass::Plain),
+        ("cwd", text(&payload.cwd), ContentClass::Plain),
+        ("model", text(&payload.model), ContentClass::Plain),
+        ("permission_mode", text(&payload.permission_mode), ContentClass::Plain),
+        ("source", text(&payload.source), ContentClass::Plain),
+        ("prompt", text(&payload.prompt), ContentClass::Prompt),
+        ("tool_name", text(&payload.tool_name), ContentClass::Plain),
+        ("tool_use_id", text(&payload.tool_use_id), ContentClass::Plain),
+        ("tool_input", raw(&payload.tool_input), ContentClass::ToolDetail),
+        ("tool_response", raw(&payload.tool_response), ContentClass::ToolContent),
+        ("last_assistant_message", text(&payload.last_assistant_message), ContentClass::Prompt),
+        ("trigger", text(&payload.trigger), ContentClass::Plain),
+        ("reason", text(&payload.reason), ContentClass::Plain),
+        ("request_id", text(&payload.request_id), ContentClass::Plain),
+        ("attempt_number", payload.attempt_number.into(), ContentClass::Plain),
+        ("kind", text(&payload.kind), ContentClass::Plain),
+        ("status", text(&payload.status), ContentClass::Plain),
+        ("error", text(&payload.error), ContentClass::Prompt),
+        ("response_id", text(&payload.response_id), ContentClass::Plain),
+        ("token_usage", usage, ContentClass::Plain),
     ];
     write(hook, payload.hook_event_name.as_deref().unwrap_or("unknown"), fields);
 }
@@ -56,14 +56,14 @@ pub(super) fn keep_notify(hook: &Hook, payload: &NotifyPayload) {
     }
     let usage = payload.usage().and_then(|u| serde_json::to_value(u).ok()).unwrap_or(Value::Null);
     let fields = [
-        ("type", text(&payload.kind), Class::Plain),
-        ("thread_id", text(&payload.thread_id), Class::Plain),
-        ("turn_id", text(&payload.turn_id), Class::Plain),
-        ("cwd", text(&payload.cwd), Class::Plain),
-        ("client", text(&payload.client), Class::Plain),
-        ("input_messages", Value::from(payload.input_messages()), Class::Prompt),
-        ("last_assistant_message", text(&payload.last_assistant_message), Class::Prompt),
-        ("token_usage", usage, Class::Plain),
+        ("type", text(&payload.kind), ContentClass::Plain),
+        ("thread_id", text(&payload.thread_id), ContentClass::Plain),
+        ("turn_id", text(&payload.turn_id), ContentClass::Plain),
+        ("cwd", text(&payload.cwd), ContentClass::Plain),
+        ("client", text(&payload.client), ContentClass::Plain),
+        ("input_messages", Value::from(payload.input_messages()), ContentClass::Prompt),
+        ("last_assistant_message", text(&payload.last_assistant_message), ContentClass::Prompt),
+        ("token_usage", usage, ContentClass::Plain),
     ];
     write(hook, "notify", fields);
 }
@@ -72,10 +72,10 @@ fn text(value: &Option<String>) -> Value {
     value.as_deref().map_or(Value::Null, Value::from)
 }
 
-fn write<const N: usize>(hook: &Hook, event: &str, fields: [(&str, Value, Class); N]) {
+fn write<const N: usize>(hook: &Hook, event: &str, fields: [(&str, Value, ContentClass); N]) {
     let redactor = Redactor::new(&hook.settings().profile);
     let mut map = Map::new();
-    map.insert("event".to_owned(), redactor.text(Class::Plain, event).into_owned().into());
+    map.insert("event".to_owned(), redactor.text(ContentClass::Plain, event).into_owned().into());
     for (name, value, class) in fields {
         if !value.is_null() {
             map.insert(name.to_owned(), redactor.value(class, value));

@@ -13,13 +13,13 @@ use crate::context::var;
 use crate::delivery;
 use crate::delivery::{close, processes};
 use crate::ids::{ThreadId, TurnId};
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::time::Timestamp;
 use crate::truncate::Shortener;
 use crate::turn::closed::{Closing, Reason};
-use crate::turn::owner::Place;
+use crate::turn::owner::ThreadKind;
 use crate::turn::state;
-use crate::turn::state::{LockedState, Session, State};
+use crate::turn::state::{LockedState, Session, ThreadState};
 
 /// Reads the payload from the last argument, calls the user's other notify program, and does what is left to do.
 pub(super) fn run(hook: &Hook) -> anyhow::Result<()> {
@@ -99,7 +99,7 @@ fn known_to_hooks(
     open.notified = Some(hook.context.now());
     if let Some(message) = &payload.last_assistant_message {
         let redactor = Redactor::for_rows(&hook.settings().profile);
-        open.last_assistant_message = Some(redactor.text(Class::Prompt, message).into_owned());
+        open.last_assistant_message = Some(redactor.text(ContentClass::Prompt, message).into_owned());
     }
     let turn = open.id.clone();
     locked.write(&state)?;
@@ -114,7 +114,7 @@ fn known_to_hooks(
 fn is_review(hook: &Hook, thread: &ThreadId, turn: &TurnId) -> bool {
     let rollout = locate::find_rollout(hook.context.paths().codex(), thread);
     let meta = rollout.as_deref().and_then(locate::read_session_meta);
-    let Place::Review(session) = Place::of(thread, meta.as_ref()) else { return false };
+    let ThreadKind::Review(session) = ThreadKind::of(thread, meta.as_ref()) else { return false };
     let state = state::peek(hook.context.paths(), &session).ok().flatten();
     let open = state.and_then(|state| state.turn).is_some_and(|open| open.id == *turn);
     if open {
@@ -136,15 +136,15 @@ fn tell_alone(hook: &Hook, payload: &NotifyPayload, thread: ThreadId, turn: Turn
     let (context, settings) = (hook.context, hook.settings());
     let rollout = locate::find_rollout(context.paths().codex(), &thread);
     let meta = rollout.as_deref().and_then(locate::read_session_meta);
-    let root = match Place::of(&thread, meta.as_ref()) {
-        Place::Session => None,
-        Place::Agent(root) => Some(root),
-        Place::Review(_) | Place::Internal => return Ok(()),
+    let root = match ThreadKind::of(&thread, meta.as_ref()) {
+        ThreadKind::Session => None,
+        ThreadKind::Agent(root) => Some(root),
+        ThreadKind::Review(_) | ThreadKind::Internal => return Ok(()),
     };
     let redactor = Redactor::for_rows(&settings.profile);
-    let shown = |text: &str| redactor.text(Class::Prompt, text).into_owned();
+    let shown = |text: &str| redactor.text(ContentClass::Prompt, text).into_owned();
     let at = hook.context.now();
-    let mut state = State::new(thread);
+    let mut state = ThreadState::new(thread);
     state.session = Session {
         cwd: payload.cwd.clone(),
         transcript_path: rollout.map(|p| p.to_string_lossy().into_owned()),

@@ -9,10 +9,10 @@ use crate::codex::process::Life;
 use crate::delivery;
 use crate::delivery::flush;
 use crate::delivery::{close, ended, processes};
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::truncate::cut_at_word;
 use crate::turn::closed::Reason;
-use crate::turn::state::State;
+use crate::turn::state::ThreadState;
 
 /// A session starts, is resumed, cleared, or goes on after a compaction in the middle of a turn.
 pub(super) fn start(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
@@ -56,7 +56,7 @@ pub(super) fn prompt(hook: &Hook, payload: &HookPayload) -> anyhow::Result<()> {
     thread.take_up(payload, root, hook.context.now())?;
     if let (Some(open), Some(prompt)) = (&mut thread.state.turn, &payload.prompt) {
         let redactor = Redactor::for_rows(&settings.profile);
-        keep_prompt(&mut open.prompts, &redactor.text(Class::Prompt, prompt));
+        keep_prompt(&mut open.prompts, &redactor.text(ContentClass::Prompt, prompt));
     }
     thread.begin_rows()?;
     thread.save()?;
@@ -99,7 +99,7 @@ fn keep_prompt(prompts: &mut Vec<String>, prompt: &str) {
 }
 
 /// Starts the delivery of what an earlier run could not deliver, and of turns whose Codex is gone.
-fn deliver_leftovers(hook: &Hook, own: &State) {
+fn deliver_leftovers(hook: &Hook, own: &ThreadState) {
     let paths = hook.context.paths();
     let waiting = delivery::has_work(hook.context) && (flush::is_due(paths) || close::any_closed(paths));
     // The process that calls is there; most often no other has a marker.

@@ -10,7 +10,7 @@ use crate::codex::process::CodexProcess;
 use crate::delivery;
 use crate::delivery::processes::Marker;
 use crate::ids::ThreadId;
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::turn::closed::Reason;
 
 /// A turn of the session, or of a subagent, is over.
@@ -28,7 +28,7 @@ pub(super) fn turn(hook: &Hook, payload: &HookPayload, event: Event) -> anyhow::
     thread.take_up(payload, root, at)?;
     if let (Some(open), Some(message)) = (&mut thread.state.turn, &payload.last_assistant_message) {
         let redactor = Redactor::for_rows(&settings.profile);
-        open.last_assistant_message = Some(redactor.text(Class::Prompt, message).into_owned());
+        open.last_assistant_message = Some(redactor.text(ContentClass::Prompt, message).into_owned());
     }
     let (reason, budget) = match event {
         Event::Interrupt => (Reason::Interrupt, CLAMPED_BUDGET),

@@ -17,13 +17,13 @@ use crate::truncate::cut_at_word;
 use crate::turn::closed::{Closing, Reason};
 use crate::turn::rows;
 use crate::turn::rows::{HookSettings, Kind, Row};
-use crate::turn::state::{LockedState, Root, State, StateError};
+use crate::turn::state::{LockedState, Root, StateError, ThreadState};
 
 /// A thread's state, locked and read.
 pub(super) struct Thread<'a> {
     hook: &'a Hook<'a>,
     pub locked: LockedState,
-    pub state: State,
+    pub state: ThreadState,
 }
 
 impl<'a> Thread<'a> {
@@ -43,7 +43,7 @@ impl<'a> Thread<'a> {
             other => other?,
         };
         // Only a session's start proves that nothing came before.
-        let new = || State { uncounted: true, ..State::new(id.clone()) };
+        let new = || ThreadState { uncounted: true, ..ThreadState::new(id.clone()) };
         Ok(Thread { hook, state: state.unwrap_or_else(new), locked })
     }
 

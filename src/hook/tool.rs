@@ -11,7 +11,7 @@ use crate::codex::events::Event;
 use crate::codex::payload::HookPayload;
 use crate::file;
 use crate::ids::{ThreadId, TurnId};
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::time::Timestamp;
 use crate::truncate::cut_at_word;
 use crate::turn::closed::Reason;
@@ -150,7 +150,8 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
         _ => Kind::Unknown,
     };
     // What a tool was asked to do is reported before it runs; afterwards only the result is new.
-    let input = if kind == Kind::PostToolUse { None } else { kept(Class::ToolDetail, &payload.tool_input) };
+    let input =
+        if kind == Kind::PostToolUse { None } else { kept(ContentClass::ToolDetail, &payload.tool_input) };
     Row {
         row: kind,
         at,
@@ -158,7 +159,7 @@ fn row(payload: &HookPayload, event: Event, at: Timestamp, settings: &HookSettin
         call_id: name_of(payload.tool_use_id.as_deref()),
         name: name_of(payload.tool_name.as_deref()),
         input,
-        output: kept(Class::ToolContent, &payload.tool_response),
+        output: kept(ContentClass::ToolContent, &payload.tool_response),
         trigger: payload.trigger.clone(),
         request: request_of(payload, kind, &redactor),
         settings: None,
@@ -181,7 +182,7 @@ fn request_of(payload: &HookPayload, kind: Kind, redactor: &Redactor) -> Option<
         response: short(&payload.response_id),
         usage: payload.usage(),
         // A provider's refusal may repeat the prompt.
-        error: payload.error.as_deref().map(|error| redactor.text(Class::Prompt, error).into_owned()),
+        error: payload.error.as_deref().map(|error| redactor.text(ContentClass::Prompt, error).into_owned()),
     }))
 }
 

@@ -208,7 +208,7 @@ fn uses_of(head: &Head) -> Vec<TokenUse> {
         model: summary.model.clone().unwrap_or_default(),
         at: head.ended_at,
         calls: summary.model_calls.max(1),
-        untold: u64::from(input > LONG_PROMPT),
+        unreported: u64::from(input > LONG_PROMPT),
         input,
         cached: summary.cached_tokens.unwrap_or(0),
         output: summary.completion_tokens.unwrap_or(0),

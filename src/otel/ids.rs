@@ -11,13 +11,13 @@ pub fn trace_id(root_thread: &ThreadId, root_turn: &TurnId) -> [u8; 16] {
 }
 
 /// A span of a turn; `which` tells apart spans of one role.
-pub fn span_id(thread: &ThreadId, turn: &TurnId, role: Role, which: &str) -> [u8; 8] {
+pub fn span_id(thread: &ThreadId, turn: &TurnId, role: SpanRole, which: &str) -> [u8; 8] {
     digest(&["span", thread.as_str(), turn.as_str(), role.name(), which])
 }
 
 /// The part a span plays in its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum SpanRole {
     /// The turn itself.
     Turn,
     /// A model response; of a subagent in the tree `turn`, all of them together.
@@ -26,13 +26,13 @@ pub enum Role {
     Compaction,
 }
 
-impl Role {
+impl SpanRole {
     fn name(self) -> &'static str {
         match self {
-            Role::Turn => "turn",
-            Role::Model => "model",
-            Role::Tool => "tool",
-            Role::Compaction => "compaction",
+            SpanRole::Turn => "turn",
+            SpanRole::Model => "model",
+            SpanRole::Tool => "tool",
+            SpanRole::Compaction => "compaction",
         }
     }
 }
@@ -104,9 +104,9 @@ mod tests {
         let turn = |t: &str| TurnId::parse(t).unwrap();
         assert_eq!(trace_id(&thread("a"), &turn("b")), trace_id(&thread("a"), &turn("b")));
         assert_ne!(trace_id(&thread("ab"), &turn("c")), trace_id(&thread("a"), &turn("bc")));
-        let tool = span_id(&thread("a"), &turn("b"), Role::Tool, "x");
-        assert_ne!(tool, span_id(&thread("a"), &turn("b"), Role::Model, "x"));
-        assert_ne!(tool, span_id(&thread("a"), &turn("b"), Role::Tool, "y"));
+        let tool = span_id(&thread("a"), &turn("b"), SpanRole::Tool, "x");
+        assert_ne!(tool, span_id(&thread("a"), &turn("b"), SpanRole::Model, "x"));
+        assert_ne!(tool, span_id(&thread("a"), &turn("b"), SpanRole::Tool, "y"));
     }
 
     #[test]

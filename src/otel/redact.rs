@@ -14,7 +14,7 @@ use crate::truncate::{Shortener, cut, cut_at_word, withheld};
 
 /// Kind of a text, which decides the switch that governs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum ContentClass {
     /// Prompts, answers, reasoning.
     Prompt,
     /// A tool's arguments.
@@ -57,17 +57,17 @@ impl Redactor {
     }
 
     /// Returns true if texts of a class may be recorded.
-    pub fn shows(&self, class: Class) -> bool {
+    pub fn shows(&self, class: ContentClass) -> bool {
         match class {
-            Class::Prompt => self.logging.prompts,
-            Class::ToolDetail => self.logging.tool_details,
-            Class::ToolContent => self.logging.tool_content,
-            Class::Plain => true,
+            ContentClass::Prompt => self.logging.prompts,
+            ContentClass::ToolDetail => self.logging.tool_details,
+            ContentClass::ToolContent => self.logging.tool_content,
+            ContentClass::Plain => true,
         }
     }
 
     /// The text as it may be written.
-    pub fn text<'a>(&self, class: Class, text: &'a str) -> Cow<'a, str> {
+    pub fn text<'a>(&self, class: ContentClass, text: &'a str) -> Cow<'a, str> {
         if !self.shows(class) {
             return withheld(text);
         }
@@ -82,7 +82,7 @@ impl Redactor {
     }
 
     /// A JSON text as it may be written: withheld whole, or still JSON with its long strings cut.
-    pub fn json(&self, class: Class, json: &str) -> String {
+    pub fn json(&self, class: ContentClass, json: &str) -> String {
         if !self.shows(class) {
             let inner = serde_json::from_str::<String>(json);
             return quoted(&withheld(inner.as_deref().unwrap_or(json)));
@@ -100,7 +100,7 @@ impl Redactor {
     }
 
     /// A JSON value as it may be written.
-    pub fn value(&self, class: Class, value: Value) -> Value {
+    pub fn value(&self, class: ContentClass, value: Value) -> Value {
         if !self.shows(class) {
             return serde_json::from_str(&self.json(class, &value.to_string())).unwrap_or(Value::Null);
         }
@@ -155,12 +155,12 @@ mod tests {
     #[test]
     fn withheld_text_keeps_only_its_length() {
         let off = redactor(false, 100);
-        assert_eq!(off.text(Class::Prompt, "pässword"), "<redacted (8 chars)>");
-        assert_eq!(off.text(Class::Prompt, "<redacted (8 chars)>"), "<redacted (8 chars)>");
-        assert_eq!(off.text(Class::ToolContent, "abc… [cut: 7 of 10 bytes]"), "<redacted (10 chars)>");
-        assert_eq!(off.text(Class::Plain, "name"), "name");
-        assert_eq!(off.json(Class::ToolDetail, r#"{"command":"ls"}"#), r#""<redacted (16 chars)>""#);
-        assert_eq!(off.json(Class::ToolDetail, r#""ls""#), r#""<redacted (2 chars)>""#);
+        assert_eq!(off.text(ContentClass::Prompt, "pässword"), "<redacted (8 chars)>");
+        assert_eq!(off.text(ContentClass::Prompt, "<redacted (8 chars)>"), "<redacted (8 chars)>");
+        assert_eq!(off.text(ContentClass::ToolContent, "abc… [cut: 7 of 10 bytes]"), "<redacted (10 chars)>");
+        assert_eq!(off.text(ContentClass::Plain, "name"), "name");
+        assert_eq!(off.json(ContentClass::ToolDetail, r#"{"command":"ls"}"#), r#""<redacted (16 chars)>""#);
+        assert_eq!(off.json(ContentClass::ToolDetail, r#""ls""#), r#""<redacted (2 chars)>""#);
     }
 
     #[test]
@@ -172,9 +172,9 @@ mod tests {
             serde_json::json!({"a": [{"DB_PASSWORD": secret}]}),
             serde_json::json!({format!("postgres://app:{secret}@db/x"): 1}),
         ] {
-            let out = scrubbing.value(Class::ToolContent, value.clone()).to_string();
+            let out = scrubbing.value(ContentClass::ToolContent, value.clone()).to_string();
             assert!(out.contains("<secret:") && !out.contains(&secret), "{out}");
-            let out = scrubbing.json(Class::ToolContent, &value.to_string());
+            let out = scrubbing.json(ContentClass::ToolContent, &value.to_string());
             assert!(out.contains("<secret:") && !out.contains(&secret), "{out}");
         }
     }
@@ -183,28 +183,28 @@ mod tests {
     fn value_cut_once_tells_its_first_length_though_secrets_went() {
         let scrubbing = Redactor { scrubber: Some(Scrubber::new(&[])), ..redactor(true, 300) };
         let text = format!("mysql -u root -phunter42 shop {}", "word ".repeat(2000));
-        let first = redactor(true, 1000).text(Class::ToolContent, &text).into_owned();
-        let again = scrubbing.text(Class::ToolContent, &first).into_owned();
+        let first = redactor(true, 1000).text(ContentClass::ToolContent, &text).into_owned();
+        let again = scrubbing.text(ContentClass::ToolContent, &first).into_owned();
         assert!(
             again.contains("<secret:password>") && again.ends_with(&format!("of {} bytes]", text.len())),
             "{again}"
         );
-        assert_eq!(scrubbing.text(Class::ToolContent, &again), again);
+        assert_eq!(scrubbing.text(ContentClass::ToolContent, &again), again);
     }
 
     #[test]
     fn a_list_without_end_is_cut_as_well() {
         let on = redactor(true, 100);
-        let short = on.json(Class::ToolContent, &format!("[{}0]", "0, ".repeat(1000)));
+        let short = on.json(ContentClass::ToolContent, &format!("[{}0]", "0, ".repeat(1000)));
         assert!(short.len() < 200 && serde_json::from_str::<String>(&short).is_ok(), "{short}");
-        assert_eq!(on.json(Class::ToolContent, &short), short);
+        assert_eq!(on.json(ContentClass::ToolContent, &short), short);
     }
 
     #[test]
     fn long_json_stays_json() {
         let on = redactor(true, 100);
         let long = format!(r#"{{"command":"{}","n":1}}"#, "x".repeat(1000));
-        let short = on.json(Class::ToolDetail, &long);
+        let short = on.json(ContentClass::ToolDetail, &long);
         let value: serde_json::Value = serde_json::from_str(&short).unwrap();
         assert!(value["command"].as_str().unwrap().ends_with("of 1000 bytes]") && value["n"] == 1);
     }
@@ -213,11 +213,11 @@ mod tests {
     fn value_is_withheld_whole_or_cut_inside() {
         let long = "x".repeat(300);
         let value = serde_json::json!({ "a": [long, 7], "b": null });
-        let shown = redactor(true, 100).value(Class::ToolContent, value.clone());
+        let shown = redactor(true, 100).value(ContentClass::ToolContent, value.clone());
         assert!(shown["a"][0].as_str().unwrap().ends_with("of 300 bytes]"), "{shown}");
         assert_eq!((&shown["a"][1], &shown["b"]), (&7.into(), &Value::Null));
         let length = value.to_string().chars().count();
-        let withheld = redactor(false, 100).value(Class::ToolContent, value);
+        let withheld = redactor(false, 100).value(ContentClass::ToolContent, value);
         assert_eq!(withheld, Value::from(format!("<redacted ({length} chars)>")));
         assert_eq!(redactor(true, 100).limit(), 100);
     }

@@ -26,7 +26,7 @@ pub struct TokenUse {
     pub calls: u64,
     /// Calls that answered something, without a record of the tokens it took.
     #[serde(rename = "u", default, skip_serializing_if = "is_zero")]
-    pub untold: u64,
+    pub unreported: u64,
     /// Tokens read, cached and newly cached ones included.
     #[serde(rename = "i", default)]
     pub input: u64,
@@ -46,7 +46,7 @@ pub fn count(all: &mut Vec<TokenUse>, call: &crate::turn::ModelCall, model_of_tu
     let used = of_call(call, model_of_turn);
     match all.iter_mut().find(|known| known.is_like(&used)) {
         Some(known) => known.add(&used),
-        None if used.calls + used.untold > 0 => all.push(used),
+        None if used.calls + used.unreported > 0 => all.push(used),
         None => {}
     }
 }
@@ -54,12 +54,12 @@ pub fn count(all: &mut Vec<TokenUse>, call: &crate::turn::ModelCall, model_of_tu
 /// Returns what a turn used: its responses, or where their tokens are not known, the turn's own.
 pub fn of_turn(turn: &Turn, counted: Vec<TokenUse>) -> Vec<TokenUse> {
     let (model, mut all) = (turn.about.model.as_deref(), counted);
-    let told = all.iter().any(|used| used.calls > 0);
-    if let Some(usage) = turn.usage.as_ref().filter(|_| !told) {
+    let reported = all.iter().any(|used| used.calls > 0);
+    if let Some(usage) = turn.usage.as_ref().filter(|_| !reported) {
         // The sum of a turn's calls, whose number is not recorded: its step is not known.
         all = vec![TokenUse::new(model, None, turn.ended, Some(usage))];
         all[0].long = false;
-        all[0].untold = u64::from(usage.input_tokens > LONG_PROMPT);
+        all[0].unreported = u64::from(usage.input_tokens > LONG_PROMPT);
     }
     all
 }
@@ -68,7 +68,7 @@ pub fn of_turn(turn: &Turn, counted: Vec<TokenUse>) -> Vec<TokenUse> {
 pub fn of_call(call: &crate::turn::ModelCall, model_of_turn: Option<&str>) -> TokenUse {
     let model = call.model.as_deref().or(model_of_turn);
     let mut used = TokenUse::new(model, call.service_tier.as_deref(), call.ended, call.usage.as_ref());
-    used.untold = u64::from(call.usage.is_none() && !call.output.is_empty());
+    used.unreported = u64::from(call.usage.is_none() && !call.output.is_empty());
     used
 }
 
@@ -89,7 +89,7 @@ impl TokenUse {
             long: usage.input_tokens > LONG_PROMPT,
             at,
             calls,
-            untold: 0,
+            unreported: 0,
             input: usage.input_tokens,
             cached: usage.cached_input_tokens,
             written: usage.cache_write_input_tokens.unwrap_or(0),
@@ -108,7 +108,7 @@ impl TokenUse {
 
     fn add(&mut self, other: &TokenUse) {
         self.calls += other.calls;
-        self.untold += other.untold;
+        self.unreported += other.unreported;
         self.input = self.input.saturating_add(other.input);
         self.cached = self.cached.saturating_add(other.cached);
         self.written = self.written.saturating_add(other.written);

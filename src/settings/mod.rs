@@ -363,8 +363,9 @@ mod tests {
             let resolver = Resolver::without_document(&context).with_document(document);
             let settings = Settings::from_resolver(&resolver, context.paths());
             assert_eq!(settings.profile.logging.prompts, !withheld, "{yaml}");
-            let told = settings.problems.iter().any(|p| p.starts_with("redact_patterns: pattern 2 cannot"));
-            assert_eq!(told, withheld, "{:?}", settings.problems);
+            let reported =
+                settings.problems.iter().any(|p| p.starts_with("redact_patterns: pattern 2 cannot"));
+            assert_eq!(reported, withheld, "{:?}", settings.problems);
         }
     }
 

@@ -8,7 +8,7 @@ use super::output::Output;
 pub struct Shortener {
     limit: usize,
     output: Output,
-    state: State,
+    state: Within,
     /// Offset of the current string in the output.
     begin: usize,
     /// Text right behind the cut: a value that was cut before ends with its own mark.
@@ -23,7 +23,7 @@ pub struct Shortener {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum State {
+enum Within {
     Outside,
     Inside,
     Escape,
@@ -42,7 +42,7 @@ impl Shortener {
         Shortener {
             limit,
             output: Output::new(total),
-            state: State::Outside,
+            state: Within::Outside,
             begin: 0,
             tail: Vec::new(),
             last: Vec::new(),
@@ -56,10 +56,10 @@ impl Shortener {
     pub fn push(&mut self, mut chunk: &[u8]) {
         while !self.output.has_overflowed() && !chunk.is_empty() {
             let taken = match self.state {
-                State::Outside => self.outside(chunk),
-                State::Inside => self.inside(chunk),
-                State::Escape => self.escape(chunk[0]),
-                State::Unicode { digits, have } => self.unicode(chunk[0], digits, have),
+                Within::Outside => self.outside(chunk),
+                Within::Inside => self.inside(chunk),
+                Within::Escape => self.escape(chunk[0]),
+                Within::Unicode { digits, have } => self.unicode(chunk[0], digits, have),
             };
             chunk = &chunk[taken..];
         }
@@ -81,7 +81,7 @@ impl Shortener {
             return end;
         }
         self.output.copy(b'"');
-        self.state = State::Inside;
+        self.state = Within::Inside;
         (self.seen, self.dropped, self.begin) = (0, 0, self.output.text.len());
         self.tail.clear();
         self.last.clear();
@@ -96,7 +96,7 @@ impl Shortener {
             return end;
         }
         if chunk[0] == b'\\' {
-            self.state = State::Escape;
+            self.state = Within::Escape;
         } else {
             self.flush_high();
             self.close();
@@ -159,11 +159,11 @@ impl Shortener {
 
     fn escape(&mut self, byte: u8) -> usize {
         if byte == b'u' {
-            self.state = State::Unicode { digits: [0; 4], have: 0 };
+            self.state = Within::Unicode { digits: [0; 4], have: 0 };
         } else {
             self.flush_high();
             self.keep_escape(&[b'\\', byte], 1);
-            self.state = State::Inside;
+            self.state = Within::Inside;
         }
         1
     }
@@ -174,15 +174,15 @@ impl Shortener {
             if self.room() > 1 {
                 self.output.text.extend_from_slice(b"\\u");
             }
-            self.state = State::Inside;
+            self.state = Within::Inside;
             return 0;
         }
         digits[have] = byte;
         if have < 3 {
-            self.state = State::Unicode { digits, have: have + 1 };
+            self.state = Within::Unicode { digits, have: have + 1 };
             return 1;
         }
-        self.state = State::Inside;
+        self.state = Within::Inside;
         let code = digits.iter().fold(0u32, |code, d| code * 16 + (*d as char).to_digit(16).unwrap_or(0));
         match (self.high.take(), code) {
             (Some(high), 0xDC00..=0xDFFF) => {
@@ -238,7 +238,7 @@ impl Shortener {
     }
 
     fn close(&mut self) {
-        self.state = State::Outside;
+        self.state = Within::Outside;
         if self.output.is_skipping() {
             return;
         }

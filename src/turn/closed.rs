@@ -6,7 +6,7 @@ use crate::codex::process::CodexProcess;
 use crate::ids::ThreadId;
 use crate::settings::Profile;
 use crate::time::Timestamp;
-use crate::turn::state::{OpenTurn, Root, Session, State};
+use crate::turn::state::{OpenTurn, Root, Session, ThreadState};
 
 /// Everything hooks, notify or a rollout of the past know of a turn that is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Closing {
     pub const VERSION: u32 = 1;
 
     /// Returns what is known of the open turn of a thread; none when it has none.
-    pub fn of(state: &State, reason: Reason, at: Timestamp, profile: &Profile) -> Option<Closing> {
+    pub fn of(state: &ThreadState, reason: Reason, at: Timestamp, profile: &Profile) -> Option<Closing> {
         Some(Closing {
             version: Closing::VERSION,
             thread: state.thread_id.clone(),

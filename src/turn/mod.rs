@@ -141,7 +141,7 @@ pub struct Git {
 /// Something said to the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    pub role: Role,
+    pub role: MessageRole,
     pub text: String,
     pub images: Vec<Image>,
     /// The call a tool's message answers.
@@ -149,7 +149,7 @@ pub struct Message {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Role {
+pub enum MessageRole {
     User,
     Tool,
     /// Another agent.

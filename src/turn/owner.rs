@@ -6,7 +6,7 @@ use crate::turn::state::Root;
 
 /// The place of a thread's turns.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Place {
+pub enum ThreadKind {
     /// A user's session.
     Session,
     /// In the trace of the session that set it to work.
@@ -17,21 +17,21 @@ pub enum Place {
     Internal,
 }
 
-impl Place {
+impl ThreadKind {
     /// Returns what the first line of a thread's rollout says; a thread without one is taken for a session.
-    pub fn of(thread: &ThreadId, meta: Option<&SessionMeta>) -> Place {
-        let Some(meta) = meta else { return Place::Session };
-        let Some(source) = &meta.subagent else { return Place::Session };
+    pub fn of(thread: &ThreadId, meta: Option<&SessionMeta>) -> ThreadKind {
+        let Some(meta) = meta else { return ThreadKind::Session };
+        let Some(source) = &meta.subagent else { return ThreadKind::Session };
         let session = meta.session.as_deref().or(source.parent_thread.as_deref());
         let session = session.and_then(|s| ThreadId::parse(s).ok()).filter(|s| s != thread);
         match (source.kind.as_str(), session) {
             ("thread_spawn", Some(thread)) => {
-                Place::Agent(Root { thread, turn: None, agent_type: source.role.clone() })
+                ThreadKind::Agent(Root { thread, turn: None, agent_type: source.role.clone() })
             }
-            ("review", Some(session)) => Place::Review(session),
+            ("review", Some(session)) => ThreadKind::Review(session),
             // `codex exec review` up to 0.130 names no parent: the review is all there is.
-            ("review", None) => Place::Session,
-            _ => Place::Internal,
+            ("review", None) => ThreadKind::Session,
+            _ => ThreadKind::Internal,
         }
     }
 }
@@ -49,16 +49,16 @@ mod tests {
             subagent: Some(SubagentSource { kind: kind.into(), ..SubagentSource::default() }),
             ..SessionMeta::default()
         };
-        let of = |kind, session| Place::of(&thread("a"), Some(&meta(kind, session)));
-        assert_eq!(Place::of(&thread("a"), None), Place::Session);
-        assert_eq!(Place::of(&thread("a"), Some(&SessionMeta::default())), Place::Session);
+        let of = |kind, session| ThreadKind::of(&thread("a"), Some(&meta(kind, session)));
+        assert_eq!(ThreadKind::of(&thread("a"), None), ThreadKind::Session);
+        assert_eq!(ThreadKind::of(&thread("a"), Some(&SessionMeta::default())), ThreadKind::Session);
         let root = Root { thread: thread("b"), turn: None, agent_type: None };
-        assert_eq!(of("thread_spawn", Some("b")), Place::Agent(root));
-        assert_eq!(of("review", Some("b")), Place::Review(thread("b")));
-        assert_eq!(of("review", None), Place::Session);
+        assert_eq!(of("thread_spawn", Some("b")), ThreadKind::Agent(root));
+        assert_eq!(of("review", Some("b")), ThreadKind::Review(thread("b")));
+        assert_eq!(of("review", None), ThreadKind::Session);
         for (kind, session) in [("thread_spawn", Some("a")), ("thread_spawn", None), ("guardian", Some("b"))]
         {
-            assert_eq!(of(kind, session), Place::Internal, "{kind}");
+            assert_eq!(of(kind, session), ThreadKind::Internal, "{kind}");
         }
     }
 }

@@ -200,11 +200,11 @@ struct Shared {
     directory: PathBuf,
     /// How many items of a list stay in memory.
     most_here: usize,
-    file: RefCell<State>,
+    file: RefCell<Backing>,
     lost: Cell<bool>,
 }
 
-enum State {
+enum Backing {
     NotNeeded,
     Open {
         file: File,
@@ -226,7 +226,7 @@ impl Scratch {
         Scratch(Some(Rc::new(Shared {
             directory,
             most_here: most_here.max(1),
-            file: RefCell::new(State::NotNeeded),
+            file: RefCell::new(Backing::NotNeeded),
             lost: Cell::new(false),
         })))
     }
@@ -250,13 +250,13 @@ impl Scratch {
     fn write<T: Serialize>(&self, item: &T) -> Option<Kept> {
         let shared = self.0.as_ref()?;
         let mut state = shared.file.borrow_mut();
-        if let State::NotNeeded = *state {
+        if let Backing::NotNeeded = *state {
             *state = match file::create_nameless(&shared.directory) {
-                Ok(file) => State::Open { file, end: 0, encoded: Vec::new() },
-                Err(_) => State::Missing,
+                Ok(file) => Backing::Open { file, end: 0, encoded: Vec::new() },
+                Err(_) => Backing::Missing,
             };
         }
-        let State::Open { file, end, encoded } = &mut *state else { return None };
+        let Backing::Open { file, end, encoded } = &mut *state else { return None };
         encoded.clear();
         encoded.extend([0; LENGTH_BYTES]);
         serde_json::to_writer(&mut *encoded, item).ok()?;
@@ -270,7 +270,7 @@ impl Scratch {
 
     fn read<T: DeserializeOwned + Default>(&self, kept: Kept) -> T {
         let Some(shared) = &self.0 else { return T::default() };
-        let State::Open { file, encoded, .. } = &mut *shared.file.borrow_mut() else { return T::default() };
+        let Backing::Open { file, encoded, .. } = &mut *shared.file.borrow_mut() else { return T::default() };
         let found = read_item(file, kept.0.get() - 1, encoded);
         let item =
             found.and_then(|()| serde_json::from_slice(&encoded[LENGTH_BYTES..]).map_err(io::Error::other));
@@ -357,7 +357,7 @@ mod tests {
         let scratch = Scratch::in_directory("/nowhere".into());
         let mut shelf: Shelf<u64> = Shelf::new(&scratch);
         (0..MOST_HERE as u64).for_each(|at| shelf.push(at));
-        assert!(matches!(*scratch.0.as_ref().unwrap().file.borrow(), State::NotNeeded));
+        assert!(matches!(*scratch.0.as_ref().unwrap().file.borrow(), Backing::NotNeeded));
     }
 
     #[test]
@@ -366,7 +366,7 @@ mod tests {
         let scratch = Scratch::in_directory(directory.path().to_owned());
         let mut shelf: Shelf<String> = Shelf::new(&scratch);
         (0..3000).for_each(|at| shelf.push(text(at)));
-        if let State::Open { file, .. } = &*scratch.0.as_ref().unwrap().file.borrow() {
+        if let Backing::Open { file, .. } = &*scratch.0.as_ref().unwrap().file.borrow() {
             file.set_len(10).unwrap();
         }
         assert_eq!(*shelf.at(3), "");

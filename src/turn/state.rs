@@ -16,7 +16,7 @@ use crate::turn::flat_yaml;
 
 /// A thread as hooks have seen it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
+pub struct ThreadState {
     pub version: u32,
     pub thread_id: ThreadId,
     /// Set for a subagent's thread.
@@ -161,7 +161,7 @@ impl LockedState {
     ///
     /// # Errors
     /// When it cannot be read, is damaged, or is of a newer version.
-    pub fn read(&self) -> Result<Option<State>, StateError> {
+    pub fn read(&self) -> Result<Option<ThreadState>, StateError> {
         read_path(&self.path)
     }
 
@@ -169,7 +169,7 @@ impl LockedState {
     ///
     /// # Errors
     /// When it cannot be written; the old one is then still there.
-    pub fn write(&self, state: &State) -> Result<(), StateError> {
+    pub fn write(&self, state: &ThreadState) -> Result<(), StateError> {
         let malformed =
             |e: serde_json::Error| StateError::Malformed { path: self.path.clone(), reason: e.to_string() };
         let yaml = flat_yaml::to_string(state).map_err(malformed)?;
@@ -194,11 +194,11 @@ impl LockedState {
 ///
 /// # Errors
 /// When it cannot be read, is damaged, or is of a newer version.
-pub fn peek(paths: &Paths, thread: &ThreadId) -> Result<Option<State>, StateError> {
+pub fn peek(paths: &Paths, thread: &ThreadId) -> Result<Option<ThreadState>, StateError> {
     read_path(&paths.thread_state(thread))
 }
 
-fn read_path(path: &std::path::Path) -> Result<Option<State>, StateError> {
+fn read_path(path: &std::path::Path) -> Result<Option<ThreadState>, StateError> {
     let failed = |error| StateError::Io(file::named(path, error));
     let malformed = |reason: String| StateError::Malformed { path: path.to_owned(), reason };
     let content = match file::read_bounded(path, MAX_STATE_BYTES) {
@@ -225,10 +225,10 @@ fn read_path(path: &std::path::Path) -> Result<Option<State>, StateError> {
     })
 }
 
-impl State {
+impl ThreadState {
     /// A thread nothing is known of.
-    pub fn new(thread: ThreadId) -> State {
-        State {
+    pub fn new(thread: ThreadId) -> ThreadState {
+        ThreadState {
             version: VERSION,
             thread_id: thread,
             root: None,
@@ -323,7 +323,7 @@ mod tests {
         let thread = ThreadId::parse("t").unwrap();
         let locked = LockedState::lock(&paths, &thread, Duration::ZERO).unwrap();
         assert_eq!(locked.read().unwrap(), None);
-        let mut state = State::new(thread.clone());
+        let mut state = ThreadState::new(thread.clone());
         for prompt in [
             "",
             " - a: b",
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn continued_turn_is_a_further_part() {
-        let mut state = State::new(ThreadId::parse("t").unwrap());
+        let mut state = ThreadState::new(ThreadId::parse("t").unwrap());
         let id = |t: &str| TurnId::parse(t).unwrap();
         let first = state.begin_turn(id("a"), Timestamp::default()).clone();
         state.remember_closed(&first, Some(10), false);

@@ -16,7 +16,7 @@ use arize_codex::codex::hooks_config::survey::Survey;
 use arize_codex::codex::hooks_config::trust;
 use arize_codex::context::Context;
 use arize_codex::delivery::archive;
-use arize_codex::delivery::archive::Place;
+use arize_codex::delivery::archive::DeliveryState;
 use arize_codex::otel::entry::Entry;
 use serde_json::Value;
 
@@ -147,7 +147,7 @@ impl Codex {
     /// The turns delivered so far, oldest first.
     pub fn archived(&self) -> Vec<Entry> {
         let context = self.context();
-        let sent = archive::items(context.paths()).filter(|i| i.place == Place::Sent);
+        let sent = archive::items(context.paths()).filter(|i| i.place == DeliveryState::Sent);
         let mut entries: Vec<Entry> =
             sent.map(|i| Entry::decode(&fs::read(&i.path).unwrap()).unwrap()).collect();
         entries.sort_by_key(|e| e.head.started_at);

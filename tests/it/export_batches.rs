@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use arize_codex::delivery::archive::{self, Place};
-use arize_codex::delivery::status::Status;
+use arize_codex::delivery::archive::{self, DeliveryState};
+use arize_codex::delivery::status::DeliveryStatus;
 use arize_codex::delivery::{in_part, outbox};
 use arize_codex::ids::ThreadId;
 
@@ -162,13 +162,13 @@ fn dropped_spans_and_their_reason_reach_the_user() {
         home.put("turn-2", vec![span(3, 10)]);
         let report = home.flush(10);
         assert_eq!((report.delivered, report.left), (2, 0), "sending again is forbidden");
-        let status = Status::load(home.paths());
+        let status = DeliveryStatus::load(home.paths());
         let said = status.health.last_warning.unwrap().text;
         assert!(said.contains("dropped 1 of 3 spans: too old"), "{said}");
         assert_eq!((status.dropped_spans, home.log().lines().count()), (1, 1), "{}", home.log());
         // Nobody knows whose span it was, so both turns say so.
         let items: Vec<_> = archive::items(home.paths()).map(|item| item.place).collect();
-        assert_eq!(items, [Place::SentInPart; 2]);
+        assert_eq!(items, [DeliveryState::SentInPart; 2]);
         let key = archive::items(home.paths()).next().unwrap().head.key;
         assert!(in_part::why(home.paths(), &key).unwrap().contains("dropped 1 of 3 spans: too old"));
         // A turn of which nothing was kept is set aside.

@@ -3,7 +3,7 @@
 use arize_codex::context::{Context, Paths};
 use arize_codex::delivery::budget::{Budget, Report};
 use arize_codex::delivery::flush;
-use arize_codex::delivery::status::Status;
+use arize_codex::delivery::status::DeliveryStatus;
 use arize_codex::delivery::{archive, outbox};
 use arize_codex::otel::entry::{Entry, EntryKey, Head, Summary};
 use arize_codex::settings::Settings;
@@ -124,10 +124,10 @@ fn phoenix_gets_project_and_key() {
     assert_eq!(resource_of(&seen[0].request)["openinference.project.name"], "a project");
     let expected: Vec<Span> = spans(3).into_iter().chain([span(9, 1)]).collect();
     assert_eq!(spans_of(&seen[0].request), expected, "oldest first, untouched");
-    assert!(archive::items(home.paths()).all(|i| i.place == archive::Place::Sent));
+    assert!(archive::items(home.paths()).all(|i| i.place == archive::DeliveryState::Sent));
     assert_eq!(home.flush(10).delivered, 0);
     assert_eq!(collector.book.seen().len(), 1, "nothing is sent twice");
-    assert!(Status::load(home.paths()).health.last_success.is_some() && home.log().is_empty());
+    assert!(DeliveryStatus::load(home.paths()).health.last_success.is_some() && home.log().is_empty());
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn refused_key_keeps_turns() {
             "{log}"
         );
         assert!(!log.contains("sesame"), "{log}");
-        assert_eq!(Status::load(home.paths()).health.consecutive_failures, 3);
+        assert_eq!(DeliveryStatus::load(home.paths()).health.consecutive_failures, 3);
         collector.book.answer(|_| Answer::Accept);
         assert_eq!(home.flush(10).delivered, 2, "a corrected key delivers the backlog");
     }
@@ -347,7 +347,7 @@ fn retry_after_is_honoured_across_processes() {
 
 #[test]
 fn retry_info_is_waited_for() {
-    // google.rpc.Status { details: [Any { RetryInfo { retry_delay { seconds: 1 } } }] }
+    // google.rpc.DeliveryStatus { details: [Any { RetryInfo { retry_delay { seconds: 1 } } }] }
     let mut details = vec![0x1a, 0x30, 0x0a, 0x28];
     details.extend(b"type.googleapis.com/google.rpc.RetryInfo");
     details.extend([0x12, 0x04, 0x0a, 0x02, 0x08, 0x01]);
@@ -414,7 +414,7 @@ fn local_target_sends_nothing() {
     home.configure("target: local");
     let report = home.flush(5);
     assert_eq!((report.delivered, report.left), (1, 0));
-    assert!(archive::items(home.paths()).all(|i| i.place == archive::Place::Sent));
+    assert!(archive::items(home.paths()).all(|i| i.place == archive::DeliveryState::Sent));
 }
 
 #[test]

@@ -98,7 +98,8 @@ fn late(
 /// The turns in the archive and how they ended. Nobody asks for them: no command of ours runs meanwhile.
 fn delivered(codex: &Codex) -> BTreeMap<String, String> {
     let context = codex.context();
-    let heads = archive::items(context.paths()).filter(|i| i.place == archive::Place::Sent).map(|i| i.head);
+    let heads =
+        archive::items(context.paths()).filter(|i| i.place == archive::DeliveryState::Sent).map(|i| i.head);
     heads.map(|head| (head.key.turn.to_string(), head.summary.status)).collect()
 }
 

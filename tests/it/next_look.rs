@@ -100,7 +100,7 @@ fn append(rollout: &Path, text: &str) {
 
 /// The names of the tools of each turn in the archive.
 fn told(lab: &Lab) -> Vec<Vec<String>> {
-    let sent = archive::items(lab.paths()).filter(|item| item.place == archive::Place::Sent);
+    let sent = archive::items(lab.paths()).filter(|item| item.place == archive::DeliveryState::Sent);
     let entries = sent.map(|item| Entry::decode(&fs::read(&item.path).unwrap()).unwrap());
     let tools = |entry: Entry| {
         let tools = entry.spans.into_iter().filter(|s| string(s, "openinference.span.kind") == Some("TOOL"));

@@ -123,7 +123,7 @@ fn resent(home: &Path, live: &[Entry]) -> Option<String> {
     let output = command.output().unwrap();
     let vars = BTreeMap::from([("HOME".to_owned(), home.to_str().unwrap().to_owned())]);
     let context = Context::given(Vec::new(), vars);
-    let sent = archive::items(context.paths()).filter(|item| item.place == archive::Place::Sent);
+    let sent = archive::items(context.paths()).filter(|item| item.place == archive::DeliveryState::Sent);
     let again: Vec<Entry> = sent.map(|item| Entry::decode(&fs::read(&item.path).unwrap()).unwrap()).collect();
     let told = |entries: &[Entry]| -> BTreeMap<EntryKey, Vec<Span>> {
         entries.iter().map(|entry| (entry.head.key.clone(), entry.spans.clone())).collect()
@@ -161,7 +161,7 @@ impl Story<'_> {
             entry.spans.iter().map(|span| (span.span_id.clone(), span.clone())).collect()
         };
         let said = past.spans[0].status.as_ref().map_or("", |status| status.message.as_str());
-        let endless = said == "its end was never told";
+        let endless = said == "its end was never reported";
         let (mut want, mut got) = (by_id(live), by_id(past));
         // Of a nested call that failed without a note, hooks alone know.
         want.retain(|_, span| {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arize_codex::delivery::past_turns::{self, Found, Wanted};
+use arize_codex::delivery::past_turns::{self, FoundTurn, Wanted};
 use arize_codex::otel::attribute::{number, string};
 use arize_codex::otel::entry::Entry;
 use arize_codex::settings::Settings;
@@ -54,7 +54,7 @@ fn turns_of(rollout: &Path) -> Vec<Entry> {
     fs::File::options().append(true).open(&copy).unwrap().set_modified(long_ago).unwrap();
     let mut found = Vec::new();
     past_turns::scan(lab.context(), &settings, &copy, &Wanted::default(), &mut |turn| {
-        if let Found::Turn(turn) = turn {
+        if let FoundTurn::Turn(turn) = turn {
             found.push(turn.into_entry());
         }
         Ok(())

@@ -13,7 +13,7 @@ use arize_codex::hook::{self, Role};
 use arize_codex::otel::attribute::{number, string};
 use arize_codex::otel::entry::Entry;
 use arize_codex::otel::ids;
-use arize_codex::otel::ids::Role as SpanRole;
+use arize_codex::otel::ids::SpanRole;
 use arize_codex::time::Timestamp;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use arize_codex::delivery::outbox;
-use arize_codex::delivery::status::Status;
+use arize_codex::delivery::status::DeliveryStatus;
 
 use crate::collector::{Answer, HttpCollector};
 use crate::export_outcomes::{Home, entry, span};
@@ -70,7 +70,7 @@ fn failing_backend_holds_up_no_other() {
     let report = home.flush(2);
     assert_eq!((report.delivered, report.left), (1, 1), "{report:?}");
     assert_eq!((names(&plain).len(), names(&acme).len()), (0, 1));
-    let status = Status::load(home.paths());
+    let status = DeliveryStatus::load(home.paths());
     assert!(status.health.last_error.is_some() && status.rules[RULE].last_error.is_none());
     // The server that wants to be left alone holds up its own turns only.
     put(&home, "turn-3", 3, Some(RULE), "/srv/acme");

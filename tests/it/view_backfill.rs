@@ -11,7 +11,7 @@ use arize_codex::delivery::archive;
 use arize_codex::delivery::archive::Item;
 use arize_codex::delivery::outbox;
 use arize_codex::delivery::past_turns;
-use arize_codex::delivery::past_turns::{Found, Wanted};
+use arize_codex::delivery::past_turns::{FoundTurn, Wanted};
 use arize_codex::otel::attribute::string;
 use arize_codex::otel::entry::{Entry, EntryKey};
 use arize_codex::settings::Settings;
@@ -175,7 +175,7 @@ pub fn backfill(context: &Context) -> Vec<Entry> {
         let long_ago = SystemTime::now() - Duration::from_secs(48 * 3600);
         File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
         past_turns::scan(context, &settings, &path, &Wanted::default(), &mut |found| {
-            if let Found::Turn(turn) = found
+            if let FoundTurn::Turn(turn) = found
                 && outbox::put_turn(context.paths(), &turn)?
             {
                 added.push(turn.into_entry());

@@ -107,7 +107,7 @@ fn backfill_resumes_where_it_stopped() {
     collector.book.answer(|_| Answer::Accept);
     let (code, done) = run(&home, &["backfill"]);
     assert_eq!(code, 0, "{done}");
-    assert_eq!(archive::items(home.paths()).filter(|i| i.place == archive::Place::Sent).count(), {
+    assert_eq!(archive::items(home.paths()).filter(|i| i.place == archive::DeliveryState::Sent).count(), {
         archive::items(home.paths()).count()
     });
     let (code, said) = run(&home, &["backfill", "/no/such/place"]);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::report::{Count, Progress};
+use self::report::{Count, ProgressLine};
 use super::exit;
 use super::selection::selectors::{Filter, Selectors};
 use super::selection::session;
@@ -20,11 +20,11 @@ use crate::delivery;
 use crate::delivery::archive;
 use crate::delivery::budget::{Budget, Report};
 use crate::delivery::flush;
-use crate::delivery::history::handover::Handover;
-use crate::delivery::key_set::Ledger;
+use crate::delivery::history::turn_sink::TurnSink;
+use crate::delivery::key_set::KeySet;
 use crate::delivery::outbox;
 use crate::delivery::past_turns;
-use crate::delivery::past_turns::{Found, Wanted};
+use crate::delivery::past_turns::{FoundTurn, Wanted};
 use crate::file;
 use crate::ids::ThreadId;
 use crate::otel::spans::TurnSpans;
@@ -141,13 +141,13 @@ struct Work<'a> {
 
 /// What the threads have in common.
 struct Shared<'a> {
-    finished: Ledger,
-    handover: Handover<'a>,
+    finished: KeySet,
+    sink: TurnSink<'a>,
     count: Count,
     /// Turns put into the outbox since it was last emptied.
     waiting: u64,
     pruned: Instant,
-    progress: Progress,
+    progress: ProgressLine,
 }
 
 impl<'a> Work<'a> {
@@ -160,12 +160,12 @@ impl<'a> Work<'a> {
         rollouts: Vec<PathBuf>,
     ) -> Work<'a> {
         let shared = Shared {
-            finished: Ledger::finished_rollouts(context.paths()),
-            handover: Handover::new(context.paths(), settings),
+            finished: KeySet::finished_rollouts(context.paths()),
+            sink: TurnSink::new(context.paths(), settings),
             count: Count::default(),
             waiting: 0,
             pruned: Instant::now(),
-            progress: Progress::new(rollouts.len()),
+            progress: ProgressLine::new(rollouts.len()),
         };
         Work {
             args,
@@ -226,7 +226,7 @@ impl<'a> Work<'a> {
         }
         let (mut failed, mut left_out) = (false, false);
         let scanned = past_turns::scan(self.context, self.settings, path, &self.wanted, &mut |found| {
-            left_out |= matches!(&found, Found::Turn(turn) if !self.filter.takes(turn.head()));
+            left_out |= matches!(&found, FoundTurn::Turn(turn) if !self.filter.takes(turn.head()));
             let took = self.take(path, found);
             failed = took.is_err();
             took
@@ -260,8 +260,8 @@ impl<'a> Work<'a> {
         !compressed && self.filter.since().is_some_and(|since| modified().is_some_and(|at| at < since))
     }
 
-    fn take(&self, path: &Path, found: Found) -> anyhow::Result<()> {
-        if let Found::Turn(turn) = &found
+    fn take(&self, path: &Path, found: FoundTurn) -> anyhow::Result<()> {
+        if let FoundTurn::Turn(turn) = &found
             && self.filter.takes(turn.head())
         {
             return self.hand_over(turn);
@@ -269,13 +269,13 @@ impl<'a> Work<'a> {
         let shared = &mut *self.shared();
         let count = &mut shared.count;
         match found {
-            Found::Turn(_) | Found::Unwanted => count.unwanted += 1,
-            Found::Known => count.known += 1,
-            Found::Running => count.running += 1,
-            Found::Elsewhere => count.elsewhere += 1,
-            Found::Internal => count.internal += 1,
-            Found::Foreign(what) => count.foreign.push((path.to_owned(), what)),
-            Found::OtherProgram(name) => *count.programs.entry(name).or_default() += 1,
+            FoundTurn::Turn(_) | FoundTurn::Unwanted => count.unwanted += 1,
+            FoundTurn::Known => count.known += 1,
+            FoundTurn::Running => count.running += 1,
+            FoundTurn::Elsewhere => count.elsewhere += 1,
+            FoundTurn::Internal => count.internal += 1,
+            FoundTurn::Foreign(what) => count.foreign.push((path.to_owned(), what)),
+            FoundTurn::OtherProgram(name) => *count.programs.entry(name).or_default() += 1,
         }
         shared.progress.tick(&shared.count);
         Ok(())
@@ -286,9 +286,9 @@ impl<'a> Work<'a> {
         let spans = turn.count();
         if !self.args.dry_run {
             if self.wanted.again {
-                self.shared().handover.put_again(turn)?;
+                self.shared().sink.put_again(turn)?;
             } else {
-                self.shared().handover.note(turn.head());
+                self.shared().sink.note(turn.head());
                 outbox::put_turn(self.context.paths(), turn)?;
             }
         }

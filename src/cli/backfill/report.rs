@@ -91,17 +91,17 @@ impl Count {
 
 /// A line on stderr that is written over, when somebody looks.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressLine {
     files: usize,
     began: Instant,
     drawn: Instant,
     shown: bool,
 }
 
-impl Progress {
-    pub fn new(files: usize) -> Progress {
+impl ProgressLine {
+    pub fn new(files: usize) -> ProgressLine {
         let now = Instant::now();
-        Progress { files, began: now, drawn: now, shown: std::io::stderr().is_terminal() }
+        ProgressLine { files, began: now, drawn: now, shown: std::io::stderr().is_terminal() }
     }
 
     /// Draws the line anew, a few times a second at most.

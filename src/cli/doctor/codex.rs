@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Finding, Status};
+use super::{Finding, Severity};
 use crate::cli::setup::codex_cli;
 use crate::cli::setup::codex_config::{self, CodexConfig};
 use crate::codex::events::{EVENTS, FIRST_WITH_HOOKS, HookEvent, Version};
@@ -51,7 +51,7 @@ pub fn check(context: &Context) -> Vec<Finding> {
         None => {
             let plugin = plugin::find(context.paths().codex(), &survey);
             let hooks = registered(context, &survey, &path, release, plugin.as_ref());
-            let alone = !hooks.iter().any(|hook| hook.status == Status::Ok)
+            let alone = !hooks.iter().any(|hook| hook.status == Severity::Ok)
                 || release.is_some_and(|release| release < FIRST_WITH_HOOKS);
             findings.extend(hooks);
             findings.extend(notify(context, &survey, plugin.is_some(), alone));

@@ -13,7 +13,7 @@ use crate::context::{Context, Paths};
 use crate::delivery;
 use crate::delivery::drain;
 use crate::delivery::outbox;
-use crate::delivery::status::{Health, LastError, Status};
+use crate::delivery::status::{DeliveryStatus, Health, LastError};
 use crate::delivery::{close, hook_calls, orphans, processes};
 use crate::file;
 use crate::git::without_credentials;
@@ -29,10 +29,10 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> = settings.iter().flat_map(|s| orphans(context, s)).collect();
     findings.extend(settings.iter().flat_map(|s| other_shell(paths, s)));
     let backend: Vec<Finding> = settings.iter().flat_map(|s| backends(context, s, send)).collect();
-    let answers = !backend.is_empty() && backend.iter().all(|f| f.status != super::Status::Failure);
+    let answers = !backend.is_empty() && backend.iter().all(|f| f.status != super::Severity::Failure);
     findings.extend(backend);
     let state = state::check(paths);
-    let can_write = state.status == super::Status::Ok;
+    let can_write = state.status == super::Severity::Ok;
     findings.push(state);
     // Where nothing can be written or read, nothing was counted.
     if can_write {
@@ -47,7 +47,7 @@ pub fn check(context: &Context, send: bool) -> Vec<Finding> {
 /// Returns the report in numbers: how many turns wait, and when the last one was delivered.
 pub fn figures(paths: &Paths) -> (u64, Option<Timestamp>) {
     let waiting = outbox::list(paths).len() + close::list(paths).len();
-    let status = Status::load(paths);
+    let status = DeliveryStatus::load(paths);
     let all = [&status.health].into_iter().chain(status.rules.values());
     (waiting as u64, all.filter_map(|health| health.last_success).max())
 }
@@ -72,7 +72,7 @@ fn orphans(context: &Context, settings: &Settings) -> Option<Finding> {
 
 /// Deliveries of hooks went to another backend than this shell would use, because a variable is set there or here.
 fn other_shell(paths: &Paths, settings: &Settings) -> Option<Finding> {
-    let status = Status::load(paths);
+    let status = DeliveryStatus::load(paths);
     let used = status.health.used_elsewhere(settings)?;
     let endpoint = used.endpoint.as_deref().map(|e| format!(" at {e}")).unwrap_or_default();
     let theirs = used.variable.as_ref().map(|v| format!(", named by {v}")).unwrap_or_default();
@@ -220,7 +220,7 @@ fn calls(paths: &Paths) -> Vec<Finding> {
 }
 
 fn backlog(paths: &Paths, settings: Option<&Settings>, answers: bool) -> Vec<Finding> {
-    let mut status = Status::load(paths);
+    let mut status = DeliveryStatus::load(paths);
     if let Some(settings) = settings {
         // What went wrong with another backend, or another key, is over.
         status.turn_to(settings);
@@ -285,18 +285,18 @@ fn stranded(paths: &Paths, settings: &Settings) -> Vec<Finding> {
             *rules.entry(rule).or_default() += 1;
         }
     }
-    let told = rules
+    let reported = rules
         .into_iter()
         .map(|(rule, count)| Finding::failure("delivery", drain::gone(count, &rule), drain::GONE_ADVICE));
-    told.collect()
+    reported.collect()
 }
 
-fn healths(status: &Status) -> impl Iterator<Item = &Health> {
+fn healths(status: &DeliveryStatus) -> impl Iterator<Item = &Health> {
     [&status.health].into_iter().chain(status.rules.values())
 }
 
 /// The error that has gone on longest.
-fn worst_error(status: &Status) -> Option<&LastError> {
+fn worst_error(status: &DeliveryStatus) -> Option<&LastError> {
     healths(status).filter_map(|health| health.last_error.as_ref()).min_by_key(|error| error.since)
 }
 
@@ -304,7 +304,7 @@ fn worst_error(status: &Status) -> Option<&LastError> {
 const DROPPED: &str = "check the backend's limits; `arize-codex show` still has the complete turns";
 
 /// Returns what was delivered to the backends, and what has become of everything since the state directory was made.
-fn progress(status: &Status, target: Option<Target>) -> String {
+fn progress(status: &DeliveryStatus, target: Option<Target>) -> String {
     let last = match healths(status).filter_map(|health| health.last_success).max() {
         _ if target == Some(Target::Local) => "turns stay on this machine".to_owned(),
         Some(at) => format!("last delivered {} ago", ago_text(time::now().since(at))),

@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn unknown_setting_names_nearest() {
-        let told = |yaml: &str| {
+        let reported = |yaml: &str| {
             let findings = check(&Document::parse(yaml).unwrap());
             findings
                 .into_iter()
@@ -57,7 +57,7 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join("\n")
         };
-        let ours = |yaml: &str| told(&format!("harnesses: {{codex: {{{yaml}}}}}"));
+        let ours = |yaml: &str| reported(&format!("harnesses: {{codex: {{{yaml}}}}}"));
         for (yaml, meant) in [
             ("loging: {prompts: false}", "did you mean logging.prompts"),
             ("logging: {promts: false}", "did you mean logging.prompts"),
@@ -75,7 +75,7 @@ mod tests {
         {
             assert_eq!(ours(yaml), "", "{yaml}");
         }
-        assert_eq!(told("user_id: me\nother: 1\nharnesses: {claude-code: {loging: 1}}"), "");
-        assert!(told("loging: {prompts: false}").contains("did you mean logging.prompts"));
+        assert_eq!(reported("user_id: me\nother: 1\nharnesses: {claude-code: {loging: 1}}"), "");
+        assert!(reported("loging: {prompts: false}").contains("did you mean logging.prompts"));
     }
 }

@@ -38,7 +38,7 @@ pub struct Doctor {
 pub struct Finding {
     /// The check, in one word.
     check: &'static str,
-    status: Status,
+    status: Severity,
     text: String,
     /// The mend.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ pub struct Finding {
 /// Result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum Severity {
     Ok,
     Warning,
     Failure,
@@ -56,15 +56,15 @@ pub enum Status {
 
 impl Finding {
     fn ok(check: &'static str, text: impl Into<String>) -> Finding {
-        Finding { check, status: Status::Ok, text: text.into(), fix: None }
+        Finding { check, status: Severity::Ok, text: text.into(), fix: None }
     }
 
     fn warning(check: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-        Finding { check, status: Status::Warning, text: text.into(), fix: Some(fix.into()) }
+        Finding { check, status: Severity::Warning, text: text.into(), fix: Some(fix.into()) }
     }
 
     fn failure(check: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-        Finding { check, status: Status::Failure, text: text.into(), fix: Some(fix.into()) }
+        Finding { check, status: Severity::Failure, text: text.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -80,21 +80,21 @@ pub fn run(args: &Doctor, context: &Context, out: &mut dyn Write) -> anyhow::Res
     findings.extend(delivery::check(context, args.send));
     findings.extend(memory::check(context));
     crate::delivery::catch_up(context);
-    let worst = findings.iter().map(|f| f.status).max().unwrap_or(Status::Ok);
+    let worst = findings.iter().map(|f| f.status).max().unwrap_or(Severity::Ok);
     if args.json {
         write_json(&Report::of(context, worst, &findings), out)?;
     } else {
         let coloured = Terminal::of(context).colour;
         print(&findings, coloured, out)?;
     }
-    Ok(if worst == Status::Failure { FAILED } else { DONE })
+    Ok(if worst == Severity::Failure { FAILED } else { DONE })
 }
 
 /// The report for programs. Its keys stay.
 #[derive(Serialize)]
 struct Report<'a> {
     version: &'static str,
-    status: Status,
+    status: Severity,
     host: Option<String>,
     user: Option<String>,
     target: Option<&'static str>,
@@ -108,7 +108,7 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn of(context: &Context, status: Status, findings: &'a [Finding]) -> Report<'a> {
+    fn of(context: &Context, status: Severity, findings: &'a [Finding]) -> Report<'a> {
         let settings = Settings::load(context).ok();
         let (waiting, last) = delivery::figures(context.paths());
         let codex = codex_cli::find(context).as_deref().and_then(codex_cli::version);
@@ -130,9 +130,9 @@ impl<'a> Report<'a> {
 fn print(findings: &[Finding], coloured: bool, out: &mut dyn Write) -> std::io::Result<()> {
     for finding in findings {
         let (mark, colour) = match finding.status {
-            Status::Ok => ("ok  ", "32"),
-            Status::Warning => ("warn", "33"),
-            Status::Failure => ("FAIL", "31"),
+            Severity::Ok => ("ok  ", "32"),
+            Severity::Warning => ("warn", "33"),
+            Severity::Failure => ("FAIL", "31"),
         };
         let mark = if coloured { format!("\x1b[{colour}m{mark}\x1b[0m") } else { mark.to_owned() };
         writeln!(out, "{mark}  {:<9} {}", finding.check, printable(&finding.text))?;
@@ -140,8 +140,8 @@ fn print(findings: &[Finding], coloured: bool, out: &mut dyn Write) -> std::io::
             writeln!(out, "{:>15} → {}", "", printable(fix))?;
         }
     }
-    let count = |status: Status| findings.iter().filter(|f| f.status == status).count();
-    match (count(Status::Failure), count(Status::Warning)) {
+    let count = |status: Severity| findings.iter().filter(|f| f.status == status).count();
+    match (count(Severity::Failure), count(Severity::Warning)) {
         (0, 0) => writeln!(out, "\nno problems found"),
         (failures, warnings) => writeln!(out, "\n{failures} failed, {warnings} to check"),
     }

@@ -81,7 +81,7 @@ fn settings(context: &Context) -> Vec<Finding> {
     findings.extend(content(&settings, &resolver));
     // What holds in the place of a wrong value was reported with it.
     let wrong = |key: &&Key| settings.problems.iter().filter_map(|p| named(p)).any(|k| k.name == key.name);
-    let told = keys::KEYS.iter().filter(|key| !wrong(key)).filter_map(|key| {
+    let reported = keys::KEYS.iter().filter(|key| !wrong(key)).filter_map(|key| {
         let found = resolver.resolve(key.name)?;
         let secret = key.name == "api_key" || key.name == "headers";
         let hidden = || format!("<{} chars>", found.value.chars().count());
@@ -90,7 +90,7 @@ fn settings(context: &Context) -> Vec<Finding> {
         (set || ["target", "endpoint", "project_name", "span_tree"].contains(&key.name))
             .then(|| format!("{} = {shown} ({})", key.name, found.source))
     });
-    findings.extend(told.map(|text| Finding::ok("setting", text)));
+    findings.extend(reported.map(|text| Finding::ok("setting", text)));
     if let Some(home) = context.var(var::HARNESS_HOME) {
         let text = format!("ARIZE_HARNESS_HOME is {home} here");
         findings.push(Finding::warning("settings", text, "make sure Codex is started with it as well"));

@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Map, Value, json};
 
-use super::{Around, Loaded, Row, columns, millis};
+use super::{Loaded, PageContext, Row, columns, millis};
 use crate::cli::selection::Trace;
 use crate::cli::view::text::{first_line, folder_name, local};
 use crate::cli::view::tree::{Kind, Tokens};
@@ -11,7 +11,7 @@ use crate::otel::attribute::{double, number, string};
 use crate::otel::ids::hex;
 
 /// Returns the head of a page, with the first `count` rows.
-pub fn of(traces: &[Loaded], rows: &[Row], count: usize, around: Around) -> Value {
+pub fn of(traces: &[Loaded], rows: &[Row], count: usize, around: PageContext) -> Value {
     let end = |row: &Row| millis(row.node.end.saturating_sub(row.begin));
     let total = rows.iter().map(end).fold(0.001, f64::max);
     let (title, subtitle) = titles(traces);
@@ -46,7 +46,7 @@ fn titles(traces: &[Loaded]) -> (String, String) {
     (title, parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · "))
 }
 
-fn trace_head(number: usize, (trace, spans): &Loaded, rows: &[Row], around: Around) -> Value {
+fn trace_head(number: usize, (trace, spans): &Loaded, rows: &[Row], around: PageContext) -> Value {
     let trace: &Trace = trace;
     let summary = &trace.head().summary;
     let id = spans.first().map(|s| hex(&s.trace_id));

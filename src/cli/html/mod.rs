@@ -33,7 +33,7 @@ pub fn write(traces: &[Trace], path: &Path) -> anyhow::Result<()> {
 
 /// What a page is given beside its traces.
 #[derive(Default, Clone, Copy)]
-pub struct Around<'a> {
+pub struct PageContext<'a> {
     /// Makes the address of a trace's page in the backend.
     pub link: Option<&'a dyn Fn(&str) -> String>,
     /// Where the conversation is that a served turn belongs to.
@@ -52,7 +52,7 @@ pub type Loaded = (Trace, Vec<Span>);
 /// # Errors
 /// When a trace cannot be read.
 pub fn page_of(traces: &[Trace]) -> anyhow::Result<String> {
-    Ok(Page::new(load(traces)?, Around::default()).collect())
+    Ok(Page::new(load(traces)?, PageContext::default()).collect())
 }
 
 /// Reads the spans of some traces.
@@ -81,7 +81,7 @@ fn rows(traces: &[Loaded]) -> Vec<Row> {
 }
 
 /// Returns all rows and what stands above them, for the page of a running turn.
-pub fn data(traces: &[Loaded], around: Around) -> Value {
+pub fn data(traces: &[Loaded], around: PageContext) -> Value {
     let rows = rows(traces);
     head::of(traces, &rows, rows.len(), around)
 }
@@ -108,7 +108,7 @@ pub struct Page {
 
 impl Page {
     /// Returns the page of some traces.
-    pub fn new(traces: Vec<Loaded>, around: Around) -> Page {
+    pub fn new(traces: Vec<Loaded>, around: PageContext) -> Page {
         let rows = rows(&traces);
         let is_large = rows.len() > FIRST_ROWS * 2;
         let head = head::of(&traces, &rows, if is_large { FIRST_ROWS } else { rows.len() }, around);
@@ -143,7 +143,7 @@ impl Iterator for Page {
 }
 
 /// The page up to where the large data begins.
-fn beginning(head: &Value, around: Around) -> String {
+fn beginning(head: &Value, around: PageContext) -> String {
     // The places are filled from the first to the last, so that no filling is searched for a place.
     let (start, rest) = TEMPLATE.split_once("%POLICY%").unwrap_or((TEMPLATE, ""));
     let (middle, rest) = rest.split_once("%STYLE%").unwrap_or((rest, ""));
@@ -225,7 +225,7 @@ mod tests {
         for place in ["%POLICY%", "%STYLE%", "%DATA%", "%SCRIPT%", "%REST%"] {
             assert_eq!(TEMPLATE.matches(place).count(), 1, "{place}");
         }
-        let page: String = Page::new(Vec::new(), Around::default()).collect();
+        let page: String = Page::new(Vec::new(), PageContext::default()).collect();
         assert!(page.contains("script-src 'sha256-") && page.contains("\"count\":0"));
         assert!(!page.contains("%STYLE%") && !SCRIPT.contains("innerHTML") && !SCRIPT.contains("</script"));
         assert!(

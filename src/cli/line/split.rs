@@ -39,7 +39,7 @@ pub enum Colour {
 /// With a sentence about what was not understood, and the nearest word that would be.
 pub fn split(table: &CommandSpec, words: &[String]) -> Result<Request, String> {
     let mut state =
-        State { command: table, path: Vec::new(), line: Line::default(), positionals: Vec::new() };
+        Splitting { command: table, path: Vec::new(), line: Line::default(), positionals: Vec::new() };
     let mut words = words.iter();
     let mut options_ended = false;
     while let Some(word) = words.next() {
@@ -66,14 +66,14 @@ fn help_path(table: &CommandSpec, words: &[String]) -> Result<Vec<&'static str>,
     Ok(path)
 }
 
-struct State<'a> {
+struct Splitting<'a> {
     command: &'a CommandSpec,
     path: Vec<&'static str>,
     line: Line,
     positionals: Vec<String>,
 }
 
-impl<'a> State<'a> {
+impl<'a> Splitting<'a> {
     /// Takes a word that is no option: the next command, or a positional.
     fn word(&mut self, word: &str) -> Result<(), String> {
         if self.command.commands.is_empty() {

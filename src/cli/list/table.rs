@@ -3,7 +3,7 @@
 use crate::cli::selection::Trace;
 use crate::cli::view::terminal::{Style, Terminal};
 use crate::cli::view::text::{first_line, fit, folder_name, local, pad, pad_left, short, short_id, width};
-use crate::delivery::archive::Place;
+use crate::delivery::archive::DeliveryState;
 use crate::otel::entry::{Head, Summary};
 use crate::otel::prices::{Bill, Prices};
 use crate::time::lasted;
@@ -173,14 +173,14 @@ fn status(summary: &Summary) -> (Style, String) {
 }
 
 /// Returns what became of the turn on its way to the backend; of one that arrived nothing needs to be said.
-fn delivery(place: Place) -> (Style, String) {
+fn delivery(place: DeliveryState) -> (Style, String) {
     match place {
-        Place::Sent => (Style::Good, "✓".to_owned()),
-        Place::SentInPart => (Style::Bad, "in part".to_owned()),
-        Place::Waiting => (Style::Waiting, "waiting".to_owned()),
-        Place::SetAside => (Style::Bad, "refused".to_owned()),
-        Place::Deleted => (Style::Quiet, "deleted".to_owned()),
-        Place::Dry => (Style::Quiet, "dry run".to_owned()),
+        DeliveryState::Sent => (Style::Good, "✓".to_owned()),
+        DeliveryState::SentInPart => (Style::Bad, "in part".to_owned()),
+        DeliveryState::Waiting => (Style::Waiting, "waiting".to_owned()),
+        DeliveryState::SetAside => (Style::Bad, "refused".to_owned()),
+        DeliveryState::Deleted => (Style::Quiet, "deleted".to_owned()),
+        DeliveryState::Dry => (Style::Quiet, "dry run".to_owned()),
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
             ended_at: Timestamp::from_millis(1_795_350_436_172),
             summary,
         };
-        let items = vec![Item { head, place: Place::Waiting, path: "x".into() }];
+        let items = vec![Item { head, place: DeliveryState::Waiting, path: "x".into() }];
         Trace { thread, turn, items }
     }
 

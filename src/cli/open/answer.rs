@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::guard::Route;
 use super::rows::{self, Query, Row, Rows};
-use crate::cli::html::{self, Around, Loaded, Page};
+use crate::cli::html::{self, Loaded, Page, PageContext};
 use crate::cli::selection::moment::Moment;
 use crate::cli::selection::selectors::Selectors;
 use crate::cli::selection::{self, Trace};
 use crate::cli::view::records::{Form, Records};
 use crate::context::Context;
-use crate::delivery::archive::{Item, Place};
+use crate::delivery::archive::{DeliveryState, Item};
 use crate::delivery::running;
 use crate::delivery::transport::endpoint::Endpoint;
 use crate::otel::attribute::string;
@@ -157,7 +157,7 @@ fn export(thread: &str, context: &Context) -> Answer {
     let Ok(traces) = selection::wanted(context, &selectors, None) else { return Answer::none() };
     let Ok(loaded) = html::load(&traces) else { return Answer::none() };
     let file = Some(format!("codex-session-{thread}.html"));
-    Answer { file, ..Answer::page(Page::new(loaded, Around::default())) }
+    Answer { file, ..Answer::page(Page::new(loaded, PageContext::default())) }
 }
 
 fn said(trace: &Trace) -> Value {
@@ -184,13 +184,18 @@ struct Turn {
 }
 
 impl Turn {
-    fn around<T>(&self, is_asked_anew: bool, make: impl FnOnce(Around) -> T) -> T {
+    fn around<T>(&self, is_asked_anew: bool, make: impl FnOnce(PageContext) -> T) -> T {
         let link = self.phoenix.as_ref().map(|endpoint| move |id: &str| endpoint.phoenix_page(id));
         let link = link.as_ref().map(|link| link as &dyn Fn(&str) -> String);
         let live = self.is_live.then(|| format!("../data/{}", self.key));
         let details = is_asked_anew.then(|| format!("../details/{}", self.key));
         let session = self.key.split_once('.').map(|(_, thread)| format!("../#session={thread}"));
-        make(Around { link, session: session.as_deref(), live: live.as_deref(), details: details.as_deref() })
+        make(PageContext {
+            link,
+            session: session.as_deref(),
+            live: live.as_deref(),
+            details: details.as_deref(),
+        })
     }
 
     fn page(mut self) -> Answer {
@@ -229,7 +234,7 @@ fn turn(key: &str, context: &Context) -> Option<Turn> {
         let head = entry.head;
         if head.root_turn.as_str() == turn && head.root_thread.as_str() == thread {
             spans.extend(entry.spans);
-            items.push(Item { head, place: Place::Waiting, path: PathBuf::new() });
+            items.push(Item { head, place: DeliveryState::Waiting, path: PathBuf::new() });
         }
     }
     let head = &items.first()?.head;

@@ -14,7 +14,7 @@ use crate::cli::selection::selectors::Selectors;
 use crate::cli::view::records::Records;
 use crate::cli::view::text::{folder_name, local, place_name};
 use crate::context::{Context, Paths};
-use crate::delivery::archive::Place;
+use crate::delivery::archive::DeliveryState;
 use crate::delivery::{history, running};
 use crate::otel::entry::Head;
 use crate::otel::prices::{Bill, Pricer, Prices};
@@ -31,7 +31,7 @@ pub struct Row {
     bill: Bill,
     agents: usize,
     /// Where the whole turn lies; none when the history alone knows it.
-    place: Option<Place>,
+    place: Option<DeliveryState>,
     /// Everything a search looks at, in lower case.
     text: String,
 }
@@ -102,7 +102,7 @@ impl Rows {
 }
 
 impl Row {
-    fn new(head: Head, ended_at: Timestamp, place: Option<Place>) -> Row {
+    fn new(head: Head, ended_at: Timestamp, place: Option<DeliveryState>) -> Row {
         let summary = &head.summary;
         let parts = [
             &summary.prompt,

@@ -139,7 +139,7 @@ fn response(answer: Answer, head_only: bool, shared: &Shared) -> Response<Conten
         Text::Pieces(page) => Content::Pieces { page, _held: shared.pages.clone() },
     });
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    decorate(&mut response, answer.content_type);
+    set_headers(&mut response, answer.content_type);
     let disposition = answer.file.map(|name| format!("attachment; filename=\"{name}\""));
     if let Some(Ok(value)) = disposition.map(HeaderValue::try_from) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
@@ -149,13 +149,13 @@ fn response(answer: Answer, head_only: bool, shared: &Shared) -> Response<Conten
 
 fn stream(changes: mpsc::Receiver<Bytes>) -> Response<Content> {
     let mut response = Response::new(Content::Stream(changes));
-    decorate(&mut response, "text/event-stream");
+    set_headers(&mut response, "text/event-stream");
     response
 }
 
 /// No answer is kept by a cache, shown inside another page, or names where it came from. A turn's page, whose script lies in
 /// it, has a policy of its own.
-fn decorate(response: &mut Response<Content>, content_type: &'static str) {
+fn set_headers(response: &mut Response<Content>, content_type: &'static str) {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, content_type),

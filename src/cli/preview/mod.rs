@@ -20,16 +20,16 @@ use super::view::records::write_json;
 use super::view::terminal::{Style, Terminal};
 use super::view::text::{counted, grouped};
 use crate::cli::view::redaction_marks;
-use crate::cli::view::redaction_marks::Marks;
+use crate::cli::view::redaction_marks::RedactionCounts;
 use crate::codex::rollout::locate;
 use crate::context::Context;
 use crate::delivery::archive::Item;
 use crate::delivery::past_turns;
-use crate::delivery::past_turns::{Found, Wanted};
+use crate::delivery::past_turns::{FoundTurn, Wanted};
 use crate::delivery::transport::endpoint::Endpoint;
 use crate::file;
 use crate::otel::entry::Entry;
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::otel::resource::Decoration;
 use crate::settings::{Settings, SpanTree, Target};
 use crate::text::printable;
@@ -92,7 +92,7 @@ pub fn run(
     for preview in &previews {
         preview.write(&mut text, terminal);
     }
-    let all = previews.iter().fold(Marks::default(), |mut all, p| {
+    let all = previews.iter().fold(RedactionCounts::default(), |mut all, p| {
         all.merge(&p.marks);
         all
     });
@@ -118,7 +118,7 @@ fn preview_text(name: &str, settings: &Settings, out: &mut dyn Write) -> anyhow:
         eprintln!("note: {problem}");
     }
     let text = Redactor::new(&settings.profile)
-        .text(Class::ToolContent, &String::from_utf8_lossy(&bytes))
+        .text(ContentClass::ToolContent, &String::from_utf8_lossy(&bytes))
         .into_owned();
     let end = if text.ends_with('\n') { "" } else { "\n" };
     write!(out, "{}{end}", printable_lines(&text))?;
@@ -140,7 +140,7 @@ struct Preview {
     name: String,
     project: String,
     request: ExportTraceServiceRequest,
-    marks: Marks,
+    marks: RedactionCounts,
     /// Differences between what is stored and what the settings in force would send.
     differences: Option<Vec<String>>,
     rebuilt: bool,
@@ -270,7 +270,7 @@ fn rebuild(item: &Item, tree: SpanTree, context: &Context, settings: &Settings) 
     let wanted = Wanted { turn: Some(key.clone()), span_tree: Some(tree), ..Wanted::default() };
     let mut entry = None;
     past_turns::scan(context, settings, &path, &wanted, &mut |found| {
-        if let Found::Turn(found) = found {
+        if let FoundTurn::Turn(found) = found {
             entry = Some(found.into_entry());
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::text::printable;
 
 /// A text, as it stands and as JSON writes it. Capital letters count when it has any.
@@ -62,7 +62,7 @@ impl Pattern {
         let from = found.start.saturating_sub(CONTEXT_BYTES);
         let to = (found.end + CONTEXT_BYTES).min(text.len());
         let around = String::from_utf8_lossy(&text[from..to]);
-        let scrubbed = redactor.text(Class::Plain, &around);
+        let scrubbed = redactor.text(ContentClass::Plain, &around);
         let line = printable(&scrubbed.replace("\\n", " "));
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         let at = self.find(line.as_bytes(), 0).map(|found| found.start);

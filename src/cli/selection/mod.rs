@@ -11,7 +11,7 @@ use std::fs;
 
 use crate::context::{Context, Paths};
 use crate::delivery::archive;
-use crate::delivery::archive::{Item, Place};
+use crate::delivery::archive::{DeliveryState, Item};
 use crate::delivery::history;
 use crate::ids::{ThreadId, TurnId};
 use crate::otel::entry::{Entry, EntryKey, Head, Summary};
@@ -41,15 +41,15 @@ impl Trace {
     }
 
     /// Returns where most remains to be done.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> DeliveryState {
         let any = |place| self.items.iter().any(|i| i.place == place);
-        match (any(Place::SetAside), any(Place::Waiting)) {
-            (true, _) => Place::SetAside,
-            (_, true) => Place::Waiting,
-            _ if any(Place::SentInPart) => Place::SentInPart,
-            _ if any(Place::Deleted) => Place::Deleted,
-            _ if any(Place::Dry) => Place::Dry,
-            _ => Place::Sent,
+        match (any(DeliveryState::SetAside), any(DeliveryState::Waiting)) {
+            (true, _) => DeliveryState::SetAside,
+            (_, true) => DeliveryState::Waiting,
+            _ if any(DeliveryState::SentInPart) => DeliveryState::SentInPart,
+            _ if any(DeliveryState::Deleted) => DeliveryState::Deleted,
+            _ if any(DeliveryState::Dry) => DeliveryState::Dry,
+            _ => DeliveryState::Sent,
         }
     }
 
@@ -127,7 +127,7 @@ impl Trace {
 /// # Errors
 /// When the file cannot be read or is damaged.
 pub fn read(item: &Item) -> anyhow::Result<Entry> {
-    if item.place == Place::Deleted {
+    if item.place == DeliveryState::Deleted {
         bail!(
             "only one line is kept of this turn; `arize-codex backfill --again --session {}` brings it back",
             item.head.root_thread

@@ -8,11 +8,11 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::delivery::transport::client::Client;
-use crate::delivery::transport::retry::{Cause, Class, Failure};
+use crate::delivery::transport::retry::{Cause, Failure, Handling};
 use crate::ids::{IdError, ThreadId, TurnId};
 use crate::otel::entry::{EntryKey, Head, Summary};
 use crate::otel::ids;
-use crate::otel::ids::Role;
+use crate::otel::ids::SpanRole;
 use crate::otel::resource::Decoration;
 use crate::settings::{Protocol, Settings, Target};
 use crate::time;
@@ -33,7 +33,7 @@ pub fn probe(settings: &Settings) -> Result<Probe, Failure> {
     let client = Client::new(settings)?;
     match client.send(&ExportTraceServiceRequest::default(), PATIENCE) {
         Ok(_) => Ok(Probe::Takes),
-        Err(failure) if failure.class() == Class::Poison => Ok(Probe::RefusesEmpty(failure)),
+        Err(failure) if failure.class() == Handling::Poison => Ok(Probe::RefusesEmpty(failure)),
         Err(failure) => Err(failure),
     }
 }
@@ -103,7 +103,7 @@ fn test_span(settings: &Settings) -> Result<(Head, Span), Failure> {
     };
     let span = Span {
         trace_id: ids::trace_id(&thread, &turn).to_vec(),
-        span_id: ids::span_id(&thread, &turn, Role::Turn, "").to_vec(),
+        span_id: ids::span_id(&thread, &turn, SpanRole::Turn, "").to_vec(),
         name: "arize-codex doctor".to_owned(),
         start_time_unix_nano: now.as_nanos(),
         end_time_unix_nano: now.plus(Duration::from_millis(1)).as_nanos(),

@@ -22,7 +22,7 @@ pub struct Record {
     pub folders: BTreeSet<PathBuf>,
     /// State of config.yaml before install.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Found>,
+    pub settings: Option<SavedSettings>,
     /// Skill files.
     #[serde(default)]
     pub skills: BTreeSet<PathBuf>,
@@ -41,7 +41,7 @@ pub struct Config {
 
 /// State of config.yaml before and after install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct SavedSettings {
     /// The copy of the file; none where there was no file.
     pub copy: Option<PathBuf>,
     /// A digest of what was written in its place.

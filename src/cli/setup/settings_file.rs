@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 use super::codex_config;
-use super::record::Found;
+use super::record::SavedSettings;
 use crate::context::Paths;
 use crate::file;
 use crate::settings::CODEX_PREFIX;
@@ -29,13 +29,17 @@ pub fn save(document: &Document, paths: &Paths) -> anyhow::Result<Option<PathBuf
 ///
 /// # Errors
 /// When the file cannot be read, copied or written.
-pub fn save_for_install(document: &Document, paths: &Paths, found: &mut Option<Found>) -> anyhow::Result<()> {
+pub fn save_for_install(
+    document: &Document,
+    paths: &Paths,
+    found: &mut Option<SavedSettings>,
+) -> anyhow::Result<()> {
     let copy = match found {
         Some(found) => found.copy.clone(),
         None => copy(read(paths)?, paths)?,
     };
     write(document, paths)?;
-    *found = Some(Found { copy, written: digest(&read(paths)?.unwrap_or_default()) });
+    *found = Some(SavedSettings { copy, written: digest(&read(paths)?.unwrap_or_default()) });
     Ok(())
 }
 
@@ -44,7 +48,7 @@ pub fn save_for_install(document: &Document, paths: &Paths, found: &mut Option<F
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn put_back(paths: &Paths, found: &Found) -> anyhow::Result<bool> {
+pub fn put_back(paths: &Paths, found: &SavedSettings) -> anyhow::Result<bool> {
     let Some(now) = read(paths)? else { return Ok(false) };
     let path = paths.config_yaml();
     let before = match &found.copy {

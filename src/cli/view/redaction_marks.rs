@@ -13,7 +13,7 @@ use crate::text::printable;
 
 /// Number of redaction marks by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct RedactionCounts {
     pub withheld: u64,
     pub cut: u64,
     /// By the kind of secret.
@@ -21,8 +21,8 @@ pub struct Marks {
 }
 
 /// The marks in all texts of a request.
-pub fn count(request: &ExportTraceServiceRequest) -> Marks {
-    let mut marks = Marks::default();
+pub fn count(request: &ExportTraceServiceRequest) -> RedactionCounts {
+    let mut marks = RedactionCounts::default();
     for span in request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans) {
         let events = span.events.iter().flat_map(|e| &e.attributes);
         span.attributes.iter().chain(events).for_each(|a| marks.look(a));
@@ -31,7 +31,7 @@ pub fn count(request: &ExportTraceServiceRequest) -> Marks {
     marks
 }
 
-impl Marks {
+impl RedactionCounts {
     fn look(&mut self, attribute: &KeyValue) {
         let mut values: Vec<&AnyValue> = attribute.value.iter().collect();
         while let Some(value) = values.pop() {
@@ -54,7 +54,7 @@ impl Marks {
     }
 
     /// Adds others.
-    pub fn merge(&mut self, other: &Marks) {
+    pub fn merge(&mut self, other: &RedactionCounts) {
         self.withheld += other.withheld;
         self.cut += other.cut;
         for (kind, count) in &other.secrets {
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn every_mark_is_counted_and_coloured() {
         let text = "a <secret:github-token> b <secret:aws> <redacted (12 chars)>\nx… [cut: 7 of 10 bytes]";
-        let mut marks = Marks::default();
+        let mut marks = RedactionCounts::default();
         marks.look_at(text);
         assert_eq!(
             marks.in_words(),

@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::delivery::archive::Place;
+use crate::delivery::archive::DeliveryState;
 use crate::text::printable;
 use crate::time::Timestamp;
 
@@ -59,14 +59,14 @@ pub fn folder_name(path: &str) -> String {
 }
 
 /// Returns where a turn lies, in a word.
-pub fn place_name(place: Place) -> &'static str {
+pub fn place_name(place: DeliveryState) -> &'static str {
     match place {
-        Place::Sent => "delivered",
-        Place::SentInPart => "delivered in part",
-        Place::Waiting => "waiting",
-        Place::SetAside => "set aside",
-        Place::Deleted => "deleted",
-        Place::Dry => "dry run",
+        DeliveryState::Sent => "delivered",
+        DeliveryState::SentInPart => "delivered in part",
+        DeliveryState::Waiting => "waiting",
+        DeliveryState::SetAside => "set aside",
+        DeliveryState::Deleted => "deleted",
+        DeliveryState::Dry => "dry run",
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Survey {
     pub hooks: HooksForm,
     pub events: Vec<EventGroups>,
     /// The entries of `[hooks.state]`.
-    pub states: Vec<State>,
+    pub states: Vec<HookState>,
     /// The header `[hooks.state]`, when the file has one of its own.
     pub state_header: Option<Span>,
     pub notify: Option<Notify>,
@@ -93,7 +93,7 @@ pub struct Handler {
 
 /// One entry of `[hooks.state]`.
 #[derive(Debug, Clone, Default)]
-pub struct State {
+pub struct HookState {
     pub key: String,
     pub trusted_hash: Option<String>,
     pub enabled: Option<bool>,
@@ -286,7 +286,7 @@ impl Survey {
                     StatePlace::Lines(parts_of_item(key_span, entry))
                 }
             };
-            self.states.push(State {
+            self.states.push(HookState {
                 key: key.to_owned(),
                 trusted_hash: field("trusted_hash").and_then(Item::as_str).map(str::to_owned),
                 enabled: field("enabled").and_then(Item::as_bool),

@@ -30,7 +30,7 @@ pub struct SpawnCall {
 }
 
 /// A call seen so far.
-struct Seen {
+struct Candidate {
     call: SpawnCall,
     at: Timestamp,
     related: bool,
@@ -40,7 +40,7 @@ struct Seen {
 pub fn find_call(parent: &Path, agent: &Sought) -> Option<SpawnCall> {
     let size = std::fs::metadata(parent).ok()?.len();
     let mut turn: Option<String> = None;
-    let mut seen: Vec<Seen> = Vec::new();
+    let mut seen: Vec<Candidate> = Vec::new();
     for record in Reader::open_at(parent, size.saturating_sub(MAX_LOOK_BACK_BYTES)).ok()? {
         if let Fact::TurnStarted(_) = record.fact {
             turn.clone_from(&record.turn);
@@ -54,7 +54,7 @@ pub fn find_call(parent: &Path, agent: &Sought) -> Option<SpawnCall> {
                 let task = argument(&call.arguments, &["message", "prompt", "task", "input"]);
                 let related = names_agent(&call.arguments, agent);
                 let call = SpawnCall { call_id: call.call_id, turn, task };
-                seen.push(Seen { call, at: record.at, related });
+                seen.push(Candidate { call, at: record.at, related });
             }
             Fact::ToolOutput(output) => {
                 let about = names_agent(&output.text, agent);
@@ -68,7 +68,7 @@ pub fn find_call(parent: &Path, agent: &Sought) -> Option<SpawnCall> {
                     None => {
                         let call =
                             SpawnCall { call_id, turn: record.turn.or_else(|| turn.clone()), task: None };
-                        seen.push(Seen { call, at: record.at, related: true });
+                        seen.push(Candidate { call, at: record.at, related: true });
                     }
                 }
             }

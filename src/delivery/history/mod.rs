@@ -6,11 +6,11 @@
 //! that stands there twice all the same, one that is torn, and one of a newer version.
 
 mod files;
-pub mod handover;
 mod index;
 mod lines;
 mod packed;
 mod reader;
+pub mod turn_sink;
 mod writer;
 
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -24,7 +24,7 @@ pub use self::lines::Passed;
 pub use self::reader::read;
 use self::writer::Writer;
 use crate::delivery::archive;
-use crate::delivery::archive::{Item, Place};
+use crate::delivery::archive::{DeliveryState, Item};
 use crate::file;
 use crate::layout::Paths;
 use crate::otel::attribute::string;
@@ -117,7 +117,11 @@ pub fn items(paths: &Paths) -> impl Iterator<Item = Item> + use<> {
 fn heads_of(path: &Path) -> Vec<Item> {
     let mut found = Vec::new();
     let _ = read_month(path, &mut Passed::default(), &mut |line| {
-        found.extend(line.to_head().map(|head| Item { head, place: Place::Deleted, path: path.to_owned() }));
+        found.extend(line.to_head().map(|head| Item {
+            head,
+            place: DeliveryState::Deleted,
+            path: path.to_owned(),
+        }));
     });
     found.sort_by(|a, b| b.head.key.cmp(&a.head.key));
     found

@@ -43,8 +43,8 @@ impl Packer {
             self.optional(used.tier.as_deref());
             self.number(used.long.into());
             self.number(used.at.as_millis());
-            let TokenUse { calls, untold, input, cached, written, output, reasoning, .. } = *used;
-            self.numbers([calls, untold, input, cached, written, output, reasoning]);
+            let TokenUse { calls, unreported, input, cached, written, output, reasoning, .. } = *used;
+            self.numbers([calls, unreported, input, cached, written, output, reasoning]);
         }
         self.number(line.tools.len() as u64);
         for tool in &line.tools {
@@ -184,7 +184,7 @@ impl<'a> Unpacker<'a> {
         used.tier = self.optional()?.map(Cow::into_owned);
         used.long = self.number()? != 0;
         used.at = Timestamp::from_millis(i64::try_from(self.number()?).ok()?);
-        [used.calls, used.untold, used.input, used.cached, used.written, used.output, used.reasoning] =
+        [used.calls, used.unreported, used.input, used.cached, used.written, used.output, used.reasoning] =
             self.numbers()?;
         Some(())
     }

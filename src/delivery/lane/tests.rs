@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::delivery::budget::{Budget, Report};
-use crate::delivery::status::Status;
+use crate::delivery::status::DeliveryStatus;
 use crate::delivery::transport::retry::Cause;
 use crate::log::Log;
 use crate::otel::testing;
@@ -15,7 +15,7 @@ struct Home {
     directory: tempfile::TempDir,
     settings: Settings,
     budget: Budget,
-    status: Status,
+    status: DeliveryStatus,
     report: Report,
     shown: Vec<u64>,
 }
@@ -31,7 +31,7 @@ impl Home {
             outbox::put(&paths, &testing::entry(turn, 2)).unwrap();
         }
         let budget = Budget::within(Duration::from_secs(600));
-        let (status, report) = (Status::load(&paths), Report::default());
+        let (status, report) = (DeliveryStatus::load(&paths), Report::default());
         Home { directory, settings, budget, status, report, shown: Vec::new() }
     }
 
@@ -42,7 +42,7 @@ impl Home {
     fn lane<T>(&mut self, rule: Option<&str>, run: impl FnOnce(&mut Lane) -> T) -> T {
         let (paths, settings) = (self.paths(), self.settings.clone());
         let shown = &mut self.shown;
-        let mut round = Round {
+        let mut flush = FlushContext {
             paths: &paths,
             settings: &settings,
             budget: self.budget,
@@ -51,13 +51,13 @@ impl Home {
             watch: &mut |report| shown.push(report.delivered),
         };
         let rule = rule.map(str::to_owned);
-        let done = run(&mut Lane::new(&mut round, &settings, rule.clone(), rule));
-        self.status = round.status;
+        let done = run(&mut Lane::new(&mut flush, &settings, rule.clone(), rule));
+        self.status = flush.status;
         done
     }
 
     fn start_again(&mut self) {
-        (self.status, self.report) = (Status::load(&self.paths()), Report::default());
+        (self.status, self.report) = (DeliveryStatus::load(&self.paths()), Report::default());
     }
 
     fn keys(&self) -> Vec<EntryKey> {
@@ -82,8 +82,8 @@ fn delivered_turns_go_to_the_archive() {
     let mut home = Home::new(PHOENIX, &["turn-1", "turn-2"]);
     let keys = home.keys();
     home.status.of(None).failed(time::now(), "down", "", None);
-    let settled = keys.iter().map(|key| (key.clone(), whole())).collect();
-    home.lane(None, |lane| lane.note_event(Target::Phoenix, Event::Settled(settled)));
+    let finished = keys.iter().map(|key| (key.clone(), whole())).collect();
+    home.lane(None, |lane| lane.note_event(Target::Phoenix, Event::Finished(finished)));
     assert!(home.keys().is_empty() && keys.iter().all(|key| outbox::delivered(&home.paths(), key).exists()));
     assert_eq!((home.status.delivered, home.status.kept, home.report.delivered), (2, 0, 2));
     assert_eq!((home.shown.clone(), home.status.health.consecutive_failures), (vec![1, 2], 0));
@@ -99,8 +99,8 @@ fn turns_of_one_request_are_noted_together() {
         // What cannot move stays acknowledged unless the note was written and taken back.
         fs::create_dir_all(paths.acknowledged().parent().unwrap()).unwrap();
         fs::write(paths.acknowledged(), b"of another").unwrap();
-        let settled = home.keys().into_iter().take(count).map(|key| (key, whole())).collect();
-        home.lane(None, |lane| lane.settle(Target::Phoenix, settled));
+        let finished = home.keys().into_iter().take(count).map(|key| (key, whole())).collect();
+        home.lane(None, |lane| lane.file_all(Target::Phoenix, finished));
         assert_eq!(paths.acknowledged().exists(), !noted, "{count}");
     }
 }
@@ -110,8 +110,8 @@ fn unwritten_note_is_not_taken_back() {
     let mut home = Home::new(PHOENIX, &["turn-1", "turn-2"]);
     let note = home.paths().acknowledged();
     fs::create_dir_all(note.join("in the way")).unwrap();
-    let settled = home.keys().into_iter().map(|key| (key, whole())).collect();
-    home.lane(None, |lane| lane.settle(Target::Phoenix, settled));
+    let finished = home.keys().into_iter().map(|key| (key, whole())).collect();
+    home.lane(None, |lane| lane.file_all(Target::Phoenix, finished));
     assert_eq!((home.status.delivered, note.exists()), (2, true));
 }
 
@@ -154,12 +154,12 @@ fn unarchivable_turn_is_out_of_the_way() {
 fn hopeless_turn_is_set_aside() {
     let mut home = Home::new(PHOENIX, &["turn-1", "turn-2", "turn-3"]);
     let keys = home.keys();
-    let settled = vec![
+    let finished = vec![
         (keys[0].clone(), Outcome::Hopeless("too large".into())),
         (keys[1].clone(), Outcome::Unreadable("torn".into())),
         (keys[2].clone(), Outcome::Gone),
     ];
-    home.lane(None, |lane| lane.settle(Target::Phoenix, settled));
+    home.lane(None, |lane| lane.file_all(Target::Phoenix, finished));
     assert!(outbox::set_aside(&home.paths(), &keys[0]).exists());
     assert_eq!((home.keys(), home.status.set_aside, home.report.set_aside), (keys[1..].to_vec(), 1, 1));
     assert!(home.log().contains("too large") && home.log().contains("torn"));
@@ -222,7 +222,11 @@ fn outage_is_borne_within_the_budget() {
     home.start_again();
     assert!(home.lane(None, |lane| lane.bear(Target::Phoenix, &Failure::new(Cause::Http(503)))));
     assert_eq!((home.error(), home.status.health.consecutive_failures), (String::new(), 1));
-    assert_eq!(Status::load(&home.paths()).health.consecutive_failures, 1, "doctor can see it meanwhile");
+    assert_eq!(
+        DeliveryStatus::load(&home.paths()).health.consecutive_failures,
+        1,
+        "doctor can see it meanwhile"
+    );
 }
 
 #[test]
@@ -235,7 +239,7 @@ fn outage_began_with_the_first_failure() {
     home.lane(None, |lane| {
         lane.outage_began = Instant::now().checked_sub(Duration::from_secs(30));
         assert!(!lane.bear(Target::Phoenix, &failure));
-        assert!(lane.round.report.last_error.is_some());
+        assert!(lane.flush.report.last_error.is_some());
         assert_eq!(lane.health().consecutive_failures, 1, "noted once, by the stop");
         lane.delivered(Target::Phoenix, &key, 0, 0);
         assert_eq!(lane.outage_began, None);

@@ -41,9 +41,9 @@ pub enum Cause {
     Settings(String),
 }
 
-/// Class of a failure, which decides what is done about it.
+/// Handling of a failure, which decides what is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum Handling {
     /// Try again later.
     Retry,
     /// Keep everything until a user has changed something; each run tries once.
@@ -59,18 +59,18 @@ impl Failure {
         Failure { cause, retry_after: None }
     }
 
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> Handling {
         match &self.cause {
             Cause::Http(status) => class_of_http(*status),
             Cause::Grpc(code) => class_of_grpc(*code),
-            Cause::TooLarge => Class::TooLarge,
-            Cause::Timeout | Cause::Connection(_) | Cause::Proxy(_) => Class::Retry,
+            Cause::TooLarge => Handling::TooLarge,
+            Cause::Timeout | Cause::Connection(_) | Cause::Proxy(_) => Handling::Retry,
             Cause::Tls(_)
             | Cause::WebPage
             | Cause::Unreadable
             | Cause::NotGrpc
             | Cause::NotOtlp(_)
-            | Cause::Settings(_) => Class::Permanent,
+            | Cause::Settings(_) => Handling::Permanent,
         }
     }
 
@@ -119,9 +119,9 @@ impl Failure {
             }
             Cause::TooLarge => "lower max_request_bytes",
             _ => match self.class() {
-                Class::Permanent => "check the endpoint and the protocol",
-                Class::Retry => "it will be tried again",
-                Class::Poison | Class::TooLarge => "look at the turns set aside",
+                Handling::Permanent => "check the endpoint and the protocol",
+                Handling::Retry => "it will be tried again",
+                Handling::Poison | Handling::TooLarge => "look at the turns set aside",
             },
         }
     }
@@ -154,23 +154,23 @@ const NO_TLS: &str = "corrupt message";
 
 /// OTLP/HTTP names 429, 502, 503 and 504 retryable; the other server errors are tried again as well, because a
 /// server that fails at random must not cost a turn.
-fn class_of_http(status: u16) -> Class {
+fn class_of_http(status: u16) -> Handling {
     match status {
-        413 => Class::TooLarge,
-        400 | 409 | 422 => Class::Poison,
-        408 | 425 | 429 => Class::Retry,
-        501 | 505 | 511 => Class::Permanent,
-        500..=599 => Class::Retry,
-        _ => Class::Permanent,
+        413 => Handling::TooLarge,
+        400 | 409 | 422 => Handling::Poison,
+        408 | 425 | 429 => Handling::Retry,
+        501 | 505 | 511 => Handling::Permanent,
+        500..=599 => Handling::Retry,
+        _ => Handling::Permanent,
     }
 }
 
 /// The retryable codes of the OTLP specification, and UNKNOWN and INTERNAL, which stand for a broken transport.
-fn class_of_grpc(code: i32) -> Class {
+fn class_of_grpc(code: i32) -> Handling {
     match code {
-        1 | 2 | 4 | 8 | 10 | 11 | 13 | 14 | 15 => Class::Retry,
-        3 | 6 => Class::Poison,
-        _ => Class::Permanent,
+        1 | 2 | 4 | 8 | 10 | 11 | 13 | 14 | 15 => Handling::Retry,
+        3 | 6 => Handling::Poison,
+        _ => Handling::Permanent,
     }
 }
 
@@ -245,22 +245,22 @@ mod tests {
         let http = |status| Failure::new(Cause::Http(status)).class();
         let grpc = |code| Failure::new(Cause::Grpc(code)).class();
         for status in [408, 425, 429, 500, 502, 503, 504, 507, 599] {
-            assert_eq!(http(status), Class::Retry, "{status}");
+            assert_eq!(http(status), Handling::Retry, "{status}");
         }
         for status in [301, 307, 401, 403, 404, 405, 407, 415, 418, 501, 505, 999] {
-            assert_eq!(http(status), Class::Permanent, "{status}");
+            assert_eq!(http(status), Handling::Permanent, "{status}");
         }
         for status in [400, 409, 422] {
-            assert_eq!(http(status), Class::Poison, "{status}");
+            assert_eq!(http(status), Handling::Poison, "{status}");
         }
-        assert_eq!(http(413), Class::TooLarge);
+        assert_eq!(http(413), Handling::TooLarge);
         for code in [1, 2, 4, 8, 10, 11, 13, 14, 15] {
-            assert_eq!(grpc(code), Class::Retry, "{code}");
+            assert_eq!(grpc(code), Handling::Retry, "{code}");
         }
         for code in [5, 7, 9, 12, 16, 17, -1] {
-            assert_eq!(grpc(code), Class::Permanent, "{code}");
+            assert_eq!(grpc(code), Handling::Permanent, "{code}");
         }
-        assert_eq!((grpc(3), grpc(6)), (Class::Poison, Class::Poison));
+        assert_eq!((grpc(3), grpc(6)), (Handling::Poison, Handling::Poison));
     }
 
     #[test]

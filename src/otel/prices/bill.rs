@@ -37,7 +37,7 @@ impl Bill {
 
     /// Adds the cost of some calls, at the rates of a table where one knows them.
     pub fn add_priced(&mut self, used: &TokenUse, found: Option<(Rates, &Layer)>) {
-        self.unknown_calls += used.untold;
+        self.unknown_calls += used.unreported;
         if used.calls == 0 {
             return;
         }

@@ -9,7 +9,7 @@ use crate::codex::payload::Usage;
 use crate::codex::rollout::Image;
 use crate::otel::gen_ai::messages;
 use crate::otel::prices::Bill;
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::otel::spans::said::{Said, role_and_class};
 use crate::turn::shelf::Item;
 use crate::turn::{Message, ModelCall, Output, ToolCall};
@@ -36,7 +36,7 @@ impl<'a> Attributes<'a> {
 
     /// A name, an id, a setting.
     pub fn plain(&mut self, key: impl Into<String>, value: &str) {
-        self.text(key, Class::Plain, value);
+        self.text(key, ContentClass::Plain, value);
     }
 
     pub fn plain_if(&mut self, key: &str, value: Option<&str>) {
@@ -56,13 +56,13 @@ impl<'a> Attributes<'a> {
         self.push(key, Any::BoolValue(value));
     }
 
-    pub fn text(&mut self, key: impl Into<String>, class: Class, value: &str) {
+    pub fn text(&mut self, key: impl Into<String>, class: ContentClass, value: &str) {
         let value = self.redactor.text(class, value).into_owned();
         self.push(key, Any::StringValue(value));
     }
 
     /// A JSON text that stays JSON when it is cut.
-    pub fn json(&mut self, key: &str, class: Class, json: &str) {
+    pub fn json(&mut self, key: &str, class: ContentClass, json: &str) {
         let value = self.redactor.json(class, json);
         self.push(key, Any::StringValue(value));
     }
@@ -81,7 +81,7 @@ impl<'a> Attributes<'a> {
 
     pub fn list(&mut self, key: &str, values: &[String]) {
         let one = |v: &String| AnyValue {
-            value: Some(Any::StringValue(self.redactor.text(Class::Plain, v).into_owned())),
+            value: Some(Any::StringValue(self.redactor.text(ContentClass::Plain, v).into_owned())),
         };
         let values = values.iter().map(one).collect();
         self.push(key, Any::ArrayValue(ArrayValue { values }));
@@ -93,7 +93,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// `input.value` or `output.value` with its type.
-    pub fn value(&mut self, side: &str, class: Class, text: &str) {
+    pub fn value(&mut self, side: &str, class: ContentClass, text: &str) {
         if text.is_empty() {
             return;
         }
@@ -103,7 +103,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// JSON that stays JSON when it is cut, or a text.
-    fn text_or_json(&mut self, key: String, class: Class, text: &str, json: bool) {
+    fn text_or_json(&mut self, key: String, class: ContentClass, text: &str, json: bool) {
         if json { self.json(&key, class, text) } else { self.text(key, class, text) }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Attributes<'a> {
         self.plain(format!("{at}.function.name"), name);
         self.text_or_json(
             format!("{at}.function.arguments"),
-            Class::ToolDetail,
+            ContentClass::ToolDetail,
             arguments,
             is_json(arguments),
         );
@@ -186,11 +186,11 @@ impl<'a> Attributes<'a> {
     /// Adds the schemas of the tools the model was given.
     pub fn tools(&mut self, schemas: &[String]) {
         for (n, schema) in schemas.iter().enumerate() {
-            self.json(&format!("llm.tools.{n}.tool.json_schema"), Class::Prompt, schema);
+            self.json(&format!("llm.tools.{n}.tool.json_schema"), ContentClass::Prompt, schema);
         }
     }
 
-    fn message_content(&mut self, prefix: &str, class: Class, text: &str, images: &[Image]) {
+    fn message_content(&mut self, prefix: &str, class: ContentClass, text: &str, images: &[Image]) {
         if images.is_empty() {
             self.text(format!("{prefix}.content"), class, text);
             return;
@@ -212,7 +212,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    fn content_part(&mut self, prefix: &str, part: &mut usize, kind: &str, class: Class, text: &str) {
+    fn content_part(&mut self, prefix: &str, part: &mut usize, kind: &str, class: ContentClass, text: &str) {
         let at = format!("{prefix}.contents.{part}.message_content");
         self.plain(format!("{at}.type"), kind);
         self.text(format!("{at}.text"), class, text);
@@ -231,14 +231,16 @@ impl<'a> Attributes<'a> {
             _ => None,
         };
         if let Some(text) = only_text {
-            self.text(format!("{prefix}.content"), Class::Prompt, text);
+            self.text(format!("{prefix}.content"), ContentClass::Prompt, text);
         }
         let (mut part, mut asked) = (0, 0);
         for output in call.output.iter().filter(|_| only_text.is_none()) {
             match output {
-                Output::Text(text) => self.content_part(prefix, &mut part, "text", Class::Prompt, text),
+                Output::Text(text) => {
+                    self.content_part(prefix, &mut part, "text", ContentClass::Prompt, text)
+                }
                 Output::Reasoning(text) => {
-                    self.content_part(prefix, &mut part, "reasoning", Class::Prompt, text);
+                    self.content_part(prefix, &mut part, "reasoning", ContentClass::Prompt, text);
                 }
                 Output::Tool(id) => {
                     let tool = tools(id);
@@ -260,7 +262,7 @@ impl<'a> Attributes<'a> {
             return;
         }
         if let Some(messages) = messages::to_json(&self.list, "llm.output_messages.", None) {
-            self.json("output.value", Class::Plain, &messages);
+            self.json("output.value", ContentClass::Plain, &messages);
             self.plain("output.mime_type", "application/json");
         }
     }
@@ -268,14 +270,14 @@ impl<'a> Attributes<'a> {
     /// Makes `output.value` of why a span failed, where nothing else stands there. The text has been through the redactor.
     pub fn error_as_output(&mut self, message: &str) {
         if !self.list.iter().any(|a| a.key == "output.value") {
-            self.value("output", Class::Plain, message);
+            self.value("output", ContentClass::Plain, message);
         }
     }
 
     /// The assistant's answer as the only message.
     pub fn answer(&mut self, answer: &str) {
         self.plain("llm.output_messages.0.message.role", "assistant");
-        self.text("llm.output_messages.0.message.content", Class::Prompt, answer);
+        self.text("llm.output_messages.0.message.content", ContentClass::Prompt, answer);
     }
 }
 

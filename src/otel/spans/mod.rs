@@ -27,10 +27,10 @@ use std::io::{self, Write};
 use crate::ids::digest;
 use crate::otel::entry::{self, Entry, EntryKey, Head, Summary};
 use crate::otel::ids;
-use crate::otel::ids::{Role, TraceParent};
+use crate::otel::ids::{SpanRole, TraceParent};
 use crate::otel::prices::Prices;
 use crate::otel::rate_limit;
-use crate::otel::redact::{Class, Redactor};
+use crate::otel::redact::{ContentClass, Redactor};
 use crate::otel::spans::attributes::Attributes;
 use crate::otel::spans::sums::Sums;
 use crate::settings::{Profile, SpanTree};
@@ -198,8 +198,8 @@ impl<'a> Builder<'a> {
         }
         if let Some(parent) = self.turn.agent.as_ref().and_then(|a| a.parent.as_ref()) {
             let id = match &parent.call_id {
-                Some(call) => ids::span_id(&parent.thread, &parent.turn, Role::Tool, call),
-                None => ids::span_id(&parent.thread, &parent.turn, Role::Turn, FIRST_PART),
+                Some(call) => ids::span_id(&parent.thread, &parent.turn, SpanRole::Tool, call),
+                None => ids::span_id(&parent.thread, &parent.turn, SpanRole::Turn, FIRST_PART),
             };
             return id.to_vec();
         }
@@ -214,8 +214,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Returns the class of a model error, whose text may repeat a prompt as well as a tool result.
-    fn error_class(&self) -> Class {
-        if self.redactor.shows(Class::Prompt) { Class::ToolContent } else { Class::Prompt }
+    fn error_class(&self) -> ContentClass {
+        if self.redactor.shows(ContentClass::Prompt) {
+            ContentClass::ToolContent
+        } else {
+            ContentClass::Prompt
+        }
     }
 
     fn compaction(&self, n: usize, compaction: &Compaction) -> Span {
@@ -229,7 +233,7 @@ impl<'a> Builder<'a> {
             a.number("codex.compaction.tokens_after", tokens);
         }
         if let Some(summary) = &compaction.summary {
-            a.value("output", Class::Prompt, summary);
+            a.value("output", ContentClass::Prompt, summary);
         }
         let times = (compaction.started, compaction.ended);
         let name = "Compaction".to_owned();
@@ -237,13 +241,13 @@ impl<'a> Builder<'a> {
     }
 
     fn compaction_id(&self, n: usize) -> Vec<u8> {
-        self.id(Role::Compaction, &format!("{}.{n}", self.turn.part))
+        self.id(SpanRole::Compaction, &format!("{}.{n}", self.turn.part))
     }
 
-    fn id(&self, role: Role, which: &str) -> Vec<u8> {
+    fn id(&self, role: SpanRole, which: &str) -> Vec<u8> {
         let which = match (role, self.turn.part) {
             // Ordinals begin anew in every part; calls and responses have ids of their own.
-            (Role::Model, part @ 1..) => format!("{which}.{part}"),
+            (SpanRole::Model, part @ 1..) => format!("{which}.{part}"),
             _ => which.to_owned(),
         };
         ids::span_id(&self.turn.thread, &self.turn.turn, role, &which).to_vec()
@@ -256,7 +260,7 @@ impl<'a> Builder<'a> {
         name: String,
         (started, ended): (Timestamp, Timestamp),
         mut attributes: Attributes,
-        error: Option<(&str, Class, String)>,
+        error: Option<(&str, ContentClass, String)>,
     ) -> Span {
         let error = error.map(|(kind, class, message)| {
             (kind, self.redactor.text(class, &words_of(&message)).into_owned())
@@ -286,12 +290,12 @@ impl<'a> Builder<'a> {
 
     /// A name as it may be written, in a line.
     fn short(&self, name: &str) -> String {
-        crate::truncate::cut(&self.redactor.text(Class::Plain, name), NAME_BYTES).into_owned()
+        crate::truncate::cut(&self.redactor.text(ContentClass::Plain, name), NAME_BYTES).into_owned()
     }
 
     fn head(&self) -> Head {
         let (turn, redactor) = (self.turn, self.redactor);
-        let prompt = turn.inputs.first().map(|m| redactor.text(Class::Prompt, &m.text).into_owned());
+        let prompt = turn.inputs.first().map(|m| redactor.text(ContentClass::Prompt, &m.text).into_owned());
         let prompt = prompt.unwrap_or_default();
         let line = prompt.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let usage = turn.usage.as_ref();
@@ -338,7 +342,7 @@ impl<'a> Builder<'a> {
 }
 
 fn turn_span_id(turn: &Turn, part: u32) -> Vec<u8> {
-    ids::span_id(&turn.thread, &turn.turn, Role::Turn, &part.to_string()).to_vec()
+    ids::span_id(&turn.thread, &turn.turn, SpanRole::Turn, &part.to_string()).to_vec()
 }
 
 fn origin_name(origin: Origin) -> &'static str {

@@ -4,12 +4,12 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::otel::ids;
 use crate::otel::prices::Bill;
-use crate::otel::redact::Class;
+use crate::otel::redact::ContentClass;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::otel::token_use;
 use crate::time::Timestamp;
-use crate::turn::{Compaction, ModelCall, Output, Role};
+use crate::turn::{Compaction, MessageRole, ModelCall, Output};
 
 impl Builder<'_> {
     /// One response of the model.
@@ -24,10 +24,12 @@ impl Builder<'_> {
             let tool = last.call_id.as_ref().and_then(|id| self.tool_of(id));
             match tool.filter(|_| last.text.is_empty()) {
                 Some(tool) => {
-                    a.value("input", Class::ToolContent, &self.tool_output(&tool).unwrap_or_default());
+                    a.value("input", ContentClass::ToolContent, &self.tool_output(&tool).unwrap_or_default());
                 }
-                None if last.role == Role::Tool => a.value("input", Class::ToolContent, &said_in(last)),
-                None => a.value("input", Class::Prompt, &said_in(last)),
+                None if last.role == MessageRole::Tool => {
+                    a.value("input", ContentClass::ToolContent, &said_in(last))
+                }
+                None => a.value("input", ContentClass::Prompt, &said_in(last)),
             }
         }
         let said: Vec<&str> = call
@@ -36,7 +38,7 @@ impl Builder<'_> {
             .filter_map(|o| if let Output::Text(text) = o { Some(text.as_str()) } else { None })
             .collect();
         if !said.is_empty() {
-            a.value("output", Class::Prompt, &said.join("\n\n"));
+            a.value("output", ContentClass::Prompt, &said.join("\n\n"));
         }
         a.messages_as_output();
         if let Some(usage) = &call.usage {
@@ -56,7 +58,7 @@ impl Builder<'_> {
         let name = format!("Model call {}", n + 1);
         self.span(
             Some(parent),
-            self.id(ids::Role::Model, &call.id),
+            self.id(ids::SpanRole::Model, &call.id),
             name,
             (call.started, call.ended),
             a,
@@ -77,7 +79,7 @@ impl Builder<'_> {
         }
         a.cost(&self.bill());
         let (started, ended) = self.model_bounds();
-        let id = self.id(ids::Role::Model, "all");
+        let id = self.id(ids::SpanRole::Model, "all");
         self.span(Some(self.root_id.clone()), id, "Model".to_owned(), (started, ended.max(started)), a, None)
     }
 
@@ -134,7 +136,7 @@ impl Builder<'_> {
         if !parameters.is_empty() {
             a.json(
                 "llm.invocation_parameters",
-                Class::Plain,
+                ContentClass::Plain,
                 &serde_json::Value::from(parameters).to_string(),
             );
         }

@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 
-use crate::otel::redact::Class;
+use crate::otel::redact::ContentClass;
 use crate::otel::spans::attributes::{Attributes, said_in};
 use crate::otel::spans::{Builder, INTERRUPTED, origin_name};
 use crate::turn::{Agent, Origin, Status};
@@ -33,7 +33,7 @@ impl Builder<'_> {
         let error = match &turn.status {
             Status::Completed | Status::Running => None,
             Status::Failed { message } => Some(("TurnFailed", self.error_class(), message.clone())),
-            Status::Interrupted { reason } => Some((INTERRUPTED, Class::Plain, reason.clone())),
+            Status::Interrupted { reason } => Some((INTERRUPTED, ContentClass::Plain, reason.clone())),
         };
         let parent = self.parent();
         let times = (turn.started, turn.ended);
@@ -53,11 +53,11 @@ impl Builder<'_> {
     pub(super) fn conversation(&self, a: &mut Attributes) {
         let prompts: Vec<_> = self.turn.inputs.iter().map(said_in).collect();
         if !prompts.is_empty() {
-            let shown: Vec<_> = prompts.iter().map(|p| self.redactor.text(Class::Prompt, p)).collect();
-            a.value("input", Class::Plain, &shown.join("\n\n"));
+            let shown: Vec<_> = prompts.iter().map(|p| self.redactor.text(ContentClass::Prompt, p)).collect();
+            a.value("input", ContentClass::Plain, &shown.join("\n\n"));
         }
         if let Some(answer) = &self.turn.answer {
-            a.value("output", Class::Prompt, answer);
+            a.value("output", ContentClass::Prompt, answer);
         }
     }
 
@@ -107,14 +107,14 @@ impl Builder<'_> {
             a.number("codex.context_tokens", used);
         }
         if let Some(limits) = &about.rate_limits {
-            a.json("codex.rate_limits", Class::Plain, limits);
+            a.json("codex.rate_limits", ContentClass::Plain, limits);
         }
         a.plain_if("codex.usage_source", turn.usage_source);
         a.plain("codex.origin", origin_name(turn.origin));
         if turn.origin == Origin::Notify && turn.calls.is_empty() && turn.tools.is_empty() {
             a.flag("codex.notify_fallback", true);
         }
-        a.json("metadata", Class::Plain, &self.metadata());
+        a.json("metadata", ContentClass::Plain, &self.metadata());
         if !self.profile.tags.is_empty() {
             a.list("tag.tags", &self.profile.tags);
         }

@@ -2,14 +2,14 @@
 
 use crate::codex::rollout::Image;
 use crate::codex::rollout::conversation::Item;
-use crate::otel::redact::Class;
-use crate::turn::Role;
+use crate::otel::redact::ContentClass;
+use crate::turn::MessageRole;
 
 /// A message of a conversation.
 #[derive(Debug, PartialEq)]
 pub(super) struct Said {
     pub role: &'static str,
-    pub class: Class,
+    pub class: ContentClass,
     pub text: String,
     pub images: Vec<Image>,
     /// The call that it answers.
@@ -26,7 +26,7 @@ pub(super) struct Asked {
 }
 
 impl Said {
-    pub fn text(role: &'static str, class: Class, text: &str) -> Said {
+    pub fn text(role: &'static str, class: ContentClass, text: &str) -> Said {
         Said { role, class, text: text.to_owned(), images: Vec::new(), answers: None, asks: Vec::new() }
     }
 
@@ -59,19 +59,19 @@ pub(super) fn said_in<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<Said> {
     let mut said: Vec<Said> = Vec::new();
     for item in items {
         let message = match item {
-            Item::System(text) => Said::text("system", Class::Prompt, text),
-            Item::Developer(text) => Said::text("developer", Class::Prompt, text),
+            Item::System(text) => Said::text("system", ContentClass::Prompt, text),
+            Item::Developer(text) => Said::text("developer", ContentClass::Prompt, text),
             Item::User { text, images } => {
-                Said { images: images.clone(), ..Said::text("user", Class::Prompt, text) }
+                Said { images: images.clone(), ..Said::text("user", ContentClass::Prompt, text) }
             }
             Item::Result { id, text, images } => Said {
                 images: images.clone(),
                 answers: Some(id.clone()),
-                ..Said::text("tool", Class::ToolContent, text)
+                ..Said::text("tool", ContentClass::ToolContent, text)
             },
             Item::Assistant(_) | Item::Call { .. } => {
                 if said.last().is_none_or(|last| last.role != ASSISTANT) {
-                    said.push(Said::text(ASSISTANT, Class::Prompt, ""));
+                    said.push(Said::text(ASSISTANT, ContentClass::Prompt, ""));
                 }
                 if let Some(last) = said.last_mut() {
                     last.add_item(item);
@@ -85,12 +85,12 @@ pub(super) fn said_in<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<Said> {
 }
 
 /// The role of a message in a request, and the switch that governs its text.
-pub(super) fn role_and_class(role: Role) -> (&'static str, Class) {
+pub(super) fn role_and_class(role: MessageRole) -> (&'static str, ContentClass) {
     match role {
-        Role::Tool => ("tool", Class::ToolContent),
-        Role::User | Role::Agent | Role::Summary => ("user", Class::Prompt),
-        Role::System => ("system", Class::Prompt),
-        Role::Developer => ("developer", Class::Prompt),
+        MessageRole::Tool => ("tool", ContentClass::ToolContent),
+        MessageRole::User | MessageRole::Agent | MessageRole::Summary => ("user", ContentClass::Prompt),
+        MessageRole::System => ("system", ContentClass::Prompt),
+        MessageRole::Developer => ("developer", ContentClass::Prompt),
     }
 }
 

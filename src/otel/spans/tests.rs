@@ -15,8 +15,8 @@ use crate::settings::{Profile, SpanTree};
 use crate::time::Timestamp;
 use crate::turn::shelf::{Scratch, Shelf};
 use crate::turn::{
-    About, Agent, AgentParent, Compaction, Decision, Message, ModelCall, Origin, Output, Permission, Role,
-    Status, ToolCall, Turn,
+    About, Agent, AgentParent, Compaction, Decision, Message, MessageRole, ModelCall, Origin, Output,
+    Permission, Status, ToolCall, Turn,
 };
 
 fn profile(tree: SpanTree) -> Profile {
@@ -36,7 +36,7 @@ fn turn_id(name: &str) -> TurnId {
     TurnId::parse(name).unwrap()
 }
 
-fn said(role: Role, text: &str, call_id: Option<&str>) -> Message {
+fn said(role: MessageRole, text: &str, call_id: Option<&str>) -> Message {
     Message { role, text: text.into(), images: Vec::new(), call_id: call_id.map(str::to_owned) }
 }
 
@@ -100,7 +100,7 @@ fn turn() -> Turn {
         ended: at(900),
         status: Status::Completed,
         blocked: false,
-        inputs: vec![said(Role::User, "please build", None)],
+        inputs: vec![said(MessageRole::User, "please build", None)],
         before: None,
         answer: Some("it failed".into()),
         about: About { model: Some("gpt-5.5".into()), ..About::default() },
@@ -109,14 +109,14 @@ fn turn() -> Turn {
                 "r1",
                 100,
                 250,
-                vec![said(Role::User, "please build", None)],
+                vec![said(MessageRole::User, "please build", None)],
                 vec![Output::Tool("c1".into())],
             ),
             call(
                 "r2",
                 600,
                 800,
-                vec![said(Role::Tool, "", Some("c1"))],
+                vec![said(MessageRole::Tool, "", Some("c1"))],
                 vec![Output::Text("it failed".into())],
             ),
         ]),
@@ -330,7 +330,7 @@ fn error_in_json_is_told_in_its_words() {
         let failed = Turn { status: Status::Failed { message: message.to_owned() }, ..turn() };
         let spans = spans(failed, SpanTree::Turn);
         assert_eq!(spans[0].status.as_ref().unwrap().message, words);
-        let told = spans[0].events[0].attributes[1].value.clone().unwrap().value.unwrap();
-        assert_eq!(told, Any::StringValue(words.into()));
+        let reported = spans[0].events[0].attributes[1].value.clone().unwrap().value.unwrap();
+        assert_eq!(reported, Any::StringValue(words.into()));
     }
 }

@@ -2,8 +2,8 @@
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use crate::otel::ids::Role;
-use crate::otel::redact::Class;
+use crate::otel::ids::SpanRole;
+use crate::otel::redact::ContentClass;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::{Attributes, describe_image, is_json};
 use crate::turn::{Decision, Origin, ToolCall};
@@ -19,10 +19,10 @@ impl Builder<'_> {
         } else {
             serde_json::json!({ "input": tool.arguments }).to_string()
         };
-        a.json("tool.parameters", Class::ToolDetail, &parameters);
-        a.value("input", Class::ToolDetail, &tool.arguments);
+        a.json("tool.parameters", ContentClass::ToolDetail, &parameters);
+        a.value("input", ContentClass::ToolDetail, &tool.arguments);
         if let Some(output) = self.tool_output(tool) {
-            a.value("output", Class::ToolContent, &output);
+            a.value("output", ContentClass::ToolContent, &output);
         }
         a.plain("tool.id", &tool.call_id);
         a.plain("tool_call.id", &tool.call_id);
@@ -32,7 +32,7 @@ impl Builder<'_> {
             a.plain("codex.mcp.server", server);
             a.plain("codex.mcp.tool", name);
         }
-        if !tool.progress.is_empty() && self.redactor.shows(Class::ToolContent) {
+        if !tool.progress.is_empty() && self.redactor.shows(ContentClass::ToolContent) {
             a.list("codex.tool.progress", &tool.progress);
         }
         if let Some(code) = tool.exit_code {
@@ -43,13 +43,13 @@ impl Builder<'_> {
         let error = tool.error.as_ref().map(|message| {
             // Codex's own words about an exit hold nothing of the tool's.
             let plain = tool.exit_code.is_some_and(|code| *message == format!("exit code {code}"));
-            let class = if plain { Class::Plain } else { Class::ToolContent };
+            let class = if plain { ContentClass::Plain } else { ContentClass::ToolContent };
             ("ToolError", class, message.clone())
         });
         let times = (tool.started, tool.ended);
-        let id = self.id(Role::Tool, &tool.key);
+        let id = self.id(SpanRole::Tool, &tool.key);
         let parent = match &tool.parent {
-            Some(parent) => self.id(Role::Tool, parent),
+            Some(parent) => self.id(SpanRole::Tool, parent),
             None => self.root_id.clone(),
         };
         self.span(Some(parent), id, self.tool_title(tool), times, a, error)
@@ -62,7 +62,7 @@ impl Builder<'_> {
             1 => name.clone(),
             times => format!("{name} ×{times}"),
         });
-        let named = script.named.iter().filter(|_| self.redactor.shows(Class::ToolDetail)).cloned();
+        let named = script.named.iter().filter(|_| self.redactor.shows(ContentClass::ToolDetail)).cloned();
         let does: Vec<String> = called.chain(named).collect();
         let more = if does.len() > SHOWN_TOOLS { ", …" } else { "" };
         match does.get(..SHOWN_TOOLS.min(does.len())).filter(|does| !does.is_empty()) {
@@ -99,7 +99,7 @@ impl Builder<'_> {
             a.number("codex.permission.wait_ms", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         }
         if let Some(reason) = &permission.reason {
-            a.text("codex.permission.reason", Class::ToolDetail, reason);
+            a.text("codex.permission.reason", ContentClass::ToolDetail, reason);
         }
     }
 
@@ -107,7 +107,7 @@ impl Builder<'_> {
         if tool.changes.is_empty() {
             return;
         }
-        if self.redactor.shows(Class::ToolDetail) {
+        if self.redactor.shows(ContentClass::ToolDetail) {
             let files: Vec<String> = tool.changes.iter().map(|c| format!("{} {}", c.kind, c.path)).collect();
             a.list("codex.patch.files", &files);
         }

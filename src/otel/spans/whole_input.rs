@@ -5,11 +5,11 @@
 //! oldest on, and the span says so; it also says what no rollout has.
 
 use crate::codex::rollout::conversation::{Conversation, Item, MOST_BYTES};
-use crate::otel::redact::Class;
+use crate::otel::redact::ContentClass;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::Attributes;
 use crate::otel::spans::said::{ASSISTANT, Asked, Said, role_and_class, said_in};
-use crate::turn::{Message, ModelCall, Output, Role};
+use crate::turn::{Message, MessageRole, ModelCall, Output};
 
 /// What a call was sent, the newest message first.
 struct Input {
@@ -106,8 +106,9 @@ impl Builder<'_> {
             messages.extend(said_in(before.items.iter()));
         }
         let given = first.input.iter().filter(|message| !self.turn.inputs.contains(message));
-        let said =
-            given.chain(&self.turn.inputs).filter(|message| message.role != Role::System || before.is_none());
+        let said = given
+            .chain(&self.turn.inputs)
+            .filter(|message| message.role != MessageRole::System || before.is_none());
         messages.extend(said.map(|message| self.said(message)));
         a.messages(&messages);
         let tools = if first.tools.is_empty() { before.map(|b| &b.tools) } else { Some(&first.tools) };
@@ -126,7 +127,9 @@ impl Builder<'_> {
     /// The messages that were new to the model, without the instructions that stand in front of the whole conversation
     /// and the summary that its new beginning holds.
     fn new_messages(&self, call: &ModelCall) -> Vec<Said> {
-        let repeated = |role: Role| role == Role::System || role == Role::Summary && call.base.is_some();
+        let repeated = |role: MessageRole| {
+            role == MessageRole::System || role == MessageRole::Summary && call.base.is_some()
+        };
         call.input.iter().filter(|message| !repeated(message.role)).map(|m| self.said(m)).collect()
     }
 
@@ -147,7 +150,7 @@ impl Builder<'_> {
 
     /// What the model answered, as a later request repeats it; its reasoning is encrypted there.
     fn answer_of(&self, call: &ModelCall) -> Option<Said> {
-        let mut answer = Said::text(ASSISTANT, Class::Prompt, "");
+        let mut answer = Said::text(ASSISTANT, ContentClass::Prompt, "");
         for output in &call.output {
             match output {
                 Output::Text(text) => answer.add_text(text),

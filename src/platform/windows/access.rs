@@ -40,7 +40,7 @@ pub fn access(path: &Path, _found: &Metadata) -> io::Result<Access> {
             &raw mut read.descriptor,
         )
     };
-    read.judge(code)
+    read.checked(code)
 }
 
 /// The same for an open file.
@@ -62,7 +62,7 @@ pub fn access_of(file: &File) -> io::Result<Access> {
             &raw mut read.descriptor,
         )
     };
-    read.judge(code)
+    read.checked(code)
 }
 
 /// Makes a directory and its missing parents, the outermost new one for this user alone; those below inherit that.
@@ -162,7 +162,7 @@ impl Rights {
         Rights { owner: null_mut(), list: null_mut(), descriptor: null_mut() }
     }
 
-    fn judge(self, code: u32) -> io::Result<Access> {
+    fn checked(self, code: u32) -> io::Result<Access> {
         as_result(code)?;
         let mut others = 0;
         if self.list.is_null() {

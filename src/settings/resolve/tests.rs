@@ -88,9 +88,12 @@ fn unreadable_switch_disables_recording() {
     let s = settings(&[], "export ARIZE_USER_ID=$(whoami) ARIZE_LOG_PROMPTS=`cat x`; PATH=$(x)", PHOENIX);
     assert_eq!(s.profile.user_id.as_deref(), Some("me"), "config.yaml holds");
     assert!(!s.profile.logging.prompts);
-    let told = s.problems.join("\n");
-    assert!(told.contains("ARIZE_USER_ID in line 1 of arize-env.sh") && !told.contains("PATH"), "{told}");
-    assert!(!told.contains("whoami"), "a value is never repeated");
+    let reported = s.problems.join("\n");
+    assert!(
+        reported.contains("ARIZE_USER_ID in line 1 of arize-env.sh") && !reported.contains("PATH"),
+        "{reported}"
+    );
+    assert!(!reported.contains("whoami"), "a value is never repeated");
 }
 
 #[test]

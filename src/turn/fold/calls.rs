@@ -5,14 +5,14 @@ use crate::codex::rollout::{Fact, ModelOutput, Record};
 use crate::time::Timestamp;
 use crate::turn::fold::given::Given;
 use crate::turn::fold::{Fold, usage};
-use crate::turn::{Compaction, Message, ModelCall, Output, Role};
+use crate::turn::{Compaction, Message, MessageRole, ModelCall, Output};
 
 impl Fold<'_> {
     pub(super) fn output(&mut self, at: Timestamp, output: ModelOutput) {
         let part = match output {
             ModelOutput::Message { text } => {
                 // The event showed it without the marks that are not for a user to see.
-                self.untold_text = None;
+                self.unreported_text = None;
                 Output::Text(text)
             }
             ModelOutput::Reasoning { text } if text.is_empty() => {
@@ -33,19 +33,19 @@ impl Fold<'_> {
                 }))
             }
         };
-        self.tell_untold_text();
+        self.keep_unreported_text();
         self.call_at(at).output.push(part);
     }
 
     /// The id of a call that has none: that of the event that reported it, else its ordinal.
     pub(super) fn nameless_call(&self, name: &str) -> String {
-        let told = self.tools.briefs().iter().position(|t| t.hosted_alone);
-        let id = told.map(|place| self.tools.at(place).call_id.clone());
+        let reported = self.tools.briefs().iter().position(|t| t.hosted_alone);
+        let id = reported.map(|place| self.tools.at(place).call_id.clone());
         id.unwrap_or_else(|| format!("{name}-{}", self.tools.len() + 1))
     }
 
-    pub(super) fn tell_untold_text(&mut self) {
-        if let Some((at, text)) = self.untold_text.take() {
+    pub(super) fn keep_unreported_text(&mut self) {
+        if let Some((at, text)) = self.unreported_text.take() {
             self.call_at(at).output.push(Output::Text(text));
         }
     }
@@ -92,7 +92,7 @@ impl Fold<'_> {
         context.or_else(|| self.settings.as_ref().and_then(|s| s.model.clone()))
     }
 
-    /// The response that usage told now belongs to: the last one, unless it has its usage already.
+    /// The response that usage reported now belongs to: the last one, unless it has its usage already.
     pub(super) fn call_to_price(&mut self, at: Timestamp) -> &mut ModelCall {
         if self.calls.last().is_none_or(|c| c.usage.is_some()) {
             self.begin_call(at);
@@ -103,7 +103,7 @@ impl Fold<'_> {
 
     /// Something the model waited for is there: the response before it is finished.
     pub(super) fn input_arrived(&mut self, at: Timestamp, message: Option<Message>) {
-        self.tell_untold_text();
+        self.keep_unreported_text();
         self.sealed = !self.calls.is_empty();
         self.ready_at = self.ready_at.max(at);
         self.pending.extend(message);
@@ -126,7 +126,7 @@ impl Fold<'_> {
 
     /// The line that replaces the history: the response before it wrote the summary.
     pub(super) fn compacted(&mut self, at: Timestamp, summary: String, history: Option<Vec<Fact>>) {
-        self.tell_untold_text();
+        self.keep_unreported_text();
         if self.given.is_some() {
             let mut base = Conversation::default();
             base.take(&Fact::Compacted { summary: summary.clone(), history }, self.room.limit());
@@ -153,7 +153,8 @@ impl Fold<'_> {
             summary: Some(summary.clone()).filter(|s| !s.is_empty()),
         });
         self.counting_after = true;
-        let message = Message { role: Role::Summary, text: summary, images: Vec::new(), call_id: None };
+        let message =
+            Message { role: MessageRole::Summary, text: summary, images: Vec::new(), call_id: None };
         self.pending.clear();
         self.input_arrived(at, Some(message));
     }
@@ -164,7 +165,7 @@ impl Fold<'_> {
         started: Option<Timestamp>,
         completed: Option<Timestamp>,
     ) {
-        // An event without times follows the line that replaced the history, which is told already.
+        // An event without times follows the line that replaced the history, which is reported already.
         if started.is_none() && completed.is_none() {
             return;
         }

@@ -1,4 +1,4 @@
-//! One tool call as its up to five tellings come in: the model's request, its output, Codex's own note, two hooks.
+//! One tool call as its up to five reports come in: the model's request, its output, Codex's own note, two hooks.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use crate::turn::fold::outcome::says_error;
 use crate::turn::{NESTED_ID, Script};
 
-/// A tool call as far as it has been told.
+/// A tool call as far as it has been reported.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct ToolDraft {
@@ -28,12 +28,12 @@ pub(super) struct ToolDraft {
     pub output_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<ToolOutput>,
-    /// The exit code its whole text told.
+    /// The exit code its whole text reported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub told_code: Option<i64>,
-    /// What its script died of, as its whole text told.
+    pub reported_code: Option<i64>,
+    /// What its script died of, as its whole text reported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub told_error: Option<String>,
+    pub reported_error: Option<String>,
     /// What its script said while it ran.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub progress: Vec<String>,
@@ -67,7 +67,7 @@ pub(super) struct ToolDraft {
     pub earlier: bool,
     /// The script that made the call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub place: Option<Nesting>,
     /// What the call does, where it is a script itself.
     pub script: Option<Script>,
 }
@@ -83,7 +83,7 @@ pub(super) struct Asked {
 
 /// Where a nested call belongs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct Nesting {
     /// The key of the `exec` or the `wait`.
     pub parent: String,
     pub from: Timestamp,

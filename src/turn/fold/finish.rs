@@ -1,4 +1,4 @@
-//! The turn once everything is told: how and when it ended, whose it was, what was answered.
+//! The turn once everything is reported: how and when it ended, whose it was, what was answered.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Fold<'_> {
         spawn: Option<SpawnCall>,
         git: Git,
     ) -> Turn {
-        self.tell_untold_text();
+        self.keep_unreported_text();
         let status = self.status(closing);
         let (started, ended) = self.bounds(closing);
         self.note_failed_request(&status, ended);
@@ -52,7 +52,7 @@ impl Fold<'_> {
         self.note_first_token();
         let answer = self.answer(closing, &status);
         let differences = std::mem::take(&mut self.differences);
-        let mut inputs = self.told_inputs(closing, agent.as_ref());
+        let mut inputs = self.reported_inputs(closing, agent.as_ref());
         if blocked {
             // It may have been blocked for what it holds, and nobody has read it.
             inputs.iter_mut().for_each(|input| input.text = withheld(&input.text).into_owned());
@@ -110,12 +110,12 @@ impl Fold<'_> {
         let mut used = None;
         for at in 0..self.calls.len() {
             let call = self.calls.at(at);
-            let told = (call.started, call.ended);
+            let reported = (call.started, call.ended);
             call.usage.iter().for_each(|usage| usage::add(&mut used, usage));
             drop(call);
-            let begins = told.0.max(started).min(ended);
-            let bounds = (begins, told.1.max(begins).min(ended));
-            if bounds != told {
+            let begins = reported.0.max(started).min(ended);
+            let bounds = (begins, reported.1.max(begins).min(ended));
+            if bounds != reported {
                 let call = self.calls.at_mut(at);
                 (call.started, call.ended) = bounds;
             }
@@ -150,7 +150,7 @@ impl Fold<'_> {
                 (None, Reason::NextTurn) => interrupted("another turn began"),
                 (None, Reason::SessionEnd) => interrupted("the session ended"),
                 (None, Reason::Orphaned) => interrupted("the Codex process ended"),
-                (None, _) => interrupted("its end was never told"),
+                (None, _) => interrupted("its end was never reported"),
             },
         }
     }
@@ -166,10 +166,10 @@ impl Fold<'_> {
     /// Releases before about 0.151 complete a turn whose request failed without a word of it: it has no answer,
     /// and neither Stop nor notify reported its end.
     pub(super) fn lacks_its_answer(&self, closing: &Closing) -> bool {
-        let told =
+        let reported =
             matches!(closing.reason, Reason::Stop | Reason::NotifyOnly) || closing.turn.notified.is_some();
         let asked = !self.calls.is_empty() || !self.inputs.is_empty();
-        !told
+        !reported
             && asked
             && !self.tokens.is_exact()
             && self.compactions.is_empty()
@@ -226,13 +226,13 @@ impl Fold<'_> {
         let (mut thread, mut turn) = (closing.thread.clone(), closing.turn.id.clone());
         if let Some(root) = &closing.root {
             thread = root.thread.clone();
-            let told = self.beginning.as_ref().and_then(|b| TurnId::parse(b.root_turn.as_deref()?).ok());
+            let reported = self.beginning.as_ref().and_then(|b| TurnId::parse(b.root_turn.as_deref()?).ok());
             // The call's turn is the root's where the root itself made the call. What the session's hooks know is the
             // turn that ran when this one ended, which may be a later one.
             let parent = meta.and_then(|m| m.subagent.as_ref()?.parent_thread.as_deref());
             let called = spawn.filter(|_| parent.is_none_or(|p| p == root.thread.as_str()));
             let called = called.and_then(|s| TurnId::parse(s.turn.as_deref()?).ok());
-            turn = told.or(called).or_else(|| root.turn.clone()).unwrap_or(turn);
+            turn = reported.or(called).or_else(|| root.turn.clone()).unwrap_or(turn);
         }
         (thread, turn)
     }
@@ -246,8 +246,8 @@ impl Fold<'_> {
         let root = closing.root.as_ref()?;
         let source = meta.and_then(|m| m.subagent.clone()).unwrap_or_default();
         let thread = source.parent_thread.as_deref().and_then(|t| ThreadId::parse(t).ok());
-        let told = self.beginning.as_ref().and_then(|b| b.parent_turn.clone());
-        let turn = spawn.as_ref().and_then(|s| s.turn.clone()).or(told);
+        let reported = self.beginning.as_ref().and_then(|b| b.parent_turn.clone());
+        let turn = spawn.as_ref().and_then(|s| s.turn.clone()).or(reported);
         let turn = turn.and_then(|t| TurnId::parse(&t).ok()).or_else(|| root.turn.clone());
         let parent = turn.map(|turn| AgentParent {
             thread: thread.unwrap_or_else(|| root.thread.clone()),
@@ -264,24 +264,25 @@ impl Fold<'_> {
     }
 
     pub(super) fn answer(&self, closing: &Closing, status: &Status) -> Option<String> {
-        let told = match &self.end {
+        let reported = match &self.end {
             Some((_, TurnEnd::Completed { last_message, .. })) => last_message.clone(),
             _ => None,
         };
-        // What was written until a request failed is a part of an answer, told with the response.
+        // What was written until a request failed is a part of an answer, reported with the response.
         // An interrupt after the last response was whole came while hooks ran: its text is the answer all the same.
         let whole = || {
             let last = self.calls.iter().rev().find(|call| !call.compacts);
             matches!(status, Status::Interrupted { .. }) && last.is_some_and(|call| call.usage.is_some())
         };
         let written = || self.final_text().filter(|_| *status == Status::Completed || whole());
-        told.or_else(|| closing.turn.last_assistant_message.clone())
+        reported
+            .or_else(|| closing.turn.last_assistant_message.clone())
             .or_else(written)
             .filter(|a| !a.is_empty())
     }
 
     /// Returns what the user said: as the rollout tells it, or as the hooks do where it knows of less.
-    pub(super) fn told_inputs(
+    pub(super) fn reported_inputs(
         &mut self,
         closing: &Closing,
         agent: Option<&(Agent, Option<String>)>,
@@ -290,25 +291,30 @@ impl Fold<'_> {
         inputs.iter_mut().for_each(|input| input.text = sealed::unsealed(&input.text));
         let task = agent.and_then(|(_, task)| task.as_deref()).map(sealed::unsealed);
         if let Some(objective) = self.objective().filter(|_| inputs.is_empty()) {
-            return vec![Message { role: Role::User, text: objective, images: Vec::new(), call_id: None }];
+            return vec![Message {
+                role: MessageRole::User,
+                text: objective,
+                images: Vec::new(),
+                call_id: None,
+            }];
         }
         if inputs.len() >= closing.turn.prompts.len().max(1) {
             return inputs;
         }
         let user = |text: &String| Message {
-            role: Role::User,
+            role: MessageRole::User,
             text: text.clone(),
             images: Vec::new(),
             call_id: None,
         };
-        let told = inputs.len();
+        let reported = inputs.len();
         // Hooks that are registered twice, by a plugin as well, say everything twice.
         let new = |prompt: &&String| !inputs.iter().any(|input| input.text == **prompt);
-        let more: Vec<Message> = closing.turn.prompts.iter().skip(told).filter(new).map(user).collect();
+        let more: Vec<Message> = closing.turn.prompts.iter().skip(reported).filter(new).map(user).collect();
         let mut all = inputs;
         // A subagent's prompt is its task: what notify repeats is its parent's.
         match task {
-            Some(task) if told == 0 => all.push(user(&task)),
+            Some(task) if reported == 0 => all.push(user(&task)),
             _ => all.extend(more),
         }
         all
@@ -329,7 +335,7 @@ impl Fold<'_> {
         let Some(mut text) = meta.and_then(|meta| meta.instructions.clone()) else { return };
         self.room.text(&mut text);
         if let Some(call) = self.calls.first_mut() {
-            let system = Message { role: Role::System, text, images: Vec::new(), call_id: None };
+            let system = Message { role: MessageRole::System, text, images: Vec::new(), call_id: None };
             call.input.insert(0, system);
         }
     }

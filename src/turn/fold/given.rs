@@ -1,9 +1,9 @@
 //! What the model is given beside prompts and results: instructions, surroundings, the tools' schemas.
 //!
 //! Codex writes each of it down once, before the first request that has it, and every later request of the session
-//! repeats it. It is told just so: with that request, and not again.
+//! repeats it. It is reported just so: with that request, and not again.
 
-use crate::turn::{Message, Role};
+use crate::turn::{Message, MessageRole};
 
 /// What the next request is the first to have.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub fn message(&mut self, role: Role, text: String) {
+    pub fn message(&mut self, role: MessageRole, text: String) {
         if !text.is_empty() {
             self.messages.push(Message { role, text, images: Vec::new(), call_id: None });
         }
@@ -23,9 +23,10 @@ impl Given {
         self.tools = schemas;
     }
 
-    /// Forgets what turns out to be what a user said: it is told as such.
+    /// Forgets what turns out to be what a user said: it is reported as such.
     pub fn said(&mut self, text: &str) {
-        self.messages.retain(|message| message.role != Role::User || message.text.trim() != text.trim());
+        self.messages
+            .retain(|message| message.role != MessageRole::User || message.text.trim() != text.trim());
     }
 
     /// Takes everything out.

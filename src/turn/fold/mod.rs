@@ -35,7 +35,7 @@ use crate::turn::closed::Closing;
 use crate::turn::fold::attempts::Attempted;
 use crate::turn::fold::draft::ToolDraft;
 use crate::turn::fold::given::Given;
-use crate::turn::fold::text_budget::Room;
+use crate::turn::fold::text_budget::TextBudget;
 use crate::turn::fold::tools::Tools;
 use crate::turn::fold::usage::TokenCounter;
 use crate::turn::rows::{Kind, Row, Rows};
@@ -72,10 +72,10 @@ pub fn fold<R: Iterator<Item = Record>>(evidence: Evidence<'_, R>) -> Turn {
     fold.finish(evidence.closing, evidence.meta, evidence.spawn, evidence.git)
 }
 
-/// The turn as far as it has been told.
+/// The turn as far as it has been reported.
 struct Fold<'a> {
     turn: &'a str,
-    room: Room,
+    room: TextBudget,
     /// The turn that lines without an id of their own belong to.
     current: Option<String>,
     first_at: Option<Timestamp>,
@@ -102,8 +102,8 @@ struct Fold<'a> {
     pending: Vec<Message>,
     /// When the last thing the model waits for was there.
     ready_at: Timestamp,
-    /// An assistant's text told only as an event so far.
-    untold_text: Option<(Timestamp, String)>,
+    /// An assistant's text reported only as an event so far.
+    unreported_text: Option<(Timestamp, String)>,
     tools: Tools,
     tokens: TokenCounter,
     compactions: Vec<Compaction>,
@@ -123,7 +123,7 @@ impl<'a> Fold<'a> {
     fn new(closing: &'a Closing, scratch: &Scratch) -> Fold<'a> {
         Fold {
             turn: closing.turn.id.as_str(),
-            room: Room::new(closing.profile.max_value_bytes, closing.reason),
+            room: TextBudget::new(closing.profile.max_value_bytes, closing.reason),
             // A continuation is read from the middle of its turn.
             current: closing.turn.rollout_from.map(|_| closing.turn.id.as_str().to_owned()),
             first_at: None,
@@ -144,7 +144,7 @@ impl<'a> Fold<'a> {
             sealed: false,
             pending: Vec::new(),
             ready_at: closing.turn.started,
-            untold_text: None,
+            unreported_text: None,
             tools: Tools::new(scratch),
             tokens: TokenCounter::default(),
             compactions: Vec::new(),
@@ -227,7 +227,7 @@ impl<'a> Fold<'a> {
             }
             Fact::UserImages { images, .. } => self.user_images = images,
             Fact::Given { developer, text } => {
-                let role = if developer { Role::Developer } else { Role::User };
+                let role = if developer { MessageRole::Developer } else { MessageRole::User };
                 self.given.iter_mut().for_each(|given| given.message(role, text.clone()));
             }
             Fact::Tools { schemas } => self.given.iter_mut().for_each(|given| given.tools(schemas.clone())),
@@ -235,27 +235,28 @@ impl<'a> Fold<'a> {
                 self.given.iter_mut().for_each(|given| given.said(&message.text));
                 let whole = std::mem::take(&mut self.user_images);
                 let images = if whole.len() == message.images.len() { whole } else { message.images };
-                let message = Message { role: Role::User, text: message.text, images, call_id: None };
+                let message = Message { role: MessageRole::User, text: message.text, images, call_id: None };
                 self.inputs.push(message.clone());
                 self.input_arrived(at, Some(message));
             }
             Fact::AgentMessage { author, text } => {
                 let text = format!("{author}: {}", sealed::unsealed(&text));
-                let message = Message { role: Role::Agent, text, images: Vec::new(), call_id: None };
+                let message = Message { role: MessageRole::Agent, text, images: Vec::new(), call_id: None };
                 self.input_arrived(at, Some(message));
             }
             Fact::Output(output) => self.output(at, output),
             Fact::AssistantEvent { text } => {
-                let told = self.calls.last().is_some_and(|c| c.output.contains(&Output::Text(text.clone())));
-                if !told {
-                    self.tell_untold_text();
-                    self.untold_text = Some((at, text));
+                let reported =
+                    self.calls.last().is_some_and(|c| c.output.contains(&Output::Text(text.clone())));
+                if !reported {
+                    self.keep_unreported_text();
+                    self.unreported_text = Some((at, text));
                 }
             }
             Fact::ToolOutput(output) => self.tool_output(at, output),
             Fact::ToolDetail(detail) => self.tool_detail(at, *detail),
             Fact::ResponseUsage { response_id, usage } => {
-                self.tell_untold_text();
+                self.keep_unreported_text();
                 self.tokens.exact();
                 let call = self.call_to_price(at);
                 call.usage = Some(usage);
@@ -273,7 +274,7 @@ impl<'a> Fold<'a> {
                 }
             }
             Fact::TurnEnded(end) => {
-                self.tell_untold_text();
+                self.keep_unreported_text();
                 self.end.get_or_insert((at, end));
             }
             Fact::Error { message } => self.last_error = Some(message),
@@ -284,12 +285,12 @@ impl<'a> Fold<'a> {
     /// Takes the output that went back to the model. What a script said meanwhile is written behind its result, under
     /// the same id.
     fn tool_output(&mut self, at: Timestamp, mut output: ToolOutput) {
-        self.tell_untold_text();
-        let told_code = outcome::exit_code_in(&output.text);
-        let mut told_error = outcome::script_error(&output.text);
+        self.keep_unreported_text();
+        let reported_code = outcome::exit_code_in(&output.text);
+        let mut reported_error = outcome::script_error(&output.text);
         self.room.text(&mut output.text);
         output.images.iter_mut().for_each(|image| self.room.text(&mut image.0));
-        told_error.iter_mut().for_each(|error| self.room.text(error));
+        reported_error.iter_mut().for_each(|error| self.room.text(error));
         let call_id = output.call_id.clone();
         let (key, text) = self.tool(&call_id, at, |draft| {
             if output.progress {
@@ -297,18 +298,18 @@ impl<'a> Fold<'a> {
                 return (draft.key(), output.text);
             }
             draft.output_at = Some(at);
-            draft.told_code = told_code;
-            draft.told_error = told_error.filter(|_| draft.is_script());
+            draft.reported_code = reported_code;
+            draft.reported_error = reported_error.filter(|_| draft.is_script());
             // The text stays with the tool: it may be large.
             draft.output = Some(output);
             (draft.key(), String::new())
         });
-        let message = Message { role: Role::Tool, text, images: Vec::new(), call_id: Some(key) };
+        let message = Message { role: MessageRole::Tool, text, images: Vec::new(), call_id: Some(key) };
         self.input_arrived(at, Some(message));
     }
 
     fn tool_detail(&mut self, at: Timestamp, mut detail: ToolDetail) {
-        // A search of an old release is told by its event alone: its own line has no id.
+        // A search of an old release is reported by its event alone: its own line has no id.
         if detail.call_id.is_empty() && !self.tools.contains(&detail.call_id) {
             return;
         }
@@ -378,10 +379,10 @@ impl<'a> Fold<'a> {
         let trigger = row.trigger.clone().or(trigger);
         let margin = Duration::from_millis(500);
         let same = |c: &Compaction| c.started <= row.at.plus(margin) && started <= c.ended.plus(margin);
-        let told = self.compactions.iter().any(same);
+        let reported = self.compactions.iter().any(same);
         match self.compactions.iter_mut().find(|c| c.trigger.is_none() && same(c)) {
             Some(compaction) => compaction.trigger = trigger,
-            None if told => {}
+            None if reported => {}
             None => self.compactions.push(Compaction {
                 started,
                 ended: row.at,

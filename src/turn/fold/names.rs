@@ -11,8 +11,8 @@ impl ToolDraft {
         let raw = asked.map(|r| r.name.clone()).filter(|n| !n.is_empty());
         let namespace = asked.and_then(|r| r.namespace.as_deref());
         let hook = self.hook_name.clone();
-        let told = self.detail.as_ref().and_then(|d| Some((d.server.clone()?, d.tool.clone()?)));
-        let mcp = told
+        let reported = self.detail.as_ref().and_then(|d| Some((d.server.clone()?, d.tool.clone()?)));
+        let mcp = reported
             // Codex notes its own tools for what servers offer as a server's.
             .filter(|(_, tool)| !RESOURCE_TOOLS.contains(&tool.as_str()))
             .or_else(|| mcp_parts(namespace, raw.as_deref()))

@@ -27,30 +27,31 @@ pub(super) struct Told<'a> {
 }
 
 /// Returns why a call failed, in a line or in the tool's own words; `None` when it worked.
-pub(super) fn failure(told: &Told) -> Option<String> {
-    let text = told.output.map(|o| o.text.as_str()).or(told.hook_output).unwrap_or_default();
-    if told.script && told.detail.is_none() && text.starts_with("Script ") {
+pub(super) fn failure(reported: &Told) -> Option<String> {
+    let text = reported.output.map(|o| o.text.as_str()).or(reported.hook_output).unwrap_or_default();
+    if reported.script && reported.detail.is_none() && text.starts_with("Script ") {
         return script_error(text);
     }
-    let noted = told.detail.and_then(|d| d.status.as_deref());
-    if told.exit_code.is_none() && noted != Some("completed") && reads_as_abort(text) {
+    let noted = reported.detail.and_then(|d| d.status.as_deref());
+    if reported.exit_code.is_none() && noted != Some("completed") && reads_as_abort(text) {
         return Some(ABORTED.to_owned());
     }
-    if let Some(code) = told.exit_code.filter(|c| *c != 0) {
+    if let Some(code) = reported.exit_code.filter(|c| *c != 0) {
         return Some(format!("exit code {code}"));
     }
-    if let Some(error) = told.detail.and_then(|d| d.error.clone()) {
+    if let Some(error) = reported.detail.and_then(|d| d.error.clone()) {
         return Some(error);
     }
-    let bad_status = noted.or(told.hosted_status).filter(|status| FAILED_STATUSES.contains(status));
-    let success = told.output.and_then(|o| o.success);
-    let untold = told.exit_code.is_none() && told.detail.is_none() && success.is_none();
-    let foreign = |output| told.request.is_some_and(|request| forms::is_foreign(request, output));
-    let said_so = untold && told.output.is_some_and(|output| reads_as_failure(text) || foreign(output));
-    if bad_status.is_none() && success != Some(false) && !told.hook_error && !said_so {
+    let bad_status = noted.or(reported.hosted_status).filter(|status| FAILED_STATUSES.contains(status));
+    let success = reported.output.and_then(|o| o.success);
+    let unreported = reported.exit_code.is_none() && reported.detail.is_none() && success.is_none();
+    let foreign = |output| reported.request.is_some_and(|request| forms::is_foreign(request, output));
+    let said_so =
+        unreported && reported.output.is_some_and(|output| reads_as_failure(text) || foreign(output));
+    if bad_status.is_none() && success != Some(false) && !reported.hook_error && !said_so {
         return None;
     }
-    let noted_text = told.detail.and_then(|d| d.output.as_deref()).unwrap_or_default();
+    let noted_text = reported.detail.and_then(|d| d.output.as_deref()).unwrap_or_default();
     let said = [text, noted_text, bad_status.unwrap_or("failed")].into_iter().find(|t| !t.is_empty());
     said.map(str::to_owned)
 }
@@ -266,11 +267,11 @@ mod tests {
             "tool exec_command invoked with incompatible payload",
         ] {
             let output = ToolOutput { text: text.to_owned(), ..ToolOutput::default() };
-            let told = Told { output: Some(&output), ..Told::default() };
-            assert_eq!(failure(&told).as_deref(), Some(text));
+            let reported = Told { output: Some(&output), ..Told::default() };
+            assert_eq!(failure(&reported).as_deref(), Some(text));
             // What Codex noted as done may print whatever it likes.
             let detail = ToolDetail { status: Some("completed".to_owned()), ..ToolDetail::default() };
-            assert_eq!(failure(&Told { detail: Some(&detail), ..told }), None, "{text}");
+            assert_eq!(failure(&Told { detail: Some(&detail), ..reported }), None, "{text}");
         }
         for text in
             ["Plan updated", "{\"task_name\":\"/root/helper\"}", "", "Wall time: 1\nOutput:\nrejected"]
@@ -291,8 +292,8 @@ mod tests {
         ] {
             let output = ToolOutput { text: text.to_owned(), ..ToolOutput::default() };
             let detail = noted.map(|s| ToolDetail { status: Some(s.to_owned()), ..ToolDetail::default() });
-            let told = Told { output: Some(&output), detail: detail.as_ref(), ..Told::default() };
-            assert_eq!(failure(&told).as_deref(), error, "{text} {noted:?}");
+            let reported = Told { output: Some(&output), detail: detail.as_ref(), ..Told::default() };
+            assert_eq!(failure(&reported).as_deref(), error, "{text} {noted:?}");
         }
     }
 
@@ -309,7 +310,7 @@ mod tests {
             (noted("declined", None), noted("failed", Some("boom")), noted("completed", None));
         let printed = ToolOutput { text: "Script failed".into(), ..ToolOutput::default() };
         let base = || Told { output: Some(&words), ..Told::default() };
-        for (n, (told, error)) in [
+        for (n, (reported, error)) in [
             (Told { exit_code: Some(7), ..base() }, Some("exit code 7")),
             (Told { exit_code: Some(0), ..base() }, None),
             (Told { detail: Some(&declined), ..base() }, Some("words")),
@@ -326,7 +327,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            assert_eq!(failure(&told).as_deref(), error, "case {n}");
+            assert_eq!(failure(&reported).as_deref(), error, "case {n}");
         }
     }
 
@@ -350,8 +351,8 @@ mod tests {
             ("aborted by user after 4.5s".to_owned(), Some(ABORTED)),
         ] {
             let output = ToolOutput { text: text.clone(), ..ToolOutput::default() };
-            let told = Told { script: true, output: Some(&output), ..Told::default() };
-            assert_eq!(failure(&told).as_deref(), error, "{text}");
+            let reported = Told { script: true, output: Some(&output), ..Told::default() };
+            assert_eq!(failure(&reported).as_deref(), error, "{text}");
         }
         assert_eq!(running_cell("Script running with cell ID 8\nWall time"), Some("8"));
     }

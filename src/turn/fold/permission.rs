@@ -149,12 +149,12 @@ mod tests {
     }
 
     /// A command, or an MCP call, that Codex and a hook report.
-    fn told(output: &str, detail: serde_json::Value, hook: serde_json::Value) -> ToolCall {
+    fn reported(output: &str, detail: serde_json::Value, hook: serde_json::Value) -> ToolCall {
         let at = Timestamp::from_millis;
         let mut draft = ToolDraft::new("c", at(1));
         draft.hooked(at(1), "Bash", None);
         draft.asked = Some(Asked { at: at(2), reason: None, shared: false });
-        draft.told_code = exit_code_in(output);
+        draft.reported_code = exit_code_in(output);
         draft.output_at = Some(at(900));
         draft.output = Some(ToolOutput { text: output.to_owned(), ..ToolOutput::default() });
         draft.detail = (!detail.is_null()).then(|| ToolDetail {
@@ -213,7 +213,7 @@ mod tests {
             ),
             (rule.into(), Null, Null, Some(rule), &denied),
         ] {
-            let call = told(&output, detail, hook);
+            let call = reported(&output, detail, hook);
             assert_eq!(call.error.as_deref(), error, "{output}");
             assert_eq!(&call.permission.unwrap().decision, decision, "{output}");
         }

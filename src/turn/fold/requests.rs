@@ -80,7 +80,7 @@ impl Fold<'_> {
 
     /// Gives the calls the bounds of requests without a name, in their order, where both count the same.
     fn join_nameless(&mut self, requests: &Shelf<Attempted>) {
-        let told: Vec<Attempted> = requests
+        let reported: Vec<Attempted> = requests
             .iter()
             .filter(|request| request.is_nameless() && request.completed())
             .map(|request| request.clone())
@@ -88,10 +88,11 @@ impl Fold<'_> {
         let counted: Vec<usize> =
             (0..self.calls.len()).filter(|at| self.calls.at(*at).usage.is_some()).collect();
         let same = |(at, request): (&usize, &Attempted)| self.calls.at(*at).usage == request.usage;
-        if told.is_empty() || told.len() != counted.len() || !counted.iter().zip(&told).all(same) {
+        if reported.is_empty() || reported.len() != counted.len() || !counted.iter().zip(&reported).all(same)
+        {
             return;
         }
-        for (at, request) in counted.into_iter().zip(&told) {
+        for (at, request) in counted.into_iter().zip(&reported) {
             bound(self.calls.at_mut(at), request);
         }
     }
@@ -146,14 +147,18 @@ fn bound(call: &mut ModelCall, request: &Attempted) {
 }
 
 fn difference(call: &ModelCall, request: &Attempted) -> Option<String> {
-    let (told, counted) = (request.usage?, call.usage?);
-    let same = told.input_tokens == counted.input_tokens
-        && told.output_tokens == counted.output_tokens
-        && told.cached_input_tokens == counted.cached_input_tokens;
+    let (reported, counted) = (request.usage?, call.usage?);
+    let same = reported.input_tokens == counted.input_tokens
+        && reported.output_tokens == counted.output_tokens
+        && reported.cached_input_tokens == counted.cached_input_tokens;
     (!same).then(|| {
         format!(
             "request {}: hooks count {} and {} tokens, the rollout {} and {}",
-            request.id, told.input_tokens, told.output_tokens, counted.input_tokens, counted.output_tokens
+            request.id,
+            reported.input_tokens,
+            reported.output_tokens,
+            counted.input_tokens,
+            counted.output_tokens
         )
     })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 use crate::turn::Script;
-use crate::turn::fold::draft::{Place, ToolDraft};
+use crate::turn::fold::draft::{Nesting, ToolDraft};
 use crate::turn::fold::outcome::{
     ABORTED, NO_RESULT, always_ends, failure_within, reads_as_abort, running_cell,
 };
@@ -55,14 +55,14 @@ impl ToolDraft {
         self.output.as_ref().map_or("", |o| o.text.as_str())
     }
 
-    /// From when to when a nested call ran, as far as is known; what both tellings of a turn know comes first.
+    /// From when to when a nested call ran, as far as is known; what both reports of a turn know comes first.
     fn ran(&self) -> (Timestamp, Timestamp) {
         let detail = self.detail.as_ref();
-        // A note behind the turn's end may not be there yet when the turn is told.
+        // A note behind the turn's end may not be there yet when the turn is reported.
         let late = self.detail_at.is_none();
         let noted = detail.and_then(|d| d.started);
-        let told = if late { self.hook_at.or(noted) } else { noted.or(self.hook_at) };
-        let started = told.unwrap_or(self.first_at);
+        let reported = if late { self.hook_at.or(noted) } else { noted.or(self.hook_at) };
+        let started = reported.unwrap_or(self.first_at);
         let ended = detail.and_then(|d| d.completed).or(self.detail_at).or(self.finished_at);
         (started, ended.unwrap_or(started).max(started))
     }
@@ -136,7 +136,7 @@ fn tools_in(source: &str) -> Vec<String> {
     found
 }
 
-fn place_of(tools: &Tools, runs: &[Run], nested: usize) -> Option<Place> {
+fn place_of(tools: &Tools, runs: &[Run], nested: usize) -> Option<Nesting> {
     let tool = tools.at(nested);
     let (started, ended) = tool.ran();
     let at = run_of(tools, runs, (started, ended), &tool.asked_text())?;
@@ -144,7 +144,7 @@ fn place_of(tools: &Tools, runs: &[Run], nested: usize) -> Option<Place> {
     let silent = tool.detail_at.is_none() && tool.finished_at.is_none();
     let refused = tool.detail.as_ref().is_some_and(|d| d.status.as_deref() == Some("declined"));
     let failure = (silent || refused).then(|| failure_of(tools, runs, at, &tool)).flatten();
-    Some(Place {
+    Some(Nesting {
         parent: run.key.clone(),
         from: run.started,
         to: run.ended,
@@ -212,8 +212,8 @@ fn failure_of(tools: &Tools, runs: &[Run], at: usize, tool: &ToolDraft) -> Optio
     if chain().any(|(_, script)| reads_as_abort(script.printed())) {
         return Some(ABORTED.to_owned());
     }
-    let reason = chain().find_map(|(_, script)| script.told_error.clone());
-    let told = reason
+    let reason = chain().find_map(|(_, script)| script.reported_error.clone());
+    let reported = reason
         .as_deref()
         .and_then(|reason| failure_within(reason, &name))
         .or_else(|| chain().find_map(|(_, script)| failure_within(script.printed(), &name)))
@@ -221,7 +221,7 @@ fn failure_of(tools: &Tools, runs: &[Run], at: usize, tool: &ToolDraft) -> Optio
     let last =
         chain().next_back().filter(|(run, script)| run.answered && running_cell(script.printed()).is_none());
     let ended = |run: &Run| always_ends(&name) || never_ran(run, tool);
-    told.or_else(|| last.filter(|(run, _)| ended(run)).map(|_| NO_RESULT.to_owned()))
+    reported.or_else(|| last.filter(|(run, _)| ended(run)).map(|_| NO_RESULT.to_owned()))
 }
 
 /// Returns true if what a script died of is what a tool threw: a sentence, where JavaScript's own errors name their class.

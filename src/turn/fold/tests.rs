@@ -19,7 +19,7 @@ use crate::codex::rollout::{ModelOutput, ToolRequest, UserMessage};
 use crate::ids::{ThreadId, TurnId};
 use crate::settings::{Logging, Profile, SpanTree};
 use crate::turn::closed::Reason;
-use crate::turn::state::State;
+use crate::turn::state::ThreadState;
 
 /// What the rollout and the hooks report of one turn, in the order in which they report it.
 struct Told {
@@ -32,7 +32,7 @@ struct Told {
 }
 
 impl Told {
-    /// A turn that Stop closed nine seconds after it began, of which nothing is told yet.
+    /// A turn that Stop closed nine seconds after it began, of which nothing is reported yet.
     fn by_nobody() -> Told {
         let (records, rows, git) = (Vec::new(), Vec::new(), Git::default());
         Told { closing: closing(), records, rows, meta: None, spawn: None, git }
@@ -53,7 +53,7 @@ impl Told {
     }
 
     fn lines<const N: usize>(self, lines: [(i64, Fact); N]) -> Told {
-        lines.into_iter().fold(self, |told, (millis, fact)| told.line(millis, fact))
+        lines.into_iter().fold(self, |reported, (millis, fact)| reported.line(millis, fact))
     }
 
     fn line_of(mut self, turn: &str, millis: i64, fact: Fact) -> Told {
@@ -88,7 +88,7 @@ impl Told {
 const TURN: &str = "01a20338-12bb-7000-8000-000000000001";
 
 fn closing() -> Closing {
-    let mut state = State::new(ThreadId::parse("thread").unwrap());
+    let mut state = ThreadState::new(ThreadId::parse("thread").unwrap());
     state.begin_turn(TurnId::parse(TURN).unwrap(), at(0));
     let profile = Profile {
         backend_rule: None,
@@ -113,8 +113,9 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn folded(records: Vec<(i64, Fact)>, rows: Vec<Row>) -> Turn {
-    let told = records.into_iter().fold(Told::by_rollout(), |told, (millis, fact)| told.line(millis, fact));
-    Told { rows, ..told }.folded()
+    let reported =
+        records.into_iter().fold(Told::by_rollout(), |reported, (millis, fact)| reported.line(millis, fact));
+    Told { rows, ..reported }.folded()
 }
 
 fn said(text: &str) -> Fact {
@@ -202,7 +203,7 @@ fn nothing_counts_once_another_turn_begins() {
     let mut fold = Fold::new(Box::leak(Box::new(closing())), &Scratch::default());
     let record = |turn: &str, fact| Record { at: at(1), turn: Some(turn.into()), fact };
     let other = record("01a20338-12bb-7000-8000-000000000002", Fact::TurnStarted(Box::default()));
-    assert!(!fold.is_over(&other), "its own end is not told yet");
+    assert!(!fold.is_over(&other), "its own end is not reported yet");
     fold.record(record(TURN, ended()));
     assert!(fold.is_over(&other));
     assert!(!fold.is_over(&record(TURN, Fact::TurnStarted(Box::default()))));

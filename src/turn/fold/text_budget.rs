@@ -7,16 +7,16 @@ use crate::turn::closed::Reason;
 
 /// Space left for a turn's texts.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct TextBudget {
     limit: usize,
     left: usize,
 }
 
-impl Room {
+impl TextBudget {
     /// For texts of at most `limit` bytes each. Of turns that `backfill` reads by the thousand less is kept.
-    pub fn new(limit: usize, reason: Reason) -> Room {
+    pub fn new(limit: usize, reason: Reason) -> TextBudget {
         let left = if reason == Reason::Backfill { MAX_PAST_TURN_BYTES } else { MAX_TURN_BYTES };
-        Room { limit, left }
+        TextBudget { limit, left }
     }
 
     /// Most bytes of a text.
@@ -24,7 +24,7 @@ impl Room {
         self.limit
     }
 
-    /// Cuts the texts of a fact. A tool's output is cut by [`Room::text`], once it has been looked at.
+    /// Cuts the texts of a fact. A tool's output is cut by [`TextBudget::text`], once it has been looked at.
     pub fn fit(&mut self, fact: &mut Fact) {
         match fact {
             Fact::User(UserMessage { text, images }) => {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn long_turn_keeps_less_of_each_text() {
-        let mut room = Room::new(65536, Reason::Stop);
+        let mut room = TextBudget::new(65536, Reason::Stop);
         let mut kept = 0;
         for _ in 0..20_000 {
             let mut text = "word ".repeat(10_000);
@@ -117,14 +117,14 @@ mod tests {
     fn no_text_takes_more_than_its_share() {
         for (reason, share) in [(Reason::Stop, 1_572_864), (Reason::Backfill, 393_216)] {
             let mut text = "word ".repeat(400_000);
-            Room::new(usize::MAX, reason).text(&mut text);
+            TextBudget::new(usize::MAX, reason).text(&mut text);
             assert!((share - 100..share + 100).contains(&text.len()), "{}", text.len());
         }
     }
 
     #[test]
     fn cut_arguments_stay_json() {
-        let mut room = Room::new(100, Reason::Stop);
+        let mut room = TextBudget::new(100, Reason::Stop);
         let mut json = format!("{{\"command\":\"{}\"}}", "x y ".repeat(100));
         room.json(&mut json);
         assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["command"].is_string());

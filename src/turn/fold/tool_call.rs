@@ -1,4 +1,4 @@
-//! One tool call once everything is told: its bounds, its result, its failure.
+//! One tool call once everything is reported: its bounds, its result, its failure.
 
 use crate::time::Timestamp;
 use crate::turn::fold::draft::ToolDraft;
@@ -33,7 +33,7 @@ impl ToolDraft {
         let detail = self.detail.unwrap_or_default();
         let request = self.request.unwrap_or_default();
         let arguments = [Some(request.arguments), detail.arguments, self.hook_input, detail.query];
-        // Of a nested call both tellings of a turn know Codex's note.
+        // Of a nested call both reports of a turn know Codex's note.
         let noted = detail.output.clone().filter(|_| self.place.is_some());
         let (output, images) = match self.output {
             Some(output) => (Some(output.text), output.images),
@@ -69,12 +69,12 @@ impl ToolDraft {
     /// When the call was over. A nested call's own note is the truest, and the only one that backfill has too.
     fn finished_moment(&self) -> Option<Timestamp> {
         let noted = self.detail_at.map(|at| self.detail.as_ref().and_then(|d| d.completed).unwrap_or(at));
-        let told = match &self.place {
+        let reported = match &self.place {
             Some(place) => [noted, self.finished_at, place.settled],
             None if self.earlier => [noted, self.finished_at, None],
             None => [self.output_at, self.finished_at, self.detail_at],
         };
-        told.into_iter().flatten().next()
+        reported.into_iter().flatten().next()
     }
 
     fn bounds(&self, finished: Option<Timestamp>, frame: &Frame) -> (Timestamp, Timestamp) {
@@ -108,7 +108,7 @@ impl ToolDraft {
         // What a command printed is no head of Codex's; a patch has one.
         let alone = self.detail.is_none();
         let hooked = || exit_code_in(self.hook_output.as_deref().filter(|_| alone && self.is_patch())?);
-        noted.or(self.told_code).or_else(inner).or_else(hooked)
+        noted.or(self.reported_code).or_else(inner).or_else(hooked)
     }
 
     fn is_patch(&self) -> bool {
@@ -118,7 +118,7 @@ impl ToolDraft {
     /// Why the call failed, in a line or in the tool's own words.
     fn failure(&self, exit_code: Option<i64>, unfinished: bool, frame: &Frame) -> Option<String> {
         let hosted = self.is_hosted();
-        let told = Told {
+        let reported = Told {
             exit_code,
             detail: self.detail.as_ref(),
             request: self.request.as_ref(),
@@ -130,9 +130,9 @@ impl ToolDraft {
         };
         let reason = self.place.as_ref().and_then(|place| place.failure.clone());
         let status = self.detail.as_ref().and_then(|d| d.status.as_deref());
-        let failure = self.told_error.clone().or_else(|| outcome::failure(&told));
+        let failure = self.reported_error.clone().or_else(|| outcome::failure(&reported));
         match failure {
-            // A bare status says less than the script that was told why.
+            // A bare status says less than the script that was reported why.
             Some(said) if Some(said.as_str()) == status => reason.or(Some(said)),
             Some(said) => Some(said),
             None => reason.or_else(|| self.unanswered(unfinished && !hosted, frame)),

@@ -1,4 +1,4 @@
-//! The tool calls of a turn while it is being told: found by their ids, and by the little that is known of all at once.
+//! The tool calls of a turn while it is being reported: found by their ids, and by the little that is known of all at once.
 
 use std::collections::HashMap;
 
@@ -73,7 +73,7 @@ impl Tools {
         if let Some(known) = self.by_call.get(&digest(call_id)) {
             return *known as usize;
         }
-        // Calls beyond any real turn's are told as one.
+        // Calls beyond any real turn's are reported as one.
         match self.len() > MAX_TOOLS {
             true => MAX_TOOLS,
             false => self.push(ToolDraft::new(call_id, at)),

@@ -12,7 +12,7 @@ use arize_codex::delivery::transport::retry::parse_retry_after;
 use arize_codex::otel::entry::Entry;
 use arize_codex::otel::entry_reader::EntryReader;
 use arize_codex::otel::prices::Prices;
-use arize_codex::otel::redact::{Class, Redactor};
+use arize_codex::otel::redact::{ContentClass, Redactor};
 use arize_codex::otel::scrub::Scrubber;
 use arize_codex::otel::spans::TurnSpans;
 use arize_codex::otel::{ids, text_tree};
@@ -228,12 +228,12 @@ fn scrub(data: &[u8]) {
             );
             let Ok(logging) = logging else { return };
             let redactor = Redactor::of_switches(logging, limit);
-            let once = redactor.text(Class::Prompt, &text).into_owned();
-            assert_eq!(redactor.text(Class::Prompt, &once), once, "redacting twice is redacting once");
-            let once = redactor.json(Class::ToolContent, &text);
+            let once = redactor.text(ContentClass::Prompt, &text).into_owned();
+            assert_eq!(redactor.text(ContentClass::Prompt, &once), once, "redacting twice is redacting once");
+            let once = redactor.json(ContentClass::ToolContent, &text);
             // What is no JSON is only ever read as a text.
             let json = serde_json::from_str::<serde_json::Value>(&text).is_ok();
-            let again = redactor.json(Class::ToolContent, &once);
+            let again = redactor.json(ContentClass::ToolContent, &once);
             assert!(!json || again == once, "of JSON as well: {once} {again}");
         }
     }

@@ -28,7 +28,7 @@ pub struct Turns<R: Iterator<Item = Record> = Reader> {
     thread: ThreadId,
     meta: SessionMeta,
     /// True if this release records when a turn begins.
-    told: bool,
+    reported: bool,
     count: u64,
     last_at: Timestamp,
     /// The ids of the turns so far, those taken over included.
@@ -77,7 +77,7 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             records: Ahead::new(records),
             thread,
             meta: *meta,
-            told: false,
+            reported: false,
             count: 0,
             last_at: first.at,
             ids: BTreeSet::new(),
@@ -111,12 +111,12 @@ impl<R: Iterator<Item = Record>> Turns<R> {
             }
             let record = self.records.peek()?;
             let at = if record.at > Timestamp::default() { record.at } else { self.last_at };
-            let (told, root_turn) = match &record.fact {
+            let (reported, root_turn) = match &record.fact {
                 Fact::TurnStarted(beginning) => (true, beginning.root_turn.clone()),
                 _ => (false, None),
             };
-            self.told |= told;
-            let (id, name) = if told {
+            self.reported |= reported;
+            let (id, name) = if reported {
                 (record.turn.clone(), Name::Begun)
             } else {
                 let found = self.name_ahead();
@@ -207,10 +207,10 @@ impl<R: Iterator<Item = Record>> Turns<R> {
         let next = self.records.peek()?;
         Some(match (&next.fact, &next.turn) {
             (Fact::TurnStarted(_), _) => true,
-            (Fact::User(_), None) => !self.told,
+            (Fact::User(_), None) => !self.reported,
             (Fact::Context(_), Some(turn)) => !self.ids.contains(turn),
             // The settings of the turn that follows.
-            (Fact::Context(_), None) if !self.told && between => {
+            (Fact::Context(_), None) if !self.reported && between => {
                 let mut next = 1;
                 while matches!(self.records.look(next), Some(Record { fact: Fact::Given { .. }, .. })) {
                     next += 1;

@@ -111,16 +111,16 @@ fn reasoning_without_text_still_takes_time() {
 
 #[test]
 fn nameless_call_takes_its_event_s_id() {
-    let told = Told::by_rollout().lines([(100, search("ws-7")), (110, nameless("web_search"))]);
-    let ids: Vec<_> = told.folded().tools.iter().map(|t| t.call_id.clone()).collect();
+    let reported = Told::by_rollout().lines([(100, search("ws-7")), (110, nameless("web_search"))]);
+    let ids: Vec<_> = reported.folded().tools.iter().map(|t| t.call_id.clone()).collect();
     assert_eq!(ids, ["ws-7"]);
-    let told = Told::by_rollout().lines([(90, call("c", "")), (110, nameless("web_search"))]);
-    let ids: Vec<_> = told.folded().tools.iter().map(|t| t.call_id.clone()).collect();
+    let reported = Told::by_rollout().lines([(90, call("c", "")), (110, nameless("web_search"))]);
+    let ids: Vec<_> = reported.folded().tools.iter().map(|t| t.call_id.clone()).collect();
     assert_eq!(ids, ["c", "web_search-2"]);
     let command = ToolDetail { call_id: "x".into(), kind: "CommandExecution".into(), ..Default::default() };
-    let told =
+    let reported =
         Told::by_rollout().lines([(100, Fact::ToolDetail(Box::new(command))), (110, nameless("web_search"))]);
-    let ids: Vec<_> = told.folded().tools.iter().map(|t| t.call_id.clone()).collect();
+    let ids: Vec<_> = reported.folded().tools.iter().map(|t| t.call_id.clone()).collect();
     assert_eq!(ids, ["x", "web_search-2"], "a command's note is no search");
 }
 
@@ -147,10 +147,10 @@ fn turn_s_model_outranks_the_thread_s() {
     let model = |name: &str| Some(name.to_owned());
     let settings = ThreadSettings { model: model("thread's"), ..ThreadSettings::default() };
     let context = TurnContext { model: model("turn's"), ..TurnContext::default() };
-    let told = || Told::by_rollout().line(1, Fact::Settings(Box::new(settings.clone())));
+    let reported = || Told::by_rollout().line(1, Fact::Settings(Box::new(settings.clone())));
     let of = |turn: Turn| (turn.calls.at(0).model.clone(), turn.about.model);
-    assert_eq!(of(told().line(9, said("a")).folded()), (model("thread's"), model("thread's")));
-    let both = told().lines([(5, Fact::Context(Box::new(context.clone()))), (9, said("a"))]);
+    assert_eq!(of(reported().line(9, said("a")).folded()), (model("thread's"), model("thread's")));
+    let both = reported().lines([(5, Fact::Context(Box::new(context.clone()))), (9, said("a"))]);
     assert_eq!(of(both.folded()), (model("turn's"), model("turn's")));
 }
 
@@ -211,9 +211,9 @@ fn first_token_is_the_first_response_s() {
 
 #[test]
 fn responses_lie_within_their_turn() {
-    let mut told = Told::by_rollout().closed(Reason::Backfill);
-    told = told.lines([(100, said("a")), (400, ended())]).line(700, used("r"));
-    let turn = told.folded();
+    let mut reported = Told::by_rollout().closed(Reason::Backfill);
+    reported = reported.lines([(100, said("a")), (400, ended())]).line(700, used("r"));
+    let turn = reported.folded();
     assert_eq!((turn.ended, turn.calls.at(0).ended), (at(400), at(400)));
     assert!(turn.calls.at(0).started >= turn.started);
 }
@@ -222,7 +222,7 @@ fn responses_lie_within_their_turn() {
 fn given_is_told_with_the_next_request_alone() {
     let given = |developer, text: &str| Fact::Given { developer, text: text.into() };
     let tools = || Fact::Tools { schemas: vec!["{\"name\":\"x\"}".into()] };
-    let mut told = Told::by_rollout()
+    let mut reported = Told::by_rollout()
         .lines([
             (1, given(true, "rules")),
             (2, given(false, "place")),
@@ -231,19 +231,19 @@ fn given_is_told_with_the_next_request_alone() {
         ])
         .lines([(5, given(true, "")), (10, user("hi")), (20, said("a")), (30, answered("c", "r"))])
         .lines([(40, said("b")), (50, ended())]);
-    told.meta = Some(SessionMeta { instructions: Some("be good".into()), ..SessionMeta::default() });
-    told.closing.profile.model_input = true;
-    let turn = told.folded();
+    reported.meta = Some(SessionMeta { instructions: Some("be good".into()), ..SessionMeta::default() });
+    reported.closing.profile.model_input = true;
+    let turn = reported.folded();
     assert_eq!(inputs(&turn.calls.at(0)), ["be good", "rules", "place", "hi"]);
-    let roles: Vec<Role> = turn.calls.at(0).input.iter().map(|m| m.role).collect();
-    assert_eq!(roles, [Role::System, Role::Developer, Role::User, Role::User]);
+    let roles: Vec<MessageRole> = turn.calls.at(0).input.iter().map(|m| m.role).collect();
+    assert_eq!(roles, [MessageRole::System, MessageRole::Developer, MessageRole::User, MessageRole::User]);
     assert_eq!((turn.calls.at(0).tools.len(), turn.calls.at(1).tools.len()), (1, 0));
     assert_eq!(turn.calls.at(1).input.len(), 1);
 }
 
 #[test]
 fn instructions_stand_in_the_first_turn() {
-    for (wanted, number, part, told) in
+    for (wanted, number, part, reported) in
         [(true, 1, 0, true), (true, 2, 0, false), (true, 1, 1, false), (false, 1, 0, false)]
     {
         let mut evidence = Told::by_rollout().lines([
@@ -256,7 +256,7 @@ fn instructions_stand_in_the_first_turn() {
         (evidence.closing.turn.number, evidence.closing.turn.part) = (number, part);
         let turn = evidence.folded();
         let input = inputs(&turn.calls.at(0)).join(", ");
-        let expected = [if told { "be good, " } else { "" }, if wanted { "rules" } else { "" }].concat();
+        let expected = [if reported { "be good, " } else { "" }, if wanted { "rules" } else { "" }].concat();
         assert_eq!((input, turn.calls.at(0).tools.len()), (expected, usize::from(wanted)), "{number} {part}");
     }
 }

@@ -39,7 +39,7 @@ fn response_that_wrote_the_summary_compacts() {
     assert_eq!(compaction.summary.as_deref(), Some("<summary>in short"));
     assert_eq!(
         (inputs(&turn.calls.at(2)), turn.calls.at(2).input[0].role),
-        (vec!["<summary>in short"], Role::Summary)
+        (vec!["<summary>in short"], MessageRole::Summary)
     );
 }
 

@@ -58,7 +58,7 @@ fn hooks_alone_tell_how_a_turn_ended() {
         (Reason::NextTurn, interrupted("another turn began")),
         (Reason::SessionEnd, interrupted("the session ended")),
         (Reason::Orphaned, interrupted("the Codex process ended")),
-        (Reason::Idle, interrupted("its end was never told")),
+        (Reason::Idle, interrupted("its end was never reported")),
     ] {
         assert_eq!(answered_once().closed(reason).folded().status, status, "{reason:?}");
         let mut notified = answered_once().closed(reason);
@@ -70,9 +70,9 @@ fn hooks_alone_tell_how_a_turn_ended() {
 #[test]
 fn last_error_fails_an_abandoned_turn() {
     let error = |text: &str| Fact::Error { message: text.into() };
-    let told = || answered_once().lines([(300, error("first")), (310, error("overloaded"))]);
-    assert_eq!(told().closed(Reason::Orphaned).folded().status, failed("overloaded"));
-    assert_eq!(told().closed(Reason::Stop).folded().status, Status::Completed);
+    let reported = || answered_once().lines([(300, error("first")), (310, error("overloaded"))]);
+    assert_eq!(reported().closed(Reason::Orphaned).folded().status, failed("overloaded"));
+    assert_eq!(reported().closed(Reason::Stop).folded().status, Status::Completed);
 }
 
 #[test]
@@ -118,20 +118,20 @@ fn turn_begins_with_the_first_thing_known() {
 
 #[test]
 fn continuation_is_read_from_the_middle() {
-    let mut told = Told::by_nobody().line_of_no_turn(10, said("a"));
-    assert_eq!(told.closing.turn.rollout_from, None);
-    told.closing.turn.rollout_from = Some(900);
-    assert_eq!(told.folded().calls.len(), 1);
+    let mut reported = Told::by_nobody().line_of_no_turn(10, said("a"));
+    assert_eq!(reported.closing.turn.rollout_from, None);
+    reported.closing.turn.rollout_from = Some(900);
+    assert_eq!(reported.folded().calls.len(), 1);
     assert_eq!(Told::by_nobody().line_of_no_turn(10, said("a")).folded().calls.len(), 0);
 }
 
 #[test]
 fn line_without_a_time_bounds_nothing() {
-    let mut told = Told::by_nobody();
-    told.records.push(Record { at: Timestamp::default(), turn: Some(TURN.into()), fact: said("a") });
-    told = told.line(300, said("b")).closed(Reason::Orphaned);
-    told.closing.turn.started = Timestamp::default();
-    let turn = told.folded();
+    let mut reported = Told::by_nobody();
+    reported.records.push(Record { at: Timestamp::default(), turn: Some(TURN.into()), fact: said("a") });
+    reported = reported.line(300, said("b")).closed(Reason::Orphaned);
+    reported.closing.turn.started = Timestamp::default();
+    let turn = reported.folded();
     assert_eq!((turn.started, turn.ended), (at(300), at(300)));
 }
 
@@ -160,9 +160,9 @@ fn failed_request_is_the_last_response() {
 
 #[test]
 fn blocked_prompt_is_withheld() {
-    let mut told = Told::by_rollout().line(300, completed(None, None));
-    told.closing.turn.prompts = vec!["my secret".into()];
-    let turn = told.folded();
+    let mut reported = Told::by_rollout().line(300, completed(None, None));
+    reported.closing.turn.prompts = vec!["my secret".into()];
+    let turn = reported.folded();
     assert_eq!((turn.blocked, turn.status), (true, interrupted("the prompt was blocked")));
     assert_eq!(turn.inputs[0].text, "<redacted (9 chars)>");
 }
@@ -180,9 +180,9 @@ fn turn_that_did_something_was_not_blocked() {
         (Fact::Error { message: "x".into() }, aborted(None)),
     ] {
         let what = format!("{fact:?} {end:?}");
-        let mut told = Told::by_rollout().lines([(200, fact), (300, end)]);
-        told.closing.turn.prompts = vec!["hi".into()];
-        assert!(!told.folded().blocked, "{what}");
+        let mut reported = Told::by_rollout().lines([(200, fact), (300, end)]);
+        reported.closing.turn.prompts = vec!["hi".into()];
+        assert!(!reported.folded().blocked, "{what}");
     }
     assert!(
         !Told::by_rollout().line(300, completed(None, None)).folded().blocked,
@@ -196,13 +196,17 @@ fn turn_that_did_something_was_not_blocked() {
 #[test]
 fn old_turn_without_its_answer_failed() {
     let unanswered = failed("the turn ended without an answer");
-    let told = |lines: [(i64, Fact); 2]| Told::by_rollout().lines(lines).line(300, completed(None, None));
+    let reported = |lines: [(i64, Fact); 2]| Told::by_rollout().lines(lines).line(300, completed(None, None));
     let tool = || [(100, user("hi")), (200, call("c", ""))];
-    assert_eq!(told(tool()).closed(Reason::Backfill).folded().status, unanswered);
+    assert_eq!(reported(tool()).closed(Reason::Backfill).folded().status, unanswered);
     for reason in [Reason::Stop, Reason::NotifyOnly] {
-        assert_eq!(told(tool()).closed(reason).folded().status, Status::Completed, "{reason:?} told its end");
+        assert_eq!(
+            reported(tool()).closed(reason).folded().status,
+            Status::Completed,
+            "{reason:?} reported its end"
+        );
     }
-    let mut notified = told(tool()).closed(Reason::Backfill);
+    let mut notified = reported(tool()).closed(Reason::Backfill);
     notified.closing.turn.notified = Some(at(300));
     assert_eq!(notified.folded().status, Status::Completed);
     for (lines, why) in [
@@ -213,15 +217,15 @@ fn old_turn_without_its_answer_failed() {
             "it compacted",
         ),
     ] {
-        assert_eq!(told(lines).closed(Reason::Backfill).folded().status, Status::Completed, "{why}");
+        assert_eq!(reported(lines).closed(Reason::Backfill).folded().status, Status::Completed, "{why}");
     }
 }
 
 #[test]
 fn answer_is_the_last_response_s_last_text() {
-    let told = |lines: [(i64, Fact); 3]| Told::by_rollout().lines(lines).folded().answer;
-    assert_eq!(told([(1, said("a")), (2, said("b")), (3, used("r"))]).as_deref(), Some("b"));
-    assert_eq!(told([(1, said("a")), (2, call("c", "")), (3, used("r"))]), None, "it asks for a tool");
+    let reported = |lines: [(i64, Fact); 3]| Told::by_rollout().lines(lines).folded().answer;
+    assert_eq!(reported([(1, said("a")), (2, said("b")), (3, used("r"))]).as_deref(), Some("b"));
+    assert_eq!(reported([(1, said("a")), (2, call("c", "")), (3, used("r"))]), None, "it asks for a tool");
     let summed = [(1, said("a")), (2, answered("c", "r")), (3, said("sum"))];
     let turn = Told::by_rollout()
         .lines(summed)
@@ -232,12 +236,12 @@ fn answer_is_the_last_response_s_last_text() {
 
 #[test]
 fn answer_is_what_codex_calls_so() {
-    let mut told = answered_once();
-    told.closing.turn.last_assistant_message = Some("hooked".into());
-    assert_eq!(told.folded().answer.as_deref(), Some("hooked"));
-    let mut told = answered_once().line(300, completed(Some("noted"), None));
-    told.closing.turn.last_assistant_message = Some("hooked".into());
-    assert_eq!(told.folded().answer.as_deref(), Some("noted"));
+    let mut reported = answered_once();
+    reported.closing.turn.last_assistant_message = Some("hooked".into());
+    assert_eq!(reported.folded().answer.as_deref(), Some("hooked"));
+    let mut reported = answered_once().line(300, completed(Some("noted"), None));
+    reported.closing.turn.last_assistant_message = Some("hooked".into());
+    assert_eq!(reported.folded().answer.as_deref(), Some("noted"));
     assert_eq!(answered_once().line(300, completed(Some(""), None)).folded().answer, None);
 }
 

@@ -121,15 +121,15 @@ fn abort_of_several_leaves_refusal_unknown() {
 fn call_that_ran_was_not_the_one_refused() {
     let noted = ToolDetail { call_id: "d".into(), kind: "CommandExecution".into(), ..ToolDetail::default() };
     for (row, detail) in [(Some(post("d", 1_500)), None), (None, Some(noted))] {
-        let mut told = asked_about()
+        let mut reported = asked_about()
             .lines([(901, call("d", "other")), (3_000, answered("c", "aborted by user"))])
             .lines([(3_000, answered("d", "aborted by user"))])
             .hooks([pre("d", 960), asked(1_100, "other")]);
-        told.rows.extend(row);
+        reported.rows.extend(row);
         if let Some(detail) = detail {
-            told = told.line(3_100, Fact::ToolDetail(Box::new(detail)));
+            reported = reported.line(3_100, Fact::ToolDetail(Box::new(detail)));
         }
-        let turn = told.line(4_000, ended()).folded();
+        let turn = reported.line(4_000, ended()).folded();
         assert_eq!(decided(&turn).0, Decision::Denied, "it alone was cut off before it ran");
     }
 }
@@ -180,7 +180,7 @@ fn call_kept_from_its_server_was_denied() {
 #[test]
 fn policy_denies_without_asking() {
     let text = "approval policy is Never; reject command";
-    let told = |name: &str| {
+    let reported = |name: &str| {
         let request = ToolRequest { call_id: "c".into(), name: name.into(), ..ToolRequest::default() };
         let script = format!("Script failed\nOutput:\nScript error:\n{text}");
         let text = if name == "exec" { script.as_str() } else { text };
@@ -188,12 +188,12 @@ fn policy_denies_without_asking() {
             [(900, Fact::Output(ModelOutput::Call(request))), (950, answered("c", text)), (990, ended())];
         permission(&Told::by_rollout().lines(lines).folded(), "c")
     };
-    let denied = told("exec_command").unwrap();
+    let denied = reported("exec_command").unwrap();
     assert_eq!(
         (denied.decision, denied.decided_by.as_str(), denied.wait),
         (Decision::Denied, "policy", None)
     );
-    assert_eq!(told("exec"), None, "decided about a call of the script's");
+    assert_eq!(reported("exec"), None, "decided about a call of the script's");
 }
 
 #[test]
@@ -230,10 +230,11 @@ fn unmatched_question_is_the_only_waiter_s() {
         input: RawValue::from_string("{\"command\":\"changed by a hook\"}".into()).ok(),
         ..row
     };
-    let told = || Told::by_rollout().lines([(900, call("c", "x")), (900, call("d", "x")), (4_000, ended())]);
-    let one = told().hooks([pre("c", 910), other(asked(1_000, ""))]).folded();
+    let reported =
+        || Told::by_rollout().lines([(900, call("c", "x")), (900, call("d", "x")), (4_000, ended())]);
+    let one = reported().hooks([pre("c", 910), other(asked(1_000, ""))]).folded();
     assert!(permission(&one, "c").is_some());
-    let two = told().hooks([pre("c", 910), pre("d", 920), other(asked(1_000, ""))]).folded();
+    let two = reported().hooks([pre("c", 910), pre("d", 920), other(asked(1_000, ""))]).folded();
     assert_eq!(["c", "d"].map(|id| permission(&two, id).is_some()), [false, false]);
 }
 

@@ -63,11 +63,11 @@ fn end_before_the_beginning_is_none() {
 fn request_half_told_bounds_nothing() {
     let turn = two().hooks([model_answered("1", 240, 5)]).folded();
     assert_eq!((turn.calls.at(0).started, turn.calls.at(0).attempts), (at(100), Some(1)));
-    let untold = row(Kind::PostModelRequest, "1", 240, |request| {
+    let unreported = row(Kind::PostModelRequest, "1", 240, |request| {
         request.attempt = 0;
         request.response = Some("r-1".into());
     });
-    assert_eq!(two().hooks([untold]).folded().calls.at(0).attempts, None);
+    assert_eq!(two().hooks([unreported]).folded().calls.at(0).attempts, None);
     let alone = row(Kind::PreModelRequest, "1", 240, |request| request.attempt = 0);
     assert_eq!(Told::by_nobody().hooks([alone]).folded().calls.at(0).attempts, None);
 }
@@ -101,9 +101,9 @@ fn response_missing_in_rollout_is_reported() {
 
 #[test]
 fn differences_are_as_many_as_anybody_reads() {
-    let mut told = two().line(900, ended());
-    told.rows = (0..150).map(|n| model_answered(&format!("x{n}"), 240, 1)).collect();
-    assert_eq!(told.folded().differences.len(), 100);
+    let mut reported = two().line(900, ended());
+    reported.rows = (0..150).map(|n| model_answered(&format!("x{n}"), 240, 1)).collect();
+    assert_eq!(reported.folded().differences.len(), 100);
 }
 
 #[test]
@@ -169,15 +169,15 @@ fn failed_request_alone_fails_the_turn() {
     let status = |status| Told::by_nobody().closed(Reason::Orphaned).hooks(rows(status)).folded().status;
     assert_eq!(status("failed"), Status::Failed { message: "cut off".into() });
     assert_eq!(status("cancelled").name(), "interrupted");
-    let told = two().closed(Reason::Orphaned).hooks(rows("failed")).folded();
-    assert_eq!(told.status.name(), "interrupted", "the rollout tells what failed");
+    let reported = two().closed(Reason::Orphaned).hooks(rows("failed")).folded();
+    assert_eq!(reported.status.name(), "interrupted", "the rollout tells what failed");
 }
 
 #[test]
 fn notified_tokens_outrank_what_was_counted() {
-    let mut told = two();
-    told.closing.turn.token_usage = Some(tokens(99));
-    let turn = told.folded();
+    let mut reported = two();
+    reported.closing.turn.token_usage = Some(tokens(99));
+    let turn = reported.folded();
     assert_eq!((turn.usage, turn.usage_source), (Some(tokens(99)), Some("notify")));
     let nothing = Told::by_rollout().folded();
     assert_eq!((nothing.usage, nothing.usage_source), (None, None));
@@ -188,13 +188,13 @@ fn tokens_written_to_the_cache_add_up() {
     let written = |written| Usage { cache_write_input_tokens: written, ..tokens(1) };
     let of = |a: Option<u64>, b: Option<u64>| {
         let usage = |id: &str, w| Fact::ResponseUsage { response_id: id.into(), usage: written(w) };
-        let told = Told::by_rollout().lines([
+        let reported = Told::by_rollout().lines([
             (1, said("a")),
             (2, usage("1", a)),
             (3, said("b")),
             (4, usage("2", b)),
         ]);
-        told.folded().usage.unwrap().cache_write_input_tokens
+        reported.folded().usage.unwrap().cache_write_input_tokens
     };
     assert_eq!((of(None, None), of(Some(2), Some(3)), of(None, Some(3))), (None, Some(5), Some(3)));
 }

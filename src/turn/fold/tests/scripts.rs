@@ -102,11 +102,11 @@ fn hook_tells_when_a_call_without_a_note_ran() {
 #[test]
 fn source_tells_two_running_scripts_apart() {
     let both = |first: &str, second: &str| {
-        let told = Told::by_rollout()
+        let reported = Told::by_rollout()
             .lines([(100, exec("a", first)), (110, exec("b", second)), (600, answered("a", HEAD))])
             .lines([(610, answered("b", HEAD)), (900, ended())]);
         let row = named("exec-1", 200, "Bash", serde_json::json!({ "command": "ls \"x\"" }));
-        parent(&told.hooks([row]).folded(), "exec-1")
+        parent(&reported.hooks([row]).folded(), "exec-1")
     };
     let source = "tools.exec_command({cmd: \"ls \\\"x\\\"\"})";
     assert_eq!(both(source, "other").as_deref(), Some("a"));
@@ -117,7 +117,7 @@ fn source_tells_two_running_scripts_apart() {
 
 #[test]
 fn waits_share_the_calls_of_their_script() {
-    let told = |from, to| {
+    let reported = |from, to| {
         let turn = Told::by_rollout()
             .lines([(100, exec("a", "")), (300, running("a", "7")), (400, wait("w", "7"))])
             .lines([(600, answered("w", HEAD)), (650, exec("b", "")), (700, answered("b", HEAD))])
@@ -125,11 +125,11 @@ fn waits_share_the_calls_of_their_script() {
             .folded();
         parent(&turn, "exec-1").unwrap()
     };
-    assert_eq!(told(150, 250), "a");
-    assert_eq!(told(250, 590), "w", "most of it ran while it was waited for");
-    assert_eq!(told(250, 440), "a", "of equal shares the first counts");
-    assert_eq!(told(350, 380), "w", "nobody waited: the next who did");
-    assert_eq!(told(620, 640), "w", "nobody waits any more: the last before");
+    assert_eq!(reported(150, 250), "a");
+    assert_eq!(reported(250, 590), "w", "most of it ran while it was waited for");
+    assert_eq!(reported(250, 440), "a", "of equal shares the first counts");
+    assert_eq!(reported(350, 380), "w", "nobody waited: the next who did");
+    assert_eq!(reported(620, 640), "w", "nobody waits any more: the last before");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn script_that_still_runs_tells_nothing_yet() {
 
 #[test]
 fn wait_tells_what_a_script_came_to() {
-    let told = |last: Fact| {
+    let reported = |last: Fact| {
         Told::by_rollout()
             .lines([(100, exec("a", "")), (200, running("a", "7")), (210, exec("b", ""))])
             .lines([
@@ -252,11 +252,11 @@ fn wait_tells_what_a_script_came_to() {
             .hooks([named("exec-1", 120, "apply_patch", serde_json::json!({}))])
             .folded()
     };
-    let turn = told(answered("w", "aborted by user"));
+    let turn = reported(answered("w", "aborted by user"));
     assert_eq!(tool(&turn, "exec-1").error.as_deref(), Some("aborted by user"));
-    let turn = told(answered("w", HEAD));
+    let turn = reported(answered("w", HEAD));
     assert_eq!(tool(&turn, "exec-1").error.as_deref(), Some(outcome::NO_RESULT), "another cell was aborted");
-    let turn = told(running("w", "7"));
+    let turn = reported(running("w", "7"));
     assert_eq!(tool(&turn, "exec-1").error, None, "it goes on");
 }
 
@@ -268,14 +268,18 @@ fn refused_call_says_what_its_script_heard() {
         let (status, error) = (Some(status.to_owned()), error.map(str::to_owned));
         (to, Fact::ToolDetail(Box::new(ToolDetail { status, error, ..*detail })))
     };
-    let told = |status, error| {
+    let reported = |status, error| {
         let text = format!("{HEAD}exec command rejected by user");
         let turn = Told::by_rollout()
             .lines([(100, exec("a", "")), noted(status, error), (800, answered("a", &text)), (900, ended())])
             .folded();
         tool(&turn, "exec-1").error
     };
-    assert_eq!(told("declined", None).as_deref(), Some("exec command rejected by user"));
-    assert_eq!(told("declined", Some("not in here")).as_deref(), Some("not in here"), "it says more itself");
-    assert_eq!(told("completed", None), None);
+    assert_eq!(reported("declined", None).as_deref(), Some("exec command rejected by user"));
+    assert_eq!(
+        reported("declined", Some("not in here")).as_deref(),
+        Some("not in here"),
+        "it says more itself"
+    );
+    assert_eq!(reported("completed", None), None);
 }

@@ -12,16 +12,16 @@ fn short(text: &str) -> bool {
     (900..1_100).contains(&text.len()) && text.contains("[cut: ")
 }
 
-fn told() -> Told {
-    let mut told = Told::by_rollout();
-    told.closing.profile.max_value_bytes = 1_000;
-    told.closing.profile.model_input = true;
-    told
+fn reported() -> Told {
+    let mut reported = Told::by_rollout();
+    reported.closing.profile.max_value_bytes = 1_000;
+    reported.closing.profile.model_input = true;
+    reported
 }
 
 #[test]
 fn every_text_of_a_response_is_cut() {
-    let turn = told()
+    let turn = reported()
         .lines([(1, Fact::Given { developer: true, text: long() }), (2, user(&long())), (3, said(&long()))])
         .line(4, Fact::Output(ModelOutput::Reasoning { text: long() }))
         .line(5, Fact::AgentMessage { author: "a".into(), text: long() })
@@ -58,7 +58,7 @@ fn images_and_schemas_are_cut() {
         images: vec![image()],
         ..ToolRequest::default()
     };
-    let turn = told()
+    let turn = reported()
         .lines([(1, Fact::Tools { schemas: vec![schema] }), (2, message)])
         .lines([(3, Fact::Output(ModelOutput::Call(request))), (9, ended())])
         .folded();
@@ -79,12 +79,12 @@ fn notes_and_results_are_cut() {
         query: Some(long()),
         ..ToolDetail::default()
     };
-    let noted = told().lines([(1, Fact::ToolDetail(Box::new(detail))), (9, ended())]).folded();
+    let noted = reported().lines([(1, Fact::ToolDetail(Box::new(detail))), (9, ended())]).folded();
     let tool = noted.tools.at(0);
     assert!(short(tool.output.as_ref().unwrap()) && short(&tool.arguments));
     let output =
         ToolOutput { call_id: "c".into(), text: long(), images: vec![Image(long())], ..Default::default() };
-    let turn = told().lines([(1, call("c", "")), (2, Fact::ToolOutput(output)), (9, ended())]).folded();
+    let turn = reported().lines([(1, call("c", "")), (2, Fact::ToolOutput(output)), (9, ended())]).folded();
     let tool = turn.tools.at(0);
     assert!(short(tool.output.as_ref().unwrap()) && short(&tool.images[0].0));
 }
@@ -98,7 +98,7 @@ fn error_and_arguments_of_a_note_are_cut() {
         arguments: Some(format!("{{\"a\":\"{}\"}}", long())),
         ..ToolDetail::default()
     };
-    let turn = told().lines([(1, Fact::ToolDetail(Box::new(detail))), (9, ended())]).folded();
+    let turn = reported().lines([(1, Fact::ToolDetail(Box::new(detail))), (9, ended())]).folded();
     let tool = turn.tools.at(0);
     assert!(short(tool.error.as_ref().unwrap()) && tool.arguments.len() < 2_100);
 }
@@ -107,20 +107,20 @@ fn error_and_arguments_of_a_note_are_cut() {
 fn answer_and_error_of_the_end_are_cut() {
     let end = |last_message, error| {
         let end = TurnEnd::Completed { last_message, error, duration_ms: None, first_token_ms: None };
-        told().line(9, Fact::TurnEnded(end)).folded()
+        reported().line(9, Fact::TurnEnded(end)).folded()
     };
     assert!(short(&end(Some(long()), None).answer.unwrap()));
     let Status::Failed { message } = end(None, Some(long())).status else { panic!("not failed") };
     assert!(short(&message));
-    let error = told().line(5, Fact::Error { message: long() }).closed(Reason::Orphaned).folded();
+    let error = reported().line(5, Fact::Error { message: long() }).closed(Reason::Orphaned).folded();
     let Status::Failed { message } = error.status else { panic!("not failed") };
     assert!(short(&message));
 }
 
 #[test]
 fn endless_turn_keeps_a_little_of_each() {
-    let mut told = Told::by_rollout().closed(Reason::Backfill);
-    told.closing.profile.max_value_bytes = 1 << 20;
+    let mut reported = Told::by_rollout().closed(Reason::Backfill);
+    reported.closing.profile.max_value_bytes = 1 << 20;
     let change = || FileChange::default();
     let detail = |id: &str| ToolDetail {
         call_id: id.into(),
@@ -128,10 +128,10 @@ fn endless_turn_keeps_a_little_of_each() {
         changes: std::iter::repeat_with(change).take(20).collect(),
         ..ToolDetail::default()
     };
-    told = told.line(1, Fact::ToolDetail(Box::new(detail("early"))));
+    reported = reported.line(1, Fact::ToolDetail(Box::new(detail("early"))));
     let text = "word ".repeat(100_000);
-    told = (2..300).fold(told, |told, n| told.line(n, said(&text)));
-    let turn = told.lines([(400, Fact::ToolDetail(Box::new(detail("late")))), (500, ended())]).folded();
+    reported = (2..300).fold(reported, |reported, n| reported.line(n, said(&text)));
+    let turn = reported.lines([(400, Fact::ToolDetail(Box::new(detail("late")))), (500, ended())]).folded();
     let kept: Vec<usize> = parts(&turn.calls.at(0)).iter().map(|t| t.len()).collect();
     assert!(kept[0] > 390_000 && kept[0] < 394_000, "a sixteenth of what there is: {}", kept[0]);
     assert!(kept[297] > 400 && kept[297] < 600, "{}", kept[297]);

@@ -32,8 +32,9 @@ fn span(tool: &ToolCall) -> (Timestamp, Timestamp) {
 
 #[test]
 fn tool_spans_from_its_request_to_its_result() {
-    let told = Told::by_rollout().lines([(100, call("c", "")), (300, answered("c", "r")), (900, ended())]);
-    let turn = told.hooks([pre("c", 150), post("c", 250, None)]).folded();
+    let reported =
+        Told::by_rollout().lines([(100, call("c", "")), (300, answered("c", "r")), (900, ended())]);
+    let turn = reported.hooks([pre("c", 150), post("c", 250, None)]).folded();
     let tool = tool(&turn);
     assert_eq!((span(&tool), tool.output.as_deref()), ((at(100), at(300)), Some("r")));
     assert_eq!((tool.name.as_str(), tool.model_name.as_deref()), ("Bash", Some("exec_command")));
@@ -58,10 +59,10 @@ fn tool_without_result_lasts_to_turn_s_end() {
 
 #[test]
 fn tool_lies_within_its_turn() {
-    let told = Told::by_rollout().lines([(100, call("c", "")), (300, ended())]);
-    assert_eq!(span(&tool(&told.hooks([post("c", 400, None)]).folded())), (at(100), at(300)));
-    let told = Told::by_rollout().line(300, ended());
-    let late = told.hooks([pre("c", 500), post("c", 600, None)]).folded();
+    let reported = Told::by_rollout().lines([(100, call("c", "")), (300, ended())]);
+    assert_eq!(span(&tool(&reported.hooks([post("c", 400, None)]).folded())), (at(100), at(300)));
+    let reported = Told::by_rollout().line(300, ended());
+    let late = reported.hooks([pre("c", 500), post("c", 600, None)]).folded();
     assert_eq!(span(&tool(&late)), (at(300), at(300)));
 }
 
@@ -80,7 +81,7 @@ fn hosted_tool_ends_where_it_is_told() {
     assert_eq!(span(&tool(&turn)), (at(120), at(210)));
     assert_eq!(tool(&turn).error.as_deref(), Some("failed"));
     let cut = Told::by_rollout().line(200, hosted("completed")).closed(Reason::Interrupt).folded();
-    assert_eq!(tool(&cut).error, None, "it is over where it is told");
+    assert_eq!(tool(&cut).error, None, "it is over where it is reported");
 }
 
 #[test]
@@ -102,43 +103,46 @@ fn only_hosted_tools_begin_at_their_note() {
 #[test]
 fn exit_code_is_the_note_s_or_the_text_s() {
     let text = "Wall time: 1 seconds\nProcess exited with code 3\nOutput:\nx";
-    let told =
+    let reported =
         |fact| Told::by_rollout().lines([(100, call("c", "")), (200, answered("c", text)), (210, fact)]);
-    assert_eq!(tool(&told(ended()).folded()).exit_code, Some(3));
-    let noted = told(detail("c", |d| d.exit_code = Some(7))).folded();
+    assert_eq!(tool(&reported(ended()).folded()).exit_code, Some(3));
+    let noted = reported(detail("c", |d| d.exit_code = Some(7))).folded();
     assert_eq!((tool(&noted).exit_code, tool(&noted).error.as_deref()), (Some(7), Some("exit code 7")));
 }
 
 #[test]
 fn patch_in_a_shell_has_its_own_exit_code() {
     let text = "Wall time: 1\nOutput:\nExit code: 4\nWall time: 1\nOutput:\nx";
-    let told = |changes: usize| {
+    let reported = |changes: usize| {
         let changes = vec![crate::codex::rollout::FileChange::default(); changes];
         let noted = detail("c", |d| d.changes = changes);
         Told::by_rollout().lines([(100, call("c", "")), (200, answered("c", text)), (210, noted)]).folded()
     };
-    assert_eq!((tool(&told(1)).exit_code, tool(&told(0)).exit_code), (Some(4), None));
+    assert_eq!((tool(&reported(1)).exit_code, tool(&reported(0)).exit_code), (Some(4), None));
 }
 
 #[test]
 fn hook_tells_the_exit_code_of_a_patch_alone() {
-    let told = |name: &str| {
+    let reported = |name: &str| {
         let head = r#""Exit code: 5\nWall time: 1\nOutput:\nx""#;
         let row = |row: Row| Row { name: name.into(), ..row };
         Told::by_nobody().hooks([row(pre("c", 1)), row(post("c", 2, Some(head)))])
     };
-    assert_eq!(tool(&told("apply_patch").folded()).exit_code, Some(5));
-    assert_eq!(tool(&told("Bash").folded()).exit_code, None, "a command may print such words");
-    let noted = told("apply_patch").line(3, detail("c", |_| {})).folded();
+    assert_eq!(tool(&reported("apply_patch").folded()).exit_code, Some(5));
+    assert_eq!(tool(&reported("Bash").folded()).exit_code, None, "a command may print such words");
+    let noted = reported("apply_patch").line(3, detail("c", |_| {})).folded();
     assert_eq!(tool(&noted).exit_code, None, "the note knows better");
 }
 
 #[test]
 fn tool_cut_off_with_its_turn_says_so() {
-    let told = |reason| Told::by_rollout().line(100, call("c", "")).closed(reason).folded();
-    assert_eq!(tool(&told(Reason::Interrupt)).error.as_deref(), Some("unfinished: the turn was interrupted"));
-    assert_eq!(tool(&told(Reason::Running)).error, None);
-    assert_eq!(tool(&told(Reason::Stop)).error, None, "a command may run on");
+    let reported = |reason| Told::by_rollout().line(100, call("c", "")).closed(reason).folded();
+    assert_eq!(
+        tool(&reported(Reason::Interrupt)).error.as_deref(),
+        Some("unfinished: the turn was interrupted")
+    );
+    assert_eq!(tool(&reported(Reason::Running)).error, None);
+    assert_eq!(tool(&reported(Reason::Stop)).error, None, "a command may run on");
     let finished = Told::by_rollout().line(100, call("c", "")).hooks([post("c", 200, None)]);
     assert_eq!(tool(&finished.closed(Reason::Interrupt).folded()).error, None);
     let noted = Told::by_rollout().lines([(100, call("c", "")), (200, detail("c", |_| {}))]);
@@ -147,30 +151,30 @@ fn tool_cut_off_with_its_turn_says_so() {
 
 #[test]
 fn hooks_alone_tell_that_a_patch_failed() {
-    let told = |name: &str| Told::by_nobody().hooks([Row { name: name.into(), ..pre("c", 100) }]);
-    let failed = |name| tool(&told(name).folded()).error;
+    let reported = |name: &str| Told::by_nobody().hooks([Row { name: name.into(), ..pre("c", 100) }]);
+    let failed = |name| tool(&reported(name).folded()).error;
     assert_eq!(failed("apply_patch").as_deref(), Some("no result: Codex reported none for this call"));
     assert_eq!(failed("mcp__demo__add").as_deref(), Some("no result: Codex reported none for this call"));
     assert_eq!((failed("Bash"), failed("anything").is_some()), (None, true), "a command alone may run on");
-    let known = told("apply_patch").line(0, Fact::TurnStarted(Box::default())).folded();
+    let known = reported("apply_patch").line(0, Fact::TurnStarted(Box::default())).folded();
     assert_eq!(tool(&known).error, None, "the rollout would say so");
 }
 
 #[test]
 fn failed_result_of_a_hook_is_a_failure() {
-    let told = |json| Told::by_nobody().hooks([pre("c", 100), post("c", 200, Some(json))]);
-    let failed = tool(&told(r#"{"isError":true,"content":[]}"#).folded());
+    let reported = |json| Told::by_nobody().hooks([pre("c", 100), post("c", 200, Some(json))]);
+    let failed = tool(&reported(r#"{"isError":true,"content":[]}"#).folded());
     assert_eq!(failed.error.as_deref(), Some(r#"{"isError":true,"content":[]}"#));
-    assert_eq!(tool(&told(r#"{"isError":false}"#).folded()).error, None);
-    let twice = told(r#"{"isError":true}"#).hooks([post("c", 300, Some("\"x\""))]);
+    assert_eq!(tool(&reported(r#"{"isError":false}"#).folded()).error, None);
+    let twice = reported(r#"{"isError":true}"#).hooks([post("c", 300, Some("\"x\""))]);
     assert!(tool(&twice.folded()).error.is_some(), "said once, it stays said");
 }
 
 #[test]
 fn rollout_s_result_outranks_the_hook_s() {
-    let told =
+    let reported =
         Told::by_rollout().lines([(100, call("c", "")), (300, answered("c", "whole")), (900, ended())]);
-    let turn = told.hooks([post("c", 250, Some("\"part\""))]).folded();
+    let turn = reported.hooks([post("c", 250, Some("\"part\""))]).folded();
     assert_eq!(tool(&turn).output.as_deref(), Some("whole"));
 }
 
@@ -215,11 +219,11 @@ fn note_without_an_id_is_of_no_call() {
 
 #[test]
 fn post_tool_use_alone_is_of_an_earlier_turn() {
-    let told = Told::by_rollout().line(300, ended()).hooks([post("c", 200, None)]);
-    assert!(told.folded().tools.is_empty());
+    let reported = Told::by_rollout().line(300, ended()).hooks([post("c", 200, None)]);
+    assert!(reported.folded().tools.is_empty());
     assert_eq!(Told::by_nobody().hooks([post("c", 200, None)]).folded().tools.len(), 1);
-    let told = Told::by_rollout().lines([(100, detail("c", |_| {})), (300, ended())]);
-    assert_eq!(told.folded().tools.len(), 1, "a note is of this turn");
+    let reported = Told::by_rollout().lines([(100, detail("c", |_| {})), (300, ended())]);
+    assert_eq!(reported.folded().tools.len(), 1, "a note is of this turn");
 }
 
 #[test]
@@ -239,12 +243,12 @@ fn id_hooks_report_again_is_another_call() {
     let rows = || [pre("c", 100), post("c", 200, None), pre("c", 300), post("c", 400, None)];
     let keys = |turn: Turn| turn.tools.iter().map(|t| t.key.clone()).collect::<Vec<_>>();
     assert_eq!(keys(Told::by_nobody().hooks(rows()).folded()), ["c", "c#2"]);
-    let told = Told::by_rollout().lines([(90, call("c", "")), (210, answered("c", "r"))]);
-    assert_eq!(keys(told.hooks(rows()).folded()), ["c"], "the rollout counts them");
+    let reported = Told::by_rollout().lines([(90, call("c", "")), (210, answered("c", "r"))]);
+    assert_eq!(keys(reported.hooks(rows()).folded()), ["c"], "the rollout counts them");
     let two_hooks = [pre("c", 100), pre("c", 101), post("c", 200, None)];
     assert_eq!(keys(Told::by_nobody().hooks(two_hooks).folded()), ["c"]);
-    let untold = [post("c", 100, None), pre("c", 200)];
-    assert_eq!(keys(Told::by_nobody().hooks(untold).folded()), ["c"]);
+    let unreported = [post("c", 100, None), pre("c", 200)];
+    assert_eq!(keys(Told::by_nobody().hooks(unreported).folded()), ["c"]);
 }
 
 #[test]

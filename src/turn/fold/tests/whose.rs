@@ -18,10 +18,10 @@ fn turn_id(text: &str) -> TurnId {
 
 /// A turn of a subagent, of which hooks know its root.
 fn subagent(beginning: TurnBeginning) -> Told {
-    let mut told = Told::by_nobody().line(0, Fact::TurnStarted(Box::new(beginning)));
+    let mut reported = Told::by_nobody().line(0, Fact::TurnStarted(Box::new(beginning)));
     let thread = ThreadId::parse("root").unwrap();
-    told.closing.root = Some(Root { thread, turn: Some(turn_id(ROOT_TURN)), agent_type: name("hooked") });
-    told
+    reported.closing.root = Some(Root { thread, turn: Some(turn_id(ROOT_TURN)), agent_type: name("hooked") });
+    reported
 }
 
 fn of_parent(parent: &str) -> Option<SessionMeta> {
@@ -55,21 +55,21 @@ fn rollout_names_a_subagent_s_root_best() {
         (TurnBeginning::default(), spawned(), "another", ROOT_TURN),
         (TurnBeginning::default(), None, "root", ROOT_TURN),
     ] {
-        let mut told = subagent(beginning);
-        (told.meta, told.spawn) = (of_parent(parent), spawn);
-        if parent == "root" && told.spawn.is_some() {
-            told.closing.root.as_mut().unwrap().turn = None;
+        let mut reported = subagent(beginning);
+        (reported.meta, reported.spawn) = (of_parent(parent), spawn);
+        if parent == "root" && reported.spawn.is_some() {
+            reported.closing.root.as_mut().unwrap().turn = None;
         }
-        let turn = told.folded();
+        let turn = reported.folded();
         assert_eq!((turn.root_thread.as_str(), turn.root_turn.as_str()), ("root", root));
     }
 }
 
 #[test]
 fn subagent_hangs_from_its_spawning_call() {
-    let mut told = subagent(TurnBeginning { parent_turn: name(PARENT_TURN), ..TurnBeginning::default() });
-    (told.meta, told.spawn) = (of_parent("between"), spawned());
-    let agent = told.folded().agent.unwrap();
+    let mut reported = subagent(TurnBeginning { parent_turn: name(PARENT_TURN), ..TurnBeginning::default() });
+    (reported.meta, reported.spawn) = (of_parent("between"), spawned());
+    let agent = reported.folded().agent.unwrap();
     let names = (agent.kind.as_deref(), agent.path.as_deref(), agent.nickname.as_deref());
     assert_eq!(names, (Some("explorer"), Some("/root/helper"), Some("Bo")));
     let parent = agent.parent.unwrap();
@@ -90,26 +90,26 @@ fn unseen_subagent_hangs_from_its_parent() {
 
 #[test]
 fn subagent_s_prompt_is_its_task() {
-    let texts = |told: Told| told.folded().inputs.into_iter().map(|m| m.text).collect::<Vec<_>>();
-    let told = || Told { spawn: spawned(), ..subagent(TurnBeginning::default()) };
-    let mut prompted = told();
+    let texts = |reported: Told| reported.folded().inputs.into_iter().map(|m| m.text).collect::<Vec<_>>();
+    let reported = || Told { spawn: spawned(), ..subagent(TurnBeginning::default()) };
+    let mut prompted = reported();
     prompted.closing.turn.prompts = vec!["the parent's".into()];
     assert_eq!(texts(prompted), ["look around"]);
-    assert_eq!(texts(told().line(10, user("go"))), ["go"]);
-    let mut both = told().line(10, user("go"));
+    assert_eq!(texts(reported().line(10, user("go"))), ["go"]);
+    let mut both = reported().line(10, user("go"));
     both.closing.turn.prompts = vec!["go".into(), "on".into()];
     assert_eq!(texts(both), ["go", "on"]);
     let sealed = format!("gAAAAA{}", "aB-_9".repeat(30));
-    let told = Told { spawn: Some(SpawnCall { task: Some(sealed), ..Default::default() }), ..told() };
-    assert_eq!(texts(told), ["[sealed by the provider, 156 characters]"]);
+    let reported = Told { spawn: Some(SpawnCall { task: Some(sealed), ..Default::default() }), ..reported() };
+    assert_eq!(texts(reported), ["[sealed by the provider, 156 characters]"]);
 }
 
 #[test]
 fn hooks_prompts_follow_the_rollout_s() {
-    let texts = |prompts: &[&str], told: Told| {
-        let mut told = told;
-        told.closing.turn.prompts = prompts.iter().map(|p| (*p).to_owned()).collect();
-        told.folded().inputs.into_iter().map(|m| m.text).collect::<Vec<_>>()
+    let texts = |prompts: &[&str], reported: Told| {
+        let mut reported = reported;
+        reported.closing.turn.prompts = prompts.iter().map(|p| (*p).to_owned()).collect();
+        reported.folded().inputs.into_iter().map(|m| m.text).collect::<Vec<_>>()
     };
     let one = || Told::by_rollout().line(10, user("a"));
     assert_eq!(texts(&["a", "b"], one()), ["a", "b"]);
@@ -127,7 +127,7 @@ fn goal_is_the_input_of_a_turn_without_one() {
         Fact::TurnStarted(Box::new(TurnBeginning { trigger: name(trigger), objective, ..Default::default() }))
     };
     let before = || Told::by_nobody().line(-9, Fact::Goal { objective: "green tests".into() });
-    let texts = |told: Told| told.folded().inputs.into_iter().map(|m| m.text).collect::<Vec<_>>();
+    let texts = |reported: Told| reported.folded().inputs.into_iter().map(|m| m.text).collect::<Vec<_>>();
     assert_eq!(texts(before().line(0, goal("goal", Some("own")))), ["own"]);
     assert_eq!(texts(before().line(0, goal("goal", None))), ["green tests"]);
     assert!(texts(before().line(0, goal("user", None))).is_empty());
@@ -151,9 +151,9 @@ fn origin_names_who_reported_the_turn() {
     ] {
         assert_eq!(Told::by_rollout().closed(reason).folded().origin, origin);
     }
-    let mut told = Told::by_rollout();
-    told.closing.turn.number = 0;
-    assert_eq!(told.folded().number, None);
+    let mut reported = Told::by_rollout();
+    reported.closing.turn.number = 0;
+    assert_eq!(reported.folded().number, None);
     assert_eq!(Told::by_rollout().folded().number, Some(1));
 }
 
@@ -171,13 +171,13 @@ fn circumstances_come_from_the_nearest_source() {
     };
     let settings = ThreadSettings { effort: name("low"), summary: name("auto"), ..Default::default() };
     let context = TurnContext { effort: name("high"), summary: name("none"), ..Default::default() };
-    let mut told = Told::by_rollout()
+    let mut reported = Told::by_rollout()
         .lines([(1, Fact::Settings(Box::new(settings))), (2, Fact::Context(Box::new(context)))]);
-    told.meta = Some(meta);
-    told.git = Git { branch: name("main"), ..Git::default() };
-    told.closing.session.cwd = name("/hooked");
-    told.closing.session.model = name("hooked-model");
-    let about = told.folded().about;
+    reported.meta = Some(meta);
+    reported.git = Git { branch: name("main"), ..Git::default() };
+    reported.closing.session.cwd = name("/hooked");
+    reported.closing.session.model = name("hooked-model");
+    let about = reported.folded().about;
     assert_eq!((about.effort, about.reasoning_summary), (name("high"), name("auto")));
     assert_eq!((about.cwd, about.model), (name("/hooked"), name("hooked-model")));
     assert_eq!((about.git.branch, about.git.commit), (name("main"), name("c0ffee")));
@@ -188,7 +188,10 @@ fn circumstances_come_from_the_nearest_source() {
 #[test]
 fn row_of_another_turn_is_passed_over() {
     let other = Some(turn_id("01a20338-12bb-7000-8000-000000000002"));
-    let told = || Told::by_nobody();
-    assert!(told().hooks([Row { turn: other, ..pre("c", 100) }]).folded().tools.is_empty());
-    assert_eq!(told().hooks([Row { turn: Some(turn_id(TURN)), ..pre("c", 100) }]).folded().tools.len(), 1);
+    let reported = || Told::by_nobody();
+    assert!(reported().hooks([Row { turn: other, ..pre("c", 100) }]).folded().tools.is_empty());
+    assert_eq!(
+        reported().hooks([Row { turn: Some(turn_id(TURN)), ..pre("c", 100) }]).folded().tools.len(),
+        1
+    );
 }

@@ -16,15 +16,15 @@ use crate::settings::Settings;
 
 /// Where finished turns are handed in: the history, then the outbox.
 #[derive(Debug)]
-pub struct Handover<'a> {
+pub struct TurnSink<'a> {
     paths: &'a Paths,
     settings: &'a Settings,
     writer: Writer,
 }
 
-impl<'a> Handover<'a> {
-    pub fn new(paths: &'a Paths, settings: &'a Settings) -> Handover<'a> {
-        Handover { paths, settings, writer: Writer::default() }
+impl<'a> TurnSink<'a> {
+    pub fn new(paths: &'a Paths, settings: &'a Settings) -> TurnSink<'a> {
+        TurnSink { paths, settings, writer: Writer::default() }
     }
 
     /// Returns where anything odd about a turn is reported.
@@ -52,7 +52,7 @@ impl<'a> Handover<'a> {
         // Nobody sends the old one meanwhile, or counts its spans as sent.
         let _lock = Lock::acquire(&paths.flush_lock(), PATIENCE)?;
         // What a killed process has left says nothing of the new one.
-        acknowledged::settle(paths);
+        acknowledged::recover(paths);
         checkpoint::forget(paths, key);
         outbox::replace(paths, turn)?;
         in_part::forget(paths, key);

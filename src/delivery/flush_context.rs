@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 use crate::context::Paths;
 use crate::delivery::archive;
 use crate::delivery::budget::{Budget, Report};
-use crate::delivery::status::Status;
+use crate::delivery::status::DeliveryStatus;
 use crate::settings::Settings;
 use crate::time;
 
 /// One flusher's work under the lock.
-pub(super) struct Round<'a> {
+pub(super) struct FlushContext<'a> {
     pub paths: &'a Paths,
     pub settings: &'a Settings,
     pub budget: Budget,
-    pub status: Status,
+    pub status: DeliveryStatus,
     pub report: &'a mut Report,
     pub watch: &'a mut dyn FnMut(&Report),
 }
 
-impl Round<'_> {
+impl FlushContext<'_> {
     /// Returns true if no time is left, or a user wants the lock.
     pub fn is_over(&self) -> bool {
         self.budget.left().is_zero() || self.is_wished_for()
@@ -50,7 +50,7 @@ impl Round<'_> {
         }
     }
 
-    pub fn finish(mut self, known: &Status) {
+    pub fn finish(mut self, known: &DeliveryStatus) {
         let now = time::now();
         let due = self.status.pruned_at.is_none_or(|at| at > now || now.since(at) > PRUNED_EVERY);
         if due {
@@ -74,8 +74,13 @@ mod tests {
     use crate::otel::testing;
     use crate::time::Timestamp;
 
-    /// Does something with a round in an empty home, and returns what was saved of its status.
-    fn round<T>(budget: Budget, wish: bool, status: Status, run: impl FnOnce(Round) -> T) -> (T, Status) {
+    /// Does something with a flush in an empty home, and returns what was saved of its status.
+    fn flush<T>(
+        budget: Budget,
+        wish: bool,
+        status: DeliveryStatus,
+        run: impl FnOnce(FlushContext) -> T,
+    ) -> (T, DeliveryStatus) {
         let home = tempfile::tempdir().unwrap();
         let (paths, settings) = (testing::paths(home.path()), testing::settings(home.path(), ""));
         file::create_private_dir(&paths.state()).unwrap();
@@ -83,7 +88,7 @@ mod tests {
             std::fs::write(paths.flush_wish(), b"").unwrap();
         }
         let (mut report, mut watch) = (Report::default(), |_: &Report| {});
-        let round = Round {
+        let flush = FlushContext {
             paths: &paths,
             settings: &settings,
             budget,
@@ -91,15 +96,16 @@ mod tests {
             report: &mut report,
             watch: &mut watch,
         };
-        let done = run(round);
-        (done, Status::load(&paths))
+        let done = run(flush);
+        (done, DeliveryStatus::load(&paths))
     }
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn round_is_over_for_time_or_for_a_user() {
-        let is_over = |budget, wish| round(budget, wish, Status::default(), |round| round.is_over()).0;
+    fn flush_is_over_for_time_or_for_a_user() {
+        let is_over =
+            |budget, wish| flush(budget, wish, DeliveryStatus::default(), |flush| flush.is_over()).0;
         assert!(!is_over(Budget::within(MINUTE), false) && is_over(Budget::within(MINUTE), true));
         assert!(is_over(Budget::within(Duration::ZERO), false));
         assert!(!is_over(Budget::asked(MINUTE), true), "the user's own delivery gives way to none");
@@ -107,7 +113,8 @@ mod tests {
 
     #[test]
     fn pause_gives_way_to_a_user() {
-        let pause = |budget, wish, time| round(budget, wish, Status::default(), |round| round.pause(time)).0;
+        let pause =
+            |budget, wish, time| flush(budget, wish, DeliveryStatus::default(), |flush| flush.pause(time)).0;
         assert!(!pause(Budget::within(MINUTE), true, MINUTE));
         assert!(pause(Budget::within(MINUTE), true, Duration::ZERO), "nothing to wait for");
         assert!(pause(Budget::asked(MINUTE), true, Duration::from_millis(1)));
@@ -117,9 +124,9 @@ mod tests {
     }
 
     /// A status as a first flusher finds it.
-    fn fresh(pruned_at: Option<Timestamp>) -> Status {
+    fn fresh(pruned_at: Option<Timestamp>) -> DeliveryStatus {
         let home = tempfile::tempdir().unwrap();
-        let mut status = Status::load(&testing::paths(home.path()));
+        let mut status = DeliveryStatus::load(&testing::paths(home.path()));
         status.pruned_at = pruned_at;
         status
     }
@@ -131,7 +138,7 @@ mod tests {
         let ahead = Some(now.plus(Duration::from_secs(86_400)));
         for (pruned_at, due) in [(None, true), (ago(900), true), (ago(300), false), (ahead, true)] {
             let (status, known) = (fresh(pruned_at), fresh(pruned_at));
-            let (_, saved) = round(Budget::asked(MINUTE), false, status, |round| round.finish(&known));
+            let (_, saved) = flush(Budget::asked(MINUTE), false, status, |flush| flush.finish(&known));
             assert_eq!(
                 saved.pruned_at.is_some_and(|at| at >= now && Some(at) != ahead),
                 due,
@@ -146,7 +153,7 @@ mod tests {
             let known = fresh(Some(time::now()));
             let mut status = known.clone();
             status.delivered = delivered;
-            let (_, on_disk) = round(Budget::asked(MINUTE), false, status, |round| round.finish(&known));
+            let (_, on_disk) = flush(Budget::asked(MINUTE), false, status, |flush| flush.finish(&known));
             assert_eq!((on_disk.delivered, on_disk.pruned_at.is_some()), (delivered, saved));
         }
     }
