@@ -119,7 +119,9 @@ impl Shape {
         let mut seen = [false; 256];
         let mut s = Shape { len: value.len(), ..Shape::default() };
         let mut before = 0u8;
+        let mut joins = false;
         for &b in value {
+            let joined = std::mem::replace(&mut joins, b.is_ascii_alphanumeric());
             match b {
                 b'0'..=b'9' => s.digits += 1,
                 b'a'..=b'z' => s.lower += 1,
@@ -127,7 +129,7 @@ impl Shape {
                 _ => {}
             }
             s.distinct += usize::from(!std::mem::replace(&mut seen[b as usize], true));
-            if b.is_ascii_alphanumeric() && before.is_ascii_alphanumeric() {
+            if joined && joins {
                 s.pairs += 1;
                 s.common += usize::from(common(before, b));
                 s.runs += usize::from(b == before || b == before.wrapping_add(1));
@@ -151,13 +153,13 @@ impl Shape {
 
 /// Tells whether two letters often follow each other in English words.
 fn common(a: u8, b: u8) -> bool {
-    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
-    a.is_ascii_lowercase() && b.is_ascii_lowercase() && FOLLOWS[(a - b'a') as usize] >> (b - b'a') & 1 == 1
+    let letter = |b: u8| (b | 0x20).wrapping_sub(b'a');
+    letter(b) < 26 && FOLLOWS.get(letter(a) as usize).is_some_and(|next| next >> letter(b) & 1 == 1)
 }
 
 /// Tells whether `text` has `part` in it.
 pub(super) fn has(text: &[u8], part: &[u8]) -> bool {
-    memchr::memmem::find(text, part).is_some()
+    part.len() <= text.len() && memchr::memmem::find(text, part).is_some()
 }
 
 /// How much is judged of a value. More is taken when it runs on.

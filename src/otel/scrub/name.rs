@@ -41,7 +41,10 @@ impl Scan<'_> {
         if let Some(name) = Name::read(&t[start..end]) {
             self.assigned(start, end, name);
             self.table(start, end);
-        } else if let Some(name) = Name::read(b"secret_key").filter(|_| key && self.is_of_vendor(start)) {
+        } else if key
+            && self.is_of_vendor(start)
+            && let Some(name) = Name::read(b"secret_key")
+        {
             self.assigned(start, end, name);
         }
     }
