@@ -3,6 +3,7 @@
 
 mod carriers;
 mod corpus;
+mod exact;
 mod forms;
 mod measure;
 mod properties;
