@@ -38,15 +38,9 @@ impl Marker {
     /// # Errors
     /// When the file cannot be made.
     pub fn place(&self, paths: &Paths) -> std::io::Result<()> {
-        let path = self.path(paths);
-        let options = file::private_options().create(true).append(true);
-        match options.open(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                file::create_private_dir(&paths.running_processes())?;
-                options.open(path).map(|_| ())
-            }
-            made => made.map(|_| ()),
-        }
+        // Looked at each time: through a link that somebody put there, the marker would be made in another directory.
+        file::create_private_dir(&paths.running_processes())?;
+        file::private_options().create(true).append(true).open(self.path(paths)).map(|_| ())
     }
 
     /// Returns true if the process still reports the thread: the end of the session takes the marker away.

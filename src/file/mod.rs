@@ -196,7 +196,12 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     }
     // Room for one byte more: a read that leaves it empty has seen the end, without another to learn that.
     let mut content = vec![0; size as usize + 1];
-    let read = file.read(&mut content)?;
+    let read = loop {
+        match file.read(&mut content) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
     content.truncate(read);
     if read as u64 != size {
         file.take((limit + 1).saturating_sub(read as u64)).read_to_end(&mut content)?;

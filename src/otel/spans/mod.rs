@@ -265,8 +265,8 @@ impl<'a> Builder<'a> {
         let error = error.map(|(kind, class, message)| {
             (kind, self.redactor.text(class, &words_of(&message)).into_owned())
         });
-        // Some backends show only what stands there. An interrupt is no answer of anything that failed.
-        if let Some((_, message)) = error.as_ref().filter(|(kind, _)| *kind != INTERRUPTED) {
+        // Some backends show only what stands there. That of the turn itself is its answer, which no failure is.
+        if let Some((_, message)) = error.as_ref().filter(|_| span_id != self.root_id) {
             attributes.error_as_output(message);
         }
         let status = match &error {
@@ -376,6 +376,5 @@ fn exception(at: Timestamp, kind: &str, message: String) -> Event {
 }
 
 const FIRST_PART: &str = "0";
-const INTERRUPTED: &str = "TurnInterrupted";
 const PROMPT_LINE_BYTES: usize = 200;
 const NAME_BYTES: usize = 1024;

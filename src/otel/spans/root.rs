@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::span::Link;
 
 use crate::otel::redact::ContentClass;
 use crate::otel::spans::attributes::{Attributes, said_in};
-use crate::otel::spans::{Builder, INTERRUPTED, origin_name};
+use crate::otel::spans::{Builder, origin_name};
 use crate::turn::{Agent, Origin, Status};
 
 impl Builder<'_> {
@@ -33,7 +33,7 @@ impl Builder<'_> {
         let error = match &turn.status {
             Status::Completed | Status::Running => None,
             Status::Failed { message } => Some(("TurnFailed", self.error_class(), message.clone())),
-            Status::Interrupted { reason } => Some((INTERRUPTED, ContentClass::Plain, reason.clone())),
+            Status::Interrupted { reason } => Some(("TurnInterrupted", ContentClass::Plain, reason.clone())),
         };
         let parent = self.parent();
         let times = (turn.started, turn.ended);

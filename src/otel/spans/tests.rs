@@ -232,6 +232,17 @@ fn failed_tool_has_its_exception() {
 }
 
 #[test]
+fn failed_call_without_a_result_says_why_and_its_turn_has_no_answer() {
+    let silent = ToolCall { output: None, images: Vec::new(), ..turn().tools.at(0).clone() };
+    let failed = Status::Failed { message: "overloaded".into() };
+    let turn = Turn { status: failed, answer: None, tools: Shelf::from_iter([silent]), ..turn() };
+    let spans = spans(turn, SpanTree::Calls);
+    let of = |kind: &str| spans.iter().find(|s| text(s, "openinference.span.kind").as_deref() == Some(kind));
+    assert_eq!(text(of("TOOL").unwrap(), "output.value").as_deref(), Some("exit code 2"));
+    assert_eq!(text(of("AGENT").unwrap(), "output.value"), None);
+}
+
+#[test]
 fn end_of_turn_is_its_status() {
     for (status, kind) in [
         (Status::Failed { message: "overloaded".into() }, "TurnFailed"),
