@@ -119,9 +119,7 @@ impl Shape {
         let mut seen = [false; 256];
         let mut s = Shape { len: value.len(), ..Shape::default() };
         let mut before = 0u8;
-        let mut joins = false;
         for &b in value {
-            let joined = std::mem::replace(&mut joins, b.is_ascii_alphanumeric());
             match b {
                 b'0'..=b'9' => s.digits += 1,
                 b'a'..=b'z' => s.lower += 1,
@@ -129,7 +127,7 @@ impl Shape {
                 _ => {}
             }
             s.distinct += usize::from(!std::mem::replace(&mut seen[b as usize], true));
-            if joined && joins {
+            if b.is_ascii_alphanumeric() && before.is_ascii_alphanumeric() {
                 s.pairs += 1;
                 s.common += usize::from(common(before, b));
                 s.runs += usize::from(b == before || b == before.wrapping_add(1));

@@ -46,10 +46,7 @@ impl Name {
             judge::random(judged, least) && NOT_ISSUED.find(judged).is_none()
         };
         // The name of a secret is none, where people write programs.
-        let named = || {
-            let short = trust != Trust::Sure && value.len() <= NAME;
-            short && !judge::random(judged, 24) && Name::read(judged).is_some()
-        };
+        let named = || trust != Trust::Sure && !judge::random(judged, 24) && Name::read(judged).is_some();
         fits && !named() && !judge::stands_in(judged, trust != Trust::Doubtful)
     }
 }

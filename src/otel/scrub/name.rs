@@ -41,9 +41,8 @@ impl Scan<'_> {
         if let Some(name) = Name::read(&t[start..end]) {
             self.assigned(start, end, name);
             self.table(start, end);
-        } else if key
-            && self.is_of_vendor(start)
-            && let Some(name) = Name::read(b"secret_key")
+        } else if let Some(name) =
+            (key && self.is_of_vendor(start)).then(|| Name::read(b"secret_key")).flatten()
         {
             self.assigned(start, end, name);
         }
