@@ -2,7 +2,7 @@
 //!
 //! Codex sends the whole conversation with each request and writes each part of it once. A compaction replaces what was
 //! there by a new beginning, which its line holds. What a model reasoned is encrypted, and a release may leave out tools: then
-//! a request cannot be made again exactly, and [`Conversation::lacks`] says why.
+//! a request cannot be made again exactly, and the span says why (`codex.model_input.lacks`).
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
