@@ -58,7 +58,7 @@ fn phoenix_span(number: u64, round: u64) -> Span {
 /// Waits until the project has exactly `count` spans.
 fn wait_for(phoenix: &str, project: &str, count: u64) {
     let url = format!("http://{phoenix}/v1/projects/{}/spans?limit=1000", project.replace(' ', "%20"));
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let found = ureq::get(&url).call().ok().and_then(|mut r| r.body_mut().read_to_string().ok());
         let found: Option<serde_json::Value> = found.and_then(|text| serde_json::from_str(&text).ok());
