@@ -22,8 +22,9 @@ impl Name {
     pub(super) fn read(raw: &[u8]) -> Option<Name> {
         let upper = raw.iter().any(u8::is_ascii_uppercase) && !raw.iter().any(u8::is_ascii_lowercase);
         let letters = raw.iter().take(NAME).filter(|b| b.is_ascii_alphanumeric());
-        let folded: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
-        let mut plain = &folded[..folded.len() - run_back(&folded, NAME, |b| b.is_ascii_digit())];
+        let mut folded = [0; NAME];
+        let len = letters.zip(&mut folded).map(|(b, to)| *to = b.to_ascii_lowercase()).count();
+        let mut plain = &folded[..len - run_back(&folded[..len], NAME, |b| b.is_ascii_digit())];
         for tail in TAILS {
             plain = plain.strip_suffix(tail.as_bytes()).unwrap_or(plain);
         }

@@ -1,6 +1,8 @@
 //! The secrets of the corpus, by the formats that their vendors document; not by the rules under test. They are put
 //! together at run time, so that no scanner of repositories takes this file for a leak.
 
+use std::ops::Range;
+
 use crate::otel::scrub::tests::Random;
 
 /// A generated secret: the text to place, the part of it that must go, and the name it needs, if it is known by its
@@ -118,30 +120,32 @@ fn odd(signs: &str, r: &mut Random) -> String {
     signs.chars().map(|sign| part(r) + &sign.to_string()).collect::<String>() + &part(r)
 }
 
-/// Fills a text with several secrets; returns it without the brackets, and the secrets.
-pub(super) fn fill_all(template: &str, r: &mut Random) -> (String, Vec<String>) {
-    let filled = fill(template, r);
-    let (mut text, mut cores, mut rest) = (String::new(), Vec::new(), &filled[..]);
+/// Takes the brackets off the parts of a text that are marked `[[…]]`; returns where these are.
+pub(super) fn unmarked(marked: &str) -> (String, Vec<Range<usize>>) {
+    let (mut text, mut ranges, mut rest) = (String::new(), Vec::new(), marked);
     while let Some((before, after)) = rest.split_once("[[") {
-        let (core, tail) = after.split_once("]]").expect("a closed core");
+        let (part, tail) = after.split_once("]]").expect("a closed mark");
         text += before;
-        text += core;
-        cores.push(core.to_owned());
+        ranges.push(text.len()..text.len() + part.len());
+        text += part;
         rest = tail;
     }
-    (text + rest, cores)
+    (text + rest, ranges)
+}
+
+/// Fills a text with several secrets; returns it without the brackets, and the secrets.
+pub(super) fn fill_all(template: &str, r: &mut Random) -> (String, Vec<String>) {
+    let (text, ranges) = unmarked(&fill(template, r));
+    let cores = ranges.into_iter().map(|range| text[range].to_owned()).collect();
+    (text, cores)
 }
 
 /// One secret of a form. In a template `[[…]]` is the part that must go; without it all of the text must.
 pub(super) fn generate(template: &str, name: Option<&'static str>, r: &mut Random) -> Secret {
-    let filled = fill(template, r);
-    match filled.split_once("[[") {
-        Some((before, rest)) => {
-            let (core, after) = rest.split_once("]]").expect("a closed core");
-            Secret { text: format!("{before}{core}{after}"), core: core.to_owned(), name }
-        }
-        None => Secret { core: filled.clone(), text: filled, name },
-    }
+    let (text, mut cores) = fill_all(template, r);
+    let core = cores.pop().unwrap_or_else(|| text.clone());
+    assert!(cores.is_empty(), "one secret in {template}");
+    Secret { text, core, name }
 }
 
 pub(super) fn base64(bytes: &[u8]) -> String {
