@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::codex::events::Version;
 use crate::codex::payload::json_fault;
 use crate::codex::rollout::conversation::{Conversation, Stop};
-use crate::codex::rollout::reader::Reader;
+use crate::codex::rollout::reader::{Reader, is_compressed};
 use crate::codex::rollout::spawn::{self, Sought, SpawnCall};
 use crate::codex::rollout::{Fact, Record, SessionMeta};
 use crate::codex::rollout::{locate, numbering};
@@ -215,8 +215,8 @@ pub fn read_turn(context: &Context, closing: &Closing, rows: Rows) -> Turn {
 /// What the model knew when a turn began.
 fn conversation_before(context: &Context, closing: &Closing, path: &Path) -> Conversation {
     let turn = closing.turn.id.as_str();
-    let compressed = path.extension().is_some_and(|e| e == "zst");
-    let start = || if compressed { None } else { locate::find_turn_start(path, turn).ok().flatten() };
+    let start =
+        || if is_compressed(path) { None } else { locate::find_turn_start(path, turn).ok().flatten() };
     let end = closing.turn.rollout_from.or_else(start).unwrap_or(u64::MAX);
     let stop = Stop { end, turn: closing.turn.rollout_from.is_none().then_some(turn) };
     let find = |thread: &str| earlier_rollout(context, path, thread);
@@ -270,7 +270,7 @@ fn records_of(
     closing: &Closing,
     release: Option<Version>,
 ) -> Option<impl Iterator<Item = Record>> {
-    let compressed = path.extension().is_some_and(|e| e == "zst");
+    let compressed = is_compressed(path);
     let from = match closing.turn.rollout_from {
         Some(from) => from,
         None if compressed => 0,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::codex::process::Life;
 use crate::codex::rollout::Fact;
 use crate::codex::rollout::locate;
-use crate::codex::rollout::reader::Reader;
+use crate::codex::rollout::reader::{Reader, is_compressed};
 use crate::context::{Context, Paths};
 use crate::delivery::close;
 use crate::delivery::processes;
@@ -36,10 +36,7 @@ pub fn close_all(context: &Context, settings: &Settings) {
 /// reported; that of `except`, whose state is known with its subagents, is not asked.
 pub fn any(paths: &Paths, markers: &[Marker], except: &ThreadState) -> bool {
     let others = markers.iter().filter(|marker| marker.thread != except.thread_id).cloned().collect();
-    let mut threads = with_agents(paths, others);
-    threads.extend(except.agents.iter().cloned());
-    threads.sort();
-    threads.dedup();
+    let threads = with_agents(paths, others, &except.agents);
     let states = threads.into_iter().filter(|thread| *thread != except.thread_id);
     states
         .filter_map(|thread| state::peek(paths, &thread).ok().flatten())
@@ -77,7 +74,7 @@ pub fn is_over(paths: &Paths, closing: &Closing, rollout: Option<&Path>) -> bool
     if now < closing.at || now >= closing.at.plus(patience) {
         return true;
     }
-    let Some(path) = rollout.filter(|p| p.extension().is_none_or(|e| e != "zst")) else { return true };
+    let Some(path) = rollout.filter(|p| !is_compressed(p)) else { return true };
     let turn = closing.turn.id.as_str();
     closing.codex.is_some_and(|codex| codex.life() == Life::Gone)
         || locate::has_ended(path, turn)
@@ -107,20 +104,19 @@ pub fn next_pause(pause: Duration) -> Duration {
 
 /// Every thread that hooks have reported in a process that may still run, with its subagents.
 fn threads(paths: &Paths) -> Vec<ThreadId> {
-    let mut threads = with_agents(paths, processes::list(paths));
-    threads.sort();
-    threads.dedup();
-    threads
+    with_agents(paths, processes::list(paths), &[])
 }
 
-/// The threads of markers, and the subagents that their states name.
-fn with_agents(paths: &Paths, markers: Vec<Marker>) -> Vec<ThreadId> {
-    let mut threads: Vec<ThreadId> = Vec::new();
+/// The threads of markers, the subagents that their states name, and those that are known already; each once.
+fn with_agents(paths: &Paths, markers: Vec<Marker>, known: &[ThreadId]) -> Vec<ThreadId> {
+    let mut threads = known.to_vec();
     for marker in markers {
         let agents = state::peek(paths, &marker.thread).ok().flatten().map(|state| state.agents);
         threads.push(marker.thread);
         threads.extend(agents.unwrap_or_default());
     }
+    threads.sort();
+    threads.dedup();
     threads
 }
 

@@ -15,6 +15,7 @@ use super::exit;
 use super::selection::selectors::{Filter, Selectors};
 use super::selection::session;
 use crate::codex::rollout::locate;
+use crate::codex::rollout::reader::is_compressed;
 use crate::context::Context;
 use crate::delivery;
 use crate::delivery::archive;
@@ -256,8 +257,8 @@ impl<'a> Work<'a> {
                 i64::try_from(written(&std::fs::metadata(path).ok()?).as_millis()).ok()?,
             ))
         };
-        let compressed = path.extension().is_some_and(|e| e == "zst");
-        !compressed && self.filter.since().is_some_and(|since| modified().is_some_and(|at| at < since))
+        !is_compressed(path)
+            && self.filter.since().is_some_and(|since| modified().is_some_and(|at| at < since))
     }
 
     fn take(&self, path: &Path, found: FoundTurn) -> anyhow::Result<()> {

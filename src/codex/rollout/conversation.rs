@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use super::reader::Reader;
+use super::reader::{Reader, is_compressed};
 use super::{Fact, Image, ModelOutput, SessionMeta, locate};
 use crate::truncate::cut_at_word;
 
@@ -113,9 +113,8 @@ impl Conversation {
         files: usize,
     ) -> Conversation {
         let meta = locate::read_session_meta(path).unwrap_or_default();
-        let compressed = path.extension().is_some_and(|e| e == "zst");
         // Nothing before the last compaction counts.
-        let places = if compressed { Vec::new() } else { compactions_before(path, stop.end) };
+        let places = if is_compressed(path) { Vec::new() } else { compactions_before(path, stop.end) };
         let from = places.into_iter().find(|place| begins_anew(path, *place)).unwrap_or(0);
         let mut conversation = match from {
             0 => Conversation::base(&meta, limit, find, files),
@@ -214,7 +213,7 @@ impl Conversation {
     }
 
     /// Takes the new beginning that a compaction gives the conversation, or its summary where that is all it tells.
-    fn begin_anew(&mut self, summary: &str, history: Option<&[Fact]>, limit: usize) {
+    pub fn begin_anew(&mut self, summary: &str, history: Option<&[Fact]>, limit: usize) {
         let system = self.is_instructed().then(|| self.items.swap_remove(0));
         let tools = std::mem::take(&mut self.tools);
         *self = Conversation { tools, is_torn: history.is_none(), ..Conversation::default() };
@@ -281,8 +280,7 @@ fn begins_anew(path: &Path, place: u64) -> bool {
 }
 
 fn reaches(path: &Path, end: u64) -> bool {
-    let compressed = path.extension().is_some_and(|e| e == "zst");
-    compressed || std::fs::metadata(path).is_ok_and(|m| m.len() >= end)
+    is_compressed(path) || std::fs::metadata(path).is_ok_and(|m| m.len() >= end)
 }
 
 /// Most bytes of texts that are kept: about as much as the largest context holds.

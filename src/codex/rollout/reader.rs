@@ -22,13 +22,18 @@ pub struct Reader {
     left: u64,
 }
 
+/// Returns true if a rollout is compressed: then no place in it can be gone to.
+pub fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "zst")
+}
+
 /// Opens a rollout's bytes, decompressed.
 ///
 /// # Errors
 /// When the file cannot be opened or is no regular file.
 pub fn open_bytes(path: &Path) -> io::Result<Box<dyn Read>> {
     let file = open_regular(path)?;
-    if path.extension().is_some_and(|e| e == "zst") {
+    if is_compressed(path) {
         let decoder =
             ruzstd::decoding::StreamingDecoder::new(BufReader::new(file)).map_err(io::Error::other)?;
         return Ok(Box::new(decoder));
@@ -51,7 +56,7 @@ impl Reader {
     /// When the file cannot be opened, is no regular file, or cannot be sought in.
     pub fn open_at(path: &Path, from: u64) -> io::Result<Reader> {
         let mut file = open_regular(path)?;
-        let compressed = path.extension().is_some_and(|e| e == "zst");
+        let compressed = is_compressed(path);
         if compressed {
             let decoder =
                 ruzstd::decoding::StreamingDecoder::new(BufReader::new(file)).map_err(io::Error::other)?;

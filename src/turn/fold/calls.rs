@@ -129,7 +129,7 @@ impl Fold<'_> {
         self.keep_unreported_text();
         if self.given.is_some() {
             let mut base = Conversation::default();
-            base.take(&Fact::Compacted { summary: summary.clone(), history }, self.room.limit());
+            base.begin_anew(&summary, history.as_deref(), self.room.limit());
             self.base = Some(Box::new(base));
         }
         let wrote = |call: &ModelCall| match &call.output[..] {
