@@ -10,7 +10,7 @@ use crate::codex::rollout::Image;
 use crate::otel::gen_ai::messages;
 use crate::otel::prices::Bill;
 use crate::otel::redact::{ContentClass, Redactor};
-use crate::otel::spans::said::{Said, role_and_class};
+use crate::otel::spans::said::Said;
 use crate::turn::shelf::Item;
 use crate::turn::{Message, ModelCall, Output, ToolCall};
 
@@ -133,28 +133,6 @@ impl<'a> Attributes<'a> {
     }
 
     /// Adds the messages that were sent to the model.
-    pub fn input_messages(&mut self, messages: &[Message], tools: FindTool) {
-        for (n, message) in messages.iter().enumerate() {
-            let prefix = format!("llm.input_messages.{n}.message");
-            let answered = message.call_id.as_ref().and_then(|id| tools(id));
-            let (role, class) = role_and_class(message.role);
-            self.plain(format!("{prefix}.role"), role);
-            if let Some(id) = &message.call_id {
-                let id = answered.as_ref().map_or(id.as_str(), |tool| &tool.call_id);
-                self.plain(format!("{prefix}.tool_call_id"), id);
-            }
-            let (text, images) = match &answered {
-                // What a script said while it ran is no result.
-                Some(tool) if message.text.is_empty() => {
-                    (tool.output.as_deref().unwrap_or_default(), &tool.images)
-                }
-                _ => (message.text.as_str(), &message.images),
-            };
-            self.message_content(&prefix, class, text, images);
-        }
-    }
-
-    /// Adds the messages of a whole conversation.
     pub fn messages(&mut self, messages: &[Said]) {
         for (n, said) in messages.iter().enumerate() {
             let prefix = format!("llm.input_messages.{n}.message");

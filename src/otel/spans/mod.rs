@@ -7,13 +7,13 @@
 
 mod attributes;
 mod model;
+mod model_input;
 mod root;
 mod said;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod tool;
-mod whole_input;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -139,7 +139,7 @@ impl<'a> Builder<'a> {
         let own = ids::trace_id(&turn.root_thread, &turn.root_turn);
         let trace_id = outer.map_or(own, |o| o.trace).to_vec();
         let root_id = turn_span_id(turn, turn.part);
-        let input_room = Cell::new(whole_input::MOST_TURN_BYTES);
+        let input_room = Cell::new(model_input::MOST_TURN_BYTES);
         Builder { turn, profile, redactor, prices, sums, trace_id, root_id, input_room }
     }
 

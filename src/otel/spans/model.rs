@@ -103,7 +103,7 @@ impl Builder<'_> {
         let first = self.turn.calls.first().filter(|_| whole && self.profile.model_input);
         match &first {
             Some(call) => self.input_of_turn(a, call),
-            None => a.input_messages(&self.turn.inputs, &|key| self.tool_of(key)),
+            None => a.messages(&self.messages_of_turn(&self.turn.inputs)),
         }
         if let Some(answer) = &self.turn.answer {
             a.answer(answer);

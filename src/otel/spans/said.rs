@@ -55,7 +55,7 @@ impl Said {
 }
 
 /// The messages of a conversation; what the model answered at once is one.
-pub(super) fn said_in<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<Said> {
+pub(super) fn messages_of<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<Said> {
     let mut said: Vec<Said> = Vec::new();
     for item in items {
         let message = match item {

@@ -1,4 +1,5 @@
-//! With `logging.model_input`: all that a model call was sent, so that a backend can make the request again.
+//! What a model call was sent: what was new in it, or with `logging.model_input` all of it, so that a backend can make
+//! the request again.
 //!
 //! Each request repeats the conversation, so the spans of a long turn would take the square of its length. A span holds at
 //! most about as much as a context does, those of a turn together a few times that. What does not fit is left out from the
@@ -8,7 +9,7 @@ use crate::codex::rollout::conversation::{Conversation, Item, MOST_BYTES};
 use crate::otel::redact::ContentClass;
 use crate::otel::spans::Builder;
 use crate::otel::spans::attributes::Attributes;
-use crate::otel::spans::said::{ASSISTANT, Asked, Said, role_and_class, said_in};
+use crate::otel::spans::said::{ASSISTANT, Asked, Said, messages_of, role_and_class};
 use crate::turn::{Message, MessageRole, ModelCall, Output};
 
 /// What a call was sent, the newest message first.
@@ -55,12 +56,12 @@ impl Builder<'_> {
     /// Adds what a call was sent, the `n`th of its turn: all of it where that is wanted, else what was new.
     pub(super) fn input_of_call(&self, a: &mut Attributes, n: usize, call: &ModelCall) {
         let Some(before) = self.turn.before.as_ref().filter(|_| self.profile.model_input) else {
-            a.input_messages(&call.input, &|key| self.tool_of(key));
+            a.messages(&self.messages_of_turn(&call.input));
             a.tools(&call.tools);
             let history = self.profile.model_input;
             return Lacks { history, ..Lacks::default() }.say(a);
         };
-        let reserved: usize = said_in(instructions(before)).iter().map(Said::len).sum();
+        let reserved: usize = messages_of(instructions(before)).iter().map(Said::len).sum();
         let mut input = Input { messages: Vec::new(), left: usize::MAX, is_cut: false };
         input.put_in_front(self.new_messages(call));
         let new: usize = input.messages.iter().map(Said::len).sum();
@@ -80,13 +81,13 @@ impl Builder<'_> {
             base = earlier.base.clone();
         }
         let start = base.as_deref().unwrap_or(before);
-        input.put_in_front(said_in(start.items.iter().skip_while(|item| item.instructs())));
+        input.put_in_front(messages_of(start.items.iter().skip_while(|item| item.instructs())));
         let tools = [&tools, &start.tools, &before.tools].into_iter().find(|tools| !tools.is_empty());
         lacks.reasoning |= start.reasoned;
         lacks.history = start.is_torn;
         lacks.tools = tools.is_none();
-        let mut messages = said_in(before.items.iter().filter(|item| matches!(item, Item::System(_))));
-        messages.extend(said_in(instructions(start).filter(|item| !matches!(item, Item::System(_)))));
+        let mut messages = messages_of(before.items.iter().filter(|item| matches!(item, Item::System(_))));
+        messages.extend(messages_of(instructions(start).filter(|item| !matches!(item, Item::System(_)))));
         messages.extend(input.messages.into_iter().rev());
         let total: usize = messages.iter().map(Said::len).sum();
         self.input_room.set(self.input_room.get().saturating_sub(total));
@@ -103,7 +104,7 @@ impl Builder<'_> {
         let mut messages = Vec::new();
         let before = self.turn.before.as_ref();
         if let Some(before) = before {
-            messages.extend(said_in(before.items.iter()));
+            messages.extend(messages_of(before.items.iter()));
         }
         let given = first.input.iter().filter(|message| !self.turn.inputs.contains(message));
         let said = given
@@ -133,7 +134,13 @@ impl Builder<'_> {
         call.input.iter().filter(|message| !repeated(message.role)).map(|m| self.said(m)).collect()
     }
 
-    fn said(&self, message: &Message) -> Said {
+    /// The messages of a turn as they were sent.
+    pub(super) fn messages_of_turn(&self, messages: &[Message]) -> Vec<Said> {
+        messages.iter().map(|message| self.said(message)).collect()
+    }
+
+    /// A message of the turn, with the result of the call that it answers.
+    pub(super) fn said(&self, message: &Message) -> Said {
         let answered = message.call_id.as_ref().and_then(|id| self.tool_of(id));
         let (role, class) = role_and_class(message.role);
         let (text, images) = match &answered {
